@@ -1,0 +1,1 @@
+"""From result files to transport coefficients with intervals, plots and the comparison with experiment."""

@@ -1,0 +1,76 @@
+"""Tracer diffusivity D* from the time-averaged mean square displacement of every replica."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.displacements import Lags, choose_lags
+from analysis.statistics import Interval, t_interval
+
+LONGEST_SHARE = 0.2
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Diffusivity:
+    """Tracer diffusivity of one species.
+
+    Attributes
+    ----------
+    value : Interval, Å²/s
+        Zero without ends if no ion of the species moved.
+    replica : (n_replicas,) float64, Å²/s
+    short, long : float, s
+        The lags of the slope.
+    converged : bool
+        The slope no longer falls at the longest lag that the runs support.
+    """
+
+    value: Interval
+    replica: NDArray[np.float64]
+    short: float
+    long: float
+    converged: bool
+
+
+def tracer_diffusivity(
+    lag: Sequence[NDArray[np.float64]], msd: Sequence[NDArray[np.float64]], durations: Sequence[float], n_ions: int
+) -> Diffusivity:
+    """Two-lag slope D* = [M(t_2) - M(t_1)] / 6 (t_2 - t_1) of each replica, with Student's interval over replicas.
+
+    The lags are the same for all replicas and chosen from their mean M, see `choose_lags`: t_1 is beyond the time that
+    ions spend hopping to and fro, t_2 at most a fifth of the shortest run, where the average still has many origins.
+
+    Parameters
+    ----------
+    lag : sequence of (n_lags,) float64, s
+        One per replica, ascending.
+    msd : sequence of (n_lags, 3) float64, Å²
+        Per Cartesian component, averaged over ions and time origins.
+    durations : sequence of float, s
+        Length of each replica.
+    n_ions : int
+        Ions of the species in one replica.
+    """
+    nan = float("nan")
+    totals = [np.concatenate([[0.0], m.sum(axis=1)[t > 0]]) for t, m in zip(lag, msd, strict=True)]
+    lags = [np.concatenate([[0.0], t[t > 0]]) for t in lag]
+    if not any((m > 0).any() for m in totals):
+        return Diffusivity(Interval(0.0, nan, nan), np.zeros(len(msd)), nan, nan, True)
+    finest = max(float(t[1]) for t in lags)
+    reach = min(float(t[-1]) for t in lags)
+    grid = finest * 2.0 ** (np.arange(2 * int(np.log2(max(reach / finest, 1.0))) + 1) / 2)
+    mean = np.mean([np.interp(grid, t, m) for t, m in zip(lags, totals, strict=True)], axis=0)
+    longest = min(LONGEST_SHARE * min(durations), float(grid[-1]))
+    chosen = choose_lags(grid, mean, observed=float(sum(durations)), components=3.0 * max(n_ions, 1), longest=longest)
+    replica = np.array([_slope(t, m, chosen) for t, m in zip(lags, totals, strict=True)])
+    return Diffusivity(t_interval(replica), replica, chosen.short, chosen.long, chosen.resolved)
+
+
+def _slope(lag: NDArray[np.float64], msd: NDArray[np.float64], chosen: Lags) -> float:
+    """Slope / 6 between the two lags; M is linear between the lags recorded to within its curvature."""
+    short, long = np.interp([chosen.short, chosen.long], lag, msd)
+    return float((long - short) / (6 * (chosen.long - chosen.short)))

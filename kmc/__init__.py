@@ -1,0 +1,1 @@
+"""The kinetic Monte Carlo engine: state, rates, event loop, correlators, trajectory file."""

@@ -1,0 +1,349 @@
+"""The file of one task: what it was, what it measured and where it ended; HDF5, whole or not there at all.
+
+Layout: attributes of the task; /species, /samples, /msd, /statistics, /state, and /frames if frames were asked for.
+A file is written under a temporary name, synchronised to disk and renamed; `complete` is the last thing in it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from numpy.typing import NDArray
+
+from kmc.sampling import Frames, Samples
+from kmc.simulation import Simulation
+from kmc.state import State, species_counts
+from structures.checks import as_array
+from structures.errors import InputError
+
+FORMAT = 1
+_ATTRIBUTES: dict[str, type] = {
+    "seed": int,
+    "temperature": float,
+    "volume": float,
+    "composition": float,
+    "composition_name": str,
+    "replica": int,
+    "attempt_frequency": float,
+    "permittivity": float,
+    "network_hash": str,
+    "deck": str,
+    "blocked": bool,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TaskLabel:
+    """What tells one task of a campaign from the others.
+
+    Attributes
+    ----------
+    key : str
+        Unique in the campaign.
+    seed : int
+        Of the deck.
+    composition : float
+    composition_name : str
+        "x" for an exchange fraction, "M" for a molarity.
+    replica : int
+    network_hash : str
+    deck : str
+        TOML text.
+    """
+
+    key: str
+    seed: int
+    composition: float
+    composition_name: str
+    replica: int
+    network_hash: str
+    deck: str
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class TaskRecord:
+    """Everything in a task file but the final state and the frames; see Samples for the measured quantities.
+
+    Attributes
+    ----------
+    key, seed, composition, composition_name, replica, network_hash, deck
+        See TaskLabel.
+    temperature : float, K
+    volume : float, Å³
+        Of the supercell.
+    attempt_frequency : float, 1/s
+    permittivity : float
+    blocked : bool
+        Whether the run ended without an open hop.
+    species_names : (n_species,) tuple of str
+    species_charge : (n_species,) float64, e
+    species_count : (n_species,) int64
+    species_mobile : (n_species,) bool
+    time : (n_samples,) float64, s
+    displacement : (n_samples, n_species, 3) float64, Å
+    events : (n_samples,) int64
+    energy : (n_samples,) float64, eV
+    lag : (n_lags,) float64, s
+    msd : (n_lags, n_species, 3) float64, Å²
+    origins : (n_lags,) int64
+    hop_orbit_events, hop_orbit_returns : (n_orbits,) int64
+    drift : float, eV
+
+    Raises
+    ------
+    ValueError
+        If a shape is wrong.
+    """
+
+    key: str
+    seed: int
+    temperature: float
+    volume: float
+    composition: float
+    composition_name: str
+    replica: int
+    attempt_frequency: float
+    permittivity: float
+    network_hash: str
+    deck: str
+    blocked: bool
+    species_names: tuple[str, ...]
+    species_charge: NDArray[np.float64]
+    species_count: NDArray[np.int64]
+    species_mobile: NDArray[np.bool_]
+    time: NDArray[np.float64]
+    displacement: NDArray[np.float64]
+    events: NDArray[np.int64]
+    energy: NDArray[np.float64]
+    lag: NDArray[np.float64]
+    msd: NDArray[np.float64]
+    origins: NDArray[np.int64]
+    hop_orbit_events: NDArray[np.int64]
+    hop_orbit_returns: NDArray[np.int64]
+    drift: float
+
+    def __post_init__(self) -> None:
+        n_species, n_times, n_lags = len(self.species_names), len(self.time), len(self.lag)
+        for name, dtype, shape in (
+            ("species_charge", np.float64, (n_species,)),
+            ("species_count", np.int64, (n_species,)),
+            ("species_mobile", np.bool_, (n_species,)),
+            ("time", np.float64, (n_times,)),
+            ("displacement", np.float64, (n_times, n_species, 3)),
+            ("events", np.int64, (n_times,)),
+            ("energy", np.float64, (n_times,)),
+            ("lag", np.float64, (n_lags,)),
+            ("origins", np.int64, (n_lags,)),
+            ("hop_orbit_events", np.int64, (None,)),
+            ("hop_orbit_returns", np.int64, (len(self.hop_orbit_events),)),
+        ):
+            object.__setattr__(self, name, as_array(getattr(self, name), name, dtype, shape))
+        msd = np.array(self.msd, np.float64)  # nan for a species without ions
+        if msd.shape != (n_lags, n_species, 3):
+            raise ValueError(f"msd must have shape {(n_lags, n_species, 3)}; got {msd.shape}")
+        msd.flags.writeable = False
+        object.__setattr__(self, "msd", msd)
+
+
+def task_record(simulation: Simulation, samples: Samples, label: TaskLabel) -> TaskRecord:
+    """Put the label of a task, the conditions of its simulation and what it measured together."""
+    lattice, state = simulation.lattice, simulation.state
+    species = lattice.network.species
+    still = {int(p) for p in state.ion_species[~state.mobile]}
+    return TaskRecord(
+        key=label.key,
+        seed=label.seed,
+        temperature=simulation.conditions.temperature,
+        volume=lattice.volume,
+        composition=label.composition,
+        composition_name=label.composition_name,
+        replica=label.replica,
+        attempt_frequency=simulation.conditions.attempt_frequency,
+        permittivity=lattice.permittivity,
+        network_hash=label.network_hash,
+        deck=label.deck,
+        blocked=samples.blocked,
+        species_names=tuple(s.name for s in species),
+        species_charge=np.array([s.charge for s in species]),
+        species_count=species_counts(state, len(species)),
+        species_mobile=np.array([p not in still for p in range(len(species))]),
+        time=samples.time,
+        displacement=samples.displacement,
+        events=samples.events,
+        energy=samples.energy,
+        lag=samples.lag,
+        msd=samples.msd,
+        origins=samples.origins,
+        hop_orbit_events=samples.hop_orbit_events,
+        hop_orbit_returns=samples.hop_orbit_returns,
+        drift=samples.drift,
+    )
+
+
+def write_task(
+    path: str | Path, record: TaskRecord, *, state: State | None = None, frames: Frames | None = None
+) -> None:
+    """Write the file of a finished task; it appears under its name whole or not at all.
+
+    Parameters
+    ----------
+    path : str or Path
+        An existing file is replaced.
+    record : TaskRecord
+    state : State, optional
+        The final state, complete for a restart.
+    frames : Frames, optional
+    """
+    path = Path(path)
+    unfinished = path.with_name(path.name + ".part")
+    try:
+        with h5py.File(unfinished, "w") as file:
+            _write(file, record, state, frames)
+        _synchronise(unfinished)
+        unfinished.replace(path)
+    finally:
+        unfinished.unlink(missing_ok=True)
+    _synchronise(path.parent)
+
+
+def read_task(path: str | Path) -> TaskRecord:
+    """Read the file of a finished task.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, unfinished or of another format.
+    """
+    with _open(path) as file:
+        samples, msd, statistics, species = file["samples"], file["msd"], file["statistics"], file["species"]
+        attributes: dict[str, Any] = {name: kind(file.attrs[name]) for name, kind in _ATTRIBUTES.items()}
+        return TaskRecord(
+            key=str(file.attrs["task"]),
+            species_names=tuple(species["name"].asstr()[...].tolist()),
+            species_charge=species["charge"][...],
+            species_count=species["count"][...],
+            species_mobile=species["mobile"][...],
+            time=samples["time"][...],
+            displacement=samples["displacement"][...],
+            events=samples["events"][...],
+            energy=samples["energy"][...],
+            lag=msd["lag"][...],
+            msd=msd["tracer"][...],
+            origins=msd["origins"][...],
+            hop_orbit_events=statistics["hop_orbit_events"][...],
+            hop_orbit_returns=statistics["hop_orbit_returns"][...],
+            drift=float(statistics.attrs["drift"]),
+            **attributes,
+        )
+
+
+def read_state(path: str | Path) -> State:
+    """Read the final state of a task; a simulation continues from it bit for bit.
+
+    Raises
+    ------
+    InputError
+        As `read_task`, or if the file holds no state.
+    """
+    with _open(path) as file:
+        if "state" not in file:
+            raise InputError(f"{path}: a task file with a state was expected; it holds none")
+        group = file["state"]
+        generator = json.loads(group.attrs["generator"])
+        bits = getattr(np.random, generator["bit_generator"])()
+        bits.state = generator
+        return State(
+            **{name: group[name][...] for name in group},
+            time=float(group.attrs["time"]),
+            next_time=float(group.attrs["next_time"]),
+            n_events=int(group.attrs["n_events"]),
+            rng=np.random.Generator(bits),
+        )
+
+
+def read_frames(path: str | Path) -> Frames:
+    """Read the stored places of all ions.
+
+    Raises
+    ------
+    InputError
+        As `read_task`, or if the file holds no frames.
+    """
+    with _open(path) as file:
+        if "frames" not in file:
+            raise InputError(f"{path}: a task file with frames was expected; it holds none")
+        group = file["frames"]
+        return Frames(int(group.attrs["every"]), group["site"][...], group["image"][...])
+
+
+def _open(path: str | Path) -> h5py.File:
+    try:
+        file = h5py.File(path, "r")
+    except OSError as error:
+        raise InputError(f"{path}: a finished task file was expected; it cannot be read ({error})") from None
+    if not file.attrs.get("complete", False) or int(file.attrs.get("format", 0)) != FORMAT:
+        found = f"complete = {file.attrs.get('complete')}, format = {file.attrs.get('format')}"
+        file.close()
+        raise InputError(f"{path}: a finished task file of format {FORMAT} was expected; found {found}")
+    return file
+
+
+def _write(file: h5py.File, record: TaskRecord, state: State | None, frames: Frames | None) -> None:
+    file.attrs["format"] = FORMAT
+    file.attrs["version"] = _version()
+    file.attrs["task"] = record.key
+    for name in _ATTRIBUTES:
+        file.attrs[name] = getattr(record, name)
+    text = h5py.string_dtype()
+    file.create_dataset("species/name", data=np.array(record.species_names, dtype=object), dtype=text)
+    for name in ("charge", "count", "mobile"):
+        file[f"species/{name}"] = getattr(record, f"species_{name}")
+    for name in ("time", "displacement", "events", "energy"):
+        file.create_dataset(f"samples/{name}", data=getattr(record, name), compression="gzip", compression_opts=4)
+    for name, array in (("lag", record.lag), ("tracer", record.msd), ("origins", record.origins)):
+        file[f"msd/{name}"] = array
+    for name in ("hop_orbit_events", "hop_orbit_returns"):
+        file[f"statistics/{name}"] = getattr(record, name)
+    file["statistics"].attrs["drift"] = record.drift
+    file["statistics"].attrs["events"] = int(record.events[-1])
+    if state is not None:
+        _write_state(file.create_group("state"), state)
+    if frames is not None:
+        group = file.create_group("frames")
+        group.attrs["every"] = frames.every
+        for name in ("site", "image"):
+            array = getattr(frames, name)
+            group.create_dataset(name, data=array, compression="gzip", compression_opts=4, shuffle=True)
+    file.attrs["complete"] = True
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("mofkmc")
+    except importlib.metadata.PackageNotFoundError:  # run from a source tree
+        return "not installed"
+
+
+def _write_state(group: h5py.Group, state: State) -> None:
+    for name, array in state.arrays().items():
+        group[name] = array
+    group.attrs["time"] = state.time
+    group.attrs["next_time"] = state.next_time
+    group.attrs["n_events"] = state.n_events
+    group.attrs["generator"] = json.dumps(state.rng.bit_generator.state)
+
+
+def _synchronise(path: Path) -> None:
+    """Wait until a file or folder is on disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,1 @@
+"""From a framework to sites, hops, saddles, exclusions and the interaction table."""

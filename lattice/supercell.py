@@ -1,0 +1,376 @@
+"""The pore network repeated to a supercell, and the energy of any two ions on it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lattice.ewald import COINCIDENCE, EwaldPotential, coincident_pairs
+from lattice.network import PoreNetwork
+from structures.checks import as_array
+from structures.errors import InputError
+from structures.units import COULOMB
+
+_GIB = 2.0**30
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class PairEnergies:
+    """Short-range energies of pairs of sites, such as a nearest-neighbour repulsion.
+
+    Attributes
+    ----------
+    site_a, site_b : (n_pairs,) int32
+        Sublattices of the network. Every pair is given once, in either direction.
+    image : (n_pairs, 3) int32
+        Lattice translation of b's cell.
+    energy : (n_pairs,) float64, eV
+        Of an ion on a and an ion on b, charges included.
+
+    Raises
+    ------
+    ValueError
+        If a shape is wrong, a pair is given twice, or a site is paired with itself at no distance.
+    """
+
+    site_a: NDArray[np.int32]
+    site_b: NDArray[np.int32]
+    image: NDArray[np.int32]
+    energy: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        n_pairs = len(self.site_a)
+        for name, dtype, shape in (
+            ("site_a", np.int32, (n_pairs,)),
+            ("site_b", np.int32, (n_pairs,)),
+            ("image", np.int32, (n_pairs, 3)),
+            ("energy", np.float64, (n_pairs,)),
+        ):
+            object.__setattr__(self, name, as_array(getattr(self, name), name, dtype, shape))
+        both = self.both_ways()[0]
+        unique, count = np.unique(both, axis=0, return_counts=True)
+        if (count > 1).any():
+            a, b, *image = unique[count > 1][0].tolist()
+            raise ValueError(f"a pair must be given once, in one direction; got {(a, b)}, image {tuple(image)}, twice")
+
+    def both_ways(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+        """Pairs in both directions: (2 n_pairs, 5) a, b, image and (2 n_pairs,) eV."""
+        forward = np.column_stack([self.site_a, self.site_b, self.image]).astype(np.int64)
+        backward = np.column_stack([self.site_b, self.site_a, -self.image]).astype(np.int64)
+        return np.concatenate([forward, backward]), np.concatenate([self.energy, self.energy])
+
+    @classmethod
+    def within(
+        cls,
+        network: PoreNetwork,
+        cutoff: float,
+        energy: Callable[[NDArray[np.float64], NDArray[np.float64]], NDArray[np.float64]],
+    ) -> PairEnergies:
+        """All pairs nearer than a cut-off that may be occupied together, with an energy that depends on their distance.
+
+        Parameters
+        ----------
+        network : PoreNetwork
+        cutoff : float, Å
+        energy : callable
+            From distances (m,) Å and products of both charges (m,) e² to energies (m,) eV, for example a screened
+            Coulomb energy.
+        """
+        heights = 1.0 / np.linalg.norm(np.linalg.inv(network.cell), axis=0)
+        reach = np.ceil(cutoff / heights).astype(int)
+        excluded = {
+            (int(a), int(b), *(int(n) for n in image))
+            for a, b, image in zip(network.exclusion_a, network.exclusion_b, network.exclusion_image, strict=True)
+        }
+        rows = []
+        for index in np.ndindex(*(2 * reach + 1)):
+            shift = np.array(index) - reach
+            vector = (network.site_frac[None] + shift - network.site_frac[:, None]) @ network.cell
+            distance = np.linalg.norm(vector, axis=-1)
+            for a, b in np.argwhere(distance < cutoff).tolist():
+                first = (a, b, *shift.tolist()) < (b, a, *(-shift).tolist())
+                if first and (a, b, *shift.tolist()) not in excluded:
+                    rows.append((a, b, *shift.tolist(), distance[a, b]))
+        pairs = np.array(rows, dtype=np.float64).reshape(-1, 6)
+        site_a, site_b, image = (
+            pairs[:, 0].astype(np.int32),
+            pairs[:, 1].astype(np.int32),
+            pairs[:, 2:5].astype(np.int32),
+        )
+        charge = np.array([species.charge for species in network.species])[network.site_species]
+        return cls(site_a, site_b, image, np.asarray(energy(pairs[:, 5], charge[site_a] * charge[site_b])))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class InteractionTable:
+    """Energy of two ions on any two sites: a dense table for long range, or a list of neighbours for short range.
+
+    Attributes
+    ----------
+    dense : (n_sublattices, n1, n2, n3, n_sublattices) float64, eV, or all dimensions but the first and last zero
+        dense[a, n, b]: ion on a, ion on b in the cell n away, modulo the supercell. dense[a, 0, a] is the energy of an
+        ion with its own images. Equal to dense[b, -n, a] to the last bit.
+    pair_offset : (n_sites + 1,) int64
+        The neighbours of site i of the supercell are `pair_site[pair_offset[i]:pair_offset[i + 1]]`.
+    pair_site : (n_pairs,) int32
+    pair_energy : (n_pairs,) float64, eV
+    """
+
+    dense: NDArray[np.float64]
+    pair_offset: NDArray[np.int64]
+    pair_site: NDArray[np.int32]
+    pair_energy: NDArray[np.float64]
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether every ion interacts with every other."""
+        return self.dense.size > 0
+
+    def row(self, site: int) -> NDArray[np.float64]:
+        """Energy of an ion on every site with an ion on `site`, (n_sites,), eV; the plain form of the kernels' loop."""
+        if self.is_dense:
+            n_sublattices, *repeats, _ = self.dense.shape
+            cell, a = divmod(site, n_sublattices)
+            return np.asarray(np.roll(self.dense[a], np.unravel_index(cell, repeats), axis=(0, 1, 2)).ravel())
+        row = np.zeros(len(self.pair_offset) - 1)
+        mine = slice(self.pair_offset[site], self.pair_offset[site + 1])
+        row[self.pair_site[mine]] = self.pair_energy[mine]
+        return row
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Lattice:
+    """A pore network repeated (n1, n2, n3) times under periodic boundaries.
+
+    Site index = cell * n_sublattices + sublattice, cell = (c1 * n2 + c2) * n3 + c3. The hops of a site come in the
+    order of the network's hops from its sublattice. A hop may lead to the own image of its site when the supercell is
+    one cell wide: that image is occupied by the ion itself, so such a hop never happens.
+
+    Attributes
+    ----------
+    network : PoreNetwork
+    repeats : tuple of int
+    permittivity : float
+        eps_r of the interaction between the ions.
+    hop_offset : (n_sites + 1,) int64
+    hop_target : (n_hops,) int32
+    hop_wrap : (n_hops, 3) int8
+        Supercell translations made by the hop.
+    exclusion_offset : (n_sites + 1,) int64
+    exclusion_site : (n_exclusions,) int32
+        Other sites that must be empty while this one is occupied, each listed once.
+    interaction : InteractionTable
+    """
+
+    network: PoreNetwork
+    repeats: tuple[int, int, int]
+    permittivity: float
+    hop_offset: NDArray[np.int64]
+    hop_target: NDArray[np.int32]
+    hop_wrap: NDArray[np.int8]
+    exclusion_offset: NDArray[np.int64]
+    exclusion_site: NDArray[np.int32]
+    interaction: InteractionTable
+
+    @property
+    def n_cells(self) -> int:
+        """Cells in the supercell."""
+        return int(np.prod(self.repeats))
+
+    @property
+    def n_sites(self) -> int:
+        """Sites in the supercell, all species."""
+        return self.n_cells * self.network.n_sites
+
+    @property
+    def cell(self) -> NDArray[np.float64]:
+        """Lattice vectors of the supercell in rows, (3, 3), Å."""
+        return np.asarray(self.network.cell * np.array(self.repeats)[:, None])
+
+    @property
+    def volume(self) -> float:
+        """Volume of the supercell, Å³."""
+        return self.n_cells * self.network.volume
+
+    @property
+    def site_species(self) -> NDArray[np.int32]:
+        """Species of every site of the supercell, (n_sites,)."""
+        return np.tile(self.network.site_species, self.n_cells)
+
+    @property
+    def position(self) -> NDArray[np.float64]:
+        """Place of every site in the supercell, (n_sites, 3), Å."""
+        frac = cell_coordinates(self.repeats)[:, None, :] + self.network.site_frac[None, :, :]
+        return np.asarray(frac.reshape(-1, 3) @ self.network.cell)
+
+
+def cell_coordinates(repeats: tuple[int, int, int]) -> NDArray[np.int64]:
+    """Integer coordinates of the cells of a supercell in the order of the site index, (n_cells, 3)."""
+    return np.stack(np.unravel_index(np.arange(int(np.prod(repeats))), repeats), axis=1)
+
+
+def table_bytes(network: PoreNetwork, repeats: tuple[int, int, int]) -> int:
+    """Memory of the long-range interaction table, bytes; every simulation needs as much again for its factors."""
+    return network.n_sites**2 * int(np.prod(repeats)) * 8
+
+
+def replicate(
+    network: PoreNetwork,
+    repeats: tuple[int, int, int],
+    *,
+    permittivity: float | None = None,
+    interaction: Literal["coulomb"] | PairEnergies | None = "coulomb",
+) -> Lattice:
+    """Repeat a network to a supercell and tabulate the energy of every two ions on it.
+
+    Parameters
+    ----------
+    network : PoreNetwork
+    repeats : tuple of int
+    permittivity : float, optional
+        eps_r between the ions; by default the one of the network.
+    interaction : "coulomb", PairEnergies or None
+        Long-range Coulomb energy by Ewald summation, given short-range energies, or exclusions alone.
+
+    Raises
+    ------
+    InputError
+        If a repeat is below one, an ion would meet its own image (by exclusion, or by a short-range energy), the table
+        does not fit in memory, or two sites of unlike or like ions coincide without excluding each other.
+    """
+    if len(repeats) != 3 or any(int(n) != n or n < 1 for n in repeats):
+        raise InputError(f"repeats must be three integers of at least 1; got {repeats}")
+    n1, n2, n3 = (int(n) for n in repeats)
+    repeats = (n1, n2, n3)
+    eps_r = network.permittivity if permittivity is None else float(permittivity)
+    if not eps_r > 0:
+        raise InputError(f"permittivity must be positive; got {eps_r}")
+    exclusions = np.column_stack([network.exclusion_a, network.exclusion_b, network.exclusion_image]).astype(np.int64)
+    _refuse_own_image(exclusions, repeats, network, "exclusion")
+    hops = np.column_stack([network.hop_origin, network.hop_target, network.hop_image]).astype(np.int64)
+    hop_offset, hop_target, hop_wrap = _expand(hops, repeats, network.n_sites)
+    exclusion_offset, exclusion_site, _ = _expand(_distinct(exclusions, repeats)[0], repeats, network.n_sites)
+    if np.abs(hop_wrap).max(initial=0) > 127:
+        raise InputError("hops must cross fewer than 128 supercells; a hop of the network is longer than that")
+    return Lattice(
+        network=network,
+        repeats=repeats,
+        permittivity=eps_r,
+        hop_offset=hop_offset,
+        hop_target=hop_target,
+        hop_wrap=_frozen(hop_wrap.astype(np.int8)),
+        exclusion_offset=exclusion_offset,
+        exclusion_site=exclusion_site,
+        interaction=_interaction(network, repeats, eps_r, interaction),
+    )
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    array.flags.writeable = False
+    return array
+
+
+def _refuse_own_image(links: NDArray[np.int64], repeats: tuple[int, int, int], network: PoreNetwork, what: str) -> None:
+    own = links[(links[:, 0] == links[:, 1]) & (links[:, 2:] != 0).any(axis=1)]
+    meets = (own[:, 2:] % np.array(repeats) == 0).all(axis=1)
+    if meets.any():
+        site, _, *image = own[meets][0].tolist()
+        needed = tuple(int(n) for n in np.maximum(repeats, np.abs(own[:, 2:]).max(axis=0) + 1))
+        species = network.species[network.site_species[site]].name
+        raise InputError(
+            f"supercell {repeats} is too small: an ion {species} on site {site} meets its own {what} image at "
+            f"{tuple(image)}; repeats of {needed} are enough"
+        )
+
+
+def _distinct(links: NDArray[np.int64], repeats: tuple[int, int, int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Links with images modulo the supercell, each once and sorted, and the row that every given link became."""
+    folded = np.concatenate([links[:, :2], links[:, 2:] % np.array(repeats)], axis=1)
+    distinct, place = np.unique(folded, axis=0, return_inverse=True)
+    return distinct, place.ravel()
+
+
+def _expand(
+    links: NDArray[np.int64], repeats: tuple[int, int, int], n_sublattices: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32], NDArray[np.int64]]:
+    """Repeat links (a, b, image), sorted by a, for all sites of the supercell: offsets, far sites, wraps."""
+    cells = cell_coordinates(repeats)
+    size = np.array(repeats)
+    reached = cells[:, None, :] + links[None, :, 2:]
+    wrap, folded = reached // size, reached % size
+    cell = (folded[..., 0] * size[1] + folded[..., 1]) * size[2] + folded[..., 2]
+    count = np.tile(np.bincount(links[:, 0], minlength=n_sublattices), len(cells))
+    offset = np.concatenate([[0], np.cumsum(count)]).astype(np.int64)
+    site = (cell * n_sublattices + links[None, :, 1]).astype(np.int32)
+    return _frozen(offset), _frozen(site.ravel()), wrap.reshape(-1, 3)
+
+
+def _interaction(
+    network: PoreNetwork,
+    repeats: tuple[int, int, int],
+    permittivity: float,
+    interaction: Literal["coulomb"] | PairEnergies | None,
+) -> InteractionTable:
+    n_sublattices = network.n_sites
+    nothing = np.zeros((n_sublattices, 0, 0, 0, n_sublattices))
+    if isinstance(interaction, str):
+        if interaction != "coulomb":
+            raise InputError(f'interaction must be "coulomb", PairEnergies or None; got {interaction!r}')
+        offset, site, _ = _expand(np.zeros((0, 5), np.int64), repeats, n_sublattices)
+        return InteractionTable(_frozen(_coulomb(network, repeats, permittivity)), offset, site, _frozen(np.zeros(0)))
+    links, energy = np.zeros((0, 5), np.int64), np.zeros(0)
+    if interaction is not None:
+        links, energy = interaction.both_ways()
+        if links.size and not (0 <= links[:, :2].min() and links[:, :2].max() < n_sublattices):
+            raise InputError(f"pair energies must name sites in [0, {n_sublattices}); got {links[:, :2].max()}")
+        _refuse_own_image(links, repeats, network, "pair energy")
+    distinct, place = _distinct(links, repeats)
+    summed = np.bincount(place, weights=energy, minlength=len(distinct))
+    offset, site, _ = _expand(distinct, repeats, n_sublattices)
+    return InteractionTable(_frozen(nothing), offset, site, _frozen(np.tile(summed, int(np.prod(repeats)))))
+
+
+def _coulomb(network: PoreNetwork, repeats: tuple[int, int, int], permittivity: float) -> NDArray[np.float64]:
+    """Coulomb energy q_a q_b k_e psi / eps_r of every pair of sublattices and cell offset, eV."""
+    need, found = table_bytes(network, repeats), available_memory()
+    if 2 * need > found:
+        raise InputError(
+            f"supercell {repeats} needs {2 * need / _GIB:.1f} GiB for its Coulomb table and the factors of one task; "
+            f"{found / _GIB:.1f} GiB of memory are available"
+        )
+    _refuse_coincidence(network)
+    charge = np.array([species.charge for species in network.species])[network.site_species]
+    table = EwaldPotential(network.cell * np.array(repeats)[:, None]).table(network.site_frac, repeats)
+    table *= (COULOMB / permittivity) * charge[:, None, None, None, None] * charge
+    return table
+
+
+def _refuse_coincidence(network: PoreNetwork) -> None:
+    ends = (network.exclusion_a.tolist(), network.exclusion_b.tolist())
+    excluded = set(zip(*ends, *network.exclusion_image.T.tolist(), strict=True))
+    for a, b, *image in coincident_pairs(network.site_frac, network.cell).tolist():
+        if (a, b, *image) not in excluded:
+            raise InputError(
+                f"sites nearer than {COINCIDENCE} Å must exclude each other; {a} and {b} (image {tuple(image)}) do not"
+            )
+
+
+def available_memory() -> int:
+    """Memory that can be allocated now, bytes: what the kernel and the container's limit leave, else all there is."""
+    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    meminfo, cgroup = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
+    if meminfo.exists():
+        for line in meminfo.read_text().splitlines():
+            if line.startswith("MemAvailable:"):
+                limits.append(int(line.split()[1]) * 1024)
+    if cgroup.exists():
+        text = cgroup.read_text().strip()
+        if text.isdigit():
+            limits.append(int(text))
+    return min(limits)

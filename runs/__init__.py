@@ -1,0 +1,1 @@
+"""Input decks, plans, tasks, scheduling, progress and the command line."""

@@ -1,0 +1,201 @@
+"""From an exchange fraction or a molarity to whole ions in the supercell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lattice.network import PoreNetwork
+from runs.deck import Deck, Exchange, Salt
+from structures.errors import InputError
+from structures.species import Species
+from structures.units import IONS_PER_A3_AT_1_MOL_PER_L
+
+_WHOLE = 1e-6  # deviation from an integer that is rounding noise of charges, not a wrong charge
+
+
+@dataclass(frozen=True, slots=True)
+class Loading:
+    """One composition of the supercell.
+
+    Attributes
+    ----------
+    name : str
+        "x" for an exchange fraction, "M" for mol/L.
+    value : float
+        What the whole ions amount to.
+    requested : tuple of float
+        Values of the deck that round to these ions.
+    counts : Mapping of str to int
+        Explicit ions by species; a smeared species is left out.
+    frozen : tuple of str
+        Species that stand still.
+    background : Mapping of str to int
+        Ions that are part of the uniform background.
+    """
+
+    name: str
+    value: float
+    requested: tuple[float, ...]
+    counts: Mapping[str, int]
+    frozen: tuple[str, ...]
+    background: Mapping[str, int]
+
+    @property
+    def mobile(self) -> dict[str, int]:
+        """Ions that hop, by species."""
+        return {name: count for name, count in self.counts.items() if name not in self.frozen}
+
+    @property
+    def key(self) -> str:
+        """Text that names this loading in task keys, "x0.5000"."""
+        return f"{self.name}{self.value:.4f}"
+
+
+def loadings(deck: Deck, network: PoreNetwork) -> tuple[Loading, ...]:
+    """Round every loading of the scan to whole ions, in ascending order; equal ones are merged.
+
+    Raises
+    ------
+    InputError
+        If the ions do not balance the framework, a salt rounds to no ion at all, or nothing could move.
+    """
+    species = [next(s for s in network.species if s.name == name) for name in deck.composition.species]
+    if isinstance(deck.composition, Exchange):
+        total = counter_ions(network, species, deck.lattice.repeats)
+        rounded = {x: _exchange_counts(deck.composition, x, total) for x in deck.scan.requested}
+        values = {x: counts[deck.composition.entering] / total for x, counts in rounded.items()}
+        name = "x"
+    else:
+        rounded, values = _salt_counts(deck, deck.composition, network, species)
+        name = "M"
+    found: dict[float, Loading] = {}
+    for asked in sorted(rounded):
+        value = values[asked]
+        earlier = found[value].requested if value in found else ()
+        found[value] = _loading(deck, name, value, (*earlier, asked), rounded[asked])
+    for loading in found.values():
+        _check(deck, network, loading)
+    return tuple(found[value] for value in sorted(found))
+
+
+def counter_ions(network: PoreNetwork, species: Sequence[Species], repeats: Sequence[int]) -> int:
+    """Return the number of counter-ions that make the supercell neutral.
+
+    Raises
+    ------
+    InputError
+        If the framework is neutral, the two ions differ in charge, or no whole number of them balances the framework.
+    """
+    charge = species[0].charge
+    if any(s.charge != charge for s in species):
+        both = ", ".join(f"{s.name} {s.charge:+g} e" for s in species)
+        raise InputError(f'[composition] kind "exchange": expected two ions of the same charge, found {both}')
+    cells = math.prod(repeats)
+    framework_charge = network.framework_charge * cells
+    total = -framework_charge / charge
+    if round(total) < 1:
+        raise InputError(
+            f'[composition] kind "exchange": expected a framework whose charge {species[0].name} balances, '
+            f"found {network.framework_charge:+g} e per cell; give [structure] net_charge or dissolve a salt"
+        )
+    if abs(total - round(total)) > _WHOLE:
+        raise InputError(
+            f"[structure] net_charge: expected a framework charge that whole ions of {charge:+g} e balance, found "
+            f"{framework_charge:+g} e in {cells} cells"
+        )
+    return round(total)
+
+
+def _exchange_counts(composition: Exchange, x: float, total: int) -> dict[str, int]:
+    entering = round(x * total)
+    return {composition.entering: entering, composition.leaving: total - entering}
+
+
+def _salt_counts(
+    deck: Deck, composition: Salt, network: PoreNetwork, species: Sequence[Species]
+) -> tuple[dict[float, dict[str, int]], dict[float, float]]:
+    """Whole formula units of salt in the accessible pore volume, and the molarity they amount to."""
+    if abs(network.framework_charge) > _WHOLE:
+        raise InputError(
+            f'[composition] kind "salt": expected a neutral framework, found {network.framework_charge:+g} e per cell '
+            'that a salt cannot balance; use kind = "exchange" or set [structure] net_charge = 0'
+        )
+    cation, anion = species
+    if not (cation.charge > 0 > anion.charge):
+        raise InputError(
+            f"[composition] expected a positive cation and a negative anion, found {cation.name} {cation.charge:+g} e "
+            f"and {anion.name} {anion.charge:+g} e"
+        )
+    per_unit = _formula_unit(cation, anion)
+    cells = math.prod(deck.lattice.repeats)
+    units_at_1_molar = network.accessible_volume * cells * IONS_PER_A3_AT_1_MOL_PER_L
+    counts, values = {}, {}
+    for molarity in deck.scan.requested:
+        units = round(molarity * units_at_1_molar)
+        if units == 0:
+            needed = math.ceil(0.5 / (molarity * network.accessible_volume * IONS_PER_A3_AT_1_MOL_PER_L))
+            raise InputError(
+                f"[scan] molarities_mol_per_L: expected at least one {composition.cation}/{composition.anion} pair in "
+                f"the supercell, found {molarity * units_at_1_molar:.2g} pairs at {molarity:g} mol/L in {cells} cells; "
+                f"at least {needed} cells are needed"
+            )
+        counts[molarity] = {name: units * n for name, n in zip(composition.species, per_unit, strict=True)}
+        values[molarity] = units / units_at_1_molar
+    return counts, values
+
+
+def _formula_unit(cation: Species, anion: Species) -> tuple[int, int]:
+    """Cations and anions in one neutral formula unit of the salt."""
+    plus, minus = round(cation.charge), round(-anion.charge)
+    if abs(cation.charge - plus) > _WHOLE or abs(anion.charge + minus) > _WHOLE:
+        raise InputError(
+            f"[composition] expected whole charges in a salt, found {cation.charge:+g} e and {anion.charge:+g} e"
+        )
+    common = math.gcd(plus, minus)
+    return minus // common, plus // common
+
+
+def _loading(deck: Deck, name: str, value: float, requested: tuple[float, ...], ions: Mapping[str, int]) -> Loading:
+    smeared = {s: n for s, n in ions.items() if deck.treatment(s) == "background"}
+    return Loading(
+        name=name,
+        value=value,
+        requested=requested,
+        counts={s: n for s, n in ions.items() if s not in smeared},
+        frozen=tuple(s for s in ions if deck.treatment(s) == "frozen"),
+        background=smeared,
+    )
+
+
+def _check(deck: Deck, network: PoreNetwork, loading: Loading) -> None:
+    """Refuse a loading in which nothing moves, charges do not add up, or a species has more ions than sites."""
+    if not any(loading.mobile.values()):
+        raise InputError(
+            f"[scan] {loading.name} = {loading.value:g}: expected at least one mobile ion, found none; leave this "
+            "loading out or make the other species mobile"
+        )
+    cells = math.prod(deck.lattice.repeats)
+    sites = np.bincount(network.site_species, minlength=len(network.species)) * cells
+    charge = network.framework_charge * cells
+    for species, n_sites in zip(network.species, sites, strict=True):
+        count = loading.counts.get(species.name, 0)
+        if count > n_sites:
+            raise InputError(
+                f"[scan] {loading.name} = {loading.value:g}: expected at most {n_sites} {species.name}, one per site "
+                f"of the supercell, found {count}"
+            )
+        charge += species.charge * (count + loading.background.get(species.name, 0))
+    if abs(charge) > _WHOLE * cells:
+        raise InputError(f"{loading.name} = {loading.value:g}: expected a neutral supercell, found {charge:+g} e")
+
+
+def rounding_remark(loading: Loading) -> str:
+    """Say which loadings of the deck became this one, empty if rounding changed nothing."""
+    if len(loading.requested) == 1 and abs(loading.requested[0] - loading.value) < _WHOLE:
+        return ""
+    asked = ", ".join(f"{value:g}" for value in loading.requested)
+    return f"asked for {asked}" + ("; computed once" if len(loading.requested) > 1 else "")

@@ -1,0 +1,102 @@
+"""The output folder: refused before anything is computed, replaced only when it is ours."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from structures.errors import InputError
+
+_OURS = "# A copy of the input deck, kept by mofkmc beside its results.\n"
+_FILES = ("network.h5", "summary.csv", "activation.csv", "optimum.csv", "failed.csv")
+_PLOTS = ("arrhenius.png", "loading.png", "network.png")
+
+
+@dataclass(frozen=True, slots=True)
+class ResultsFolder:
+    """Where one calculation leaves its files.
+
+    Attributes
+    ----------
+    path : Path
+    force : bool
+        Replace the results of an earlier calculation.
+    """
+
+    path: Path
+    force: bool = False
+
+    @property
+    def deck(self) -> Path:
+        """Copy of the input deck; its first line marks the folder as a results folder."""
+        return self.path / "deck.toml"
+
+    @property
+    def network(self) -> Path:
+        """The pore network."""
+        return self.path / "network.h5"
+
+    @property
+    def tasks(self) -> Path:
+        """Folder of the task files."""
+        return self.path / "tasks"
+
+    def task(self, key: str) -> Path:
+        """File of one task."""
+        return self.tasks / f"{key}.h5"
+
+    def check(self) -> None:
+        """Refuse the folder if it is in use, is not ours to replace, or cannot be written; nothing is changed.
+
+        Raises
+        ------
+        InputError
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path}: expected a folder for the results, found a file")
+        if self.path.is_dir() and any(self.path.iterdir()):
+            if not self.force:
+                raise InputError(
+                    f"{self.path}: expected a new output folder, found one that is in use; "
+                    "give --force to replace its results, or --output DIR"
+                )
+            if not self._is_ours():
+                raise InputError(
+                    f"{self.path}: --force replaces only results of mofkmc, found a folder without a deck.toml or "
+                    "network.h5 that mofkmc wrote"
+                )
+        self._check_writable()
+
+    def claim(self, deck_text: str | None) -> None:
+        """Create the folder, remove the files of an earlier calculation, and leave the mark.
+
+        Only files that mofkmc writes are removed; whatever else lies in the folder stays.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        for name in (*_FILES, *_PLOTS, self.deck.name):
+            (self.path / name).unlink(missing_ok=True)
+        for old in self.tasks.glob("*.h5*"):
+            old.unlink()
+        if deck_text is not None:
+            self.tasks.mkdir(exist_ok=True)
+            self.deck.write_text(_OURS + deck_text.removeprefix(_OURS), encoding="utf-8")
+
+    def _is_ours(self) -> bool:
+        if self.deck.is_file():
+            return self.deck.read_bytes().startswith(_OURS.encode())
+        names = {entry.name for entry in self.path.iterdir()}
+        return self.network.name in names and names <= {self.network.name, "network.png"}
+
+    def _check_writable(self) -> None:
+        existing = next(folder for folder in (self.path.absolute(), *self.path.absolute().parents) if folder.exists())
+        try:
+            if not existing.is_dir():
+                raise NotADirectoryError(20, os.strerror(20))
+            with tempfile.TemporaryFile(dir=existing):
+                pass
+        except OSError as error:
+            raise InputError(
+                f"{self.path}: expected an output folder that can be written, found: {error.strerror} ({existing})"
+            ) from None

@@ -1,0 +1,116 @@
+"""A deck from reading to results, stage by stage: what `mofkmc run` and `mofkmc check` do."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from rich.console import Console
+
+from analysis.campaign import open_run
+from kmc.placement import place_ions
+from lattice.supercell import Lattice, replicate
+from runs.check_tables import check_report, loading_table
+from runs.deck_file import DeckFile
+from runs.folder import ResultsFolder
+from runs.model import Model, build_model
+from runs.network_tables import network_report, output_console
+from runs.progress import Reporter, reporter
+from runs.result_tables import result_report
+from runs.schedule import Outcome, run_all
+from runs.seeds import stream
+from runs.task import Setting, run_task, simulated_time
+from structures.errors import InputError
+
+INTERRUPTED, INCOMPLETE, COMPLETE = 130, 1, 0
+
+
+def check_job(file: DeckFile, *, threads: int) -> None:
+    """Print what a deck asks for and run nothing; the network is built if the cache does not hold it."""
+    console = output_console()
+    with reporter(output_console(stderr=True)) as report:
+        model = build_model(file, report)
+    for part in check_report(model, threads):
+        console.print(part)
+    build_lattice(model)
+
+
+def run_job(file: DeckFile, folder: ResultsFolder, *, threads: int) -> int:
+    """Compute, analyse, print and write a whole deck.
+
+    Returns
+    -------
+    int
+        Exit status: 0 all tasks done, 1 some failed, 130 interrupted.
+    """
+    console, remarks = output_console(), output_console(stderr=True)
+    with reporter(remarks) as report:
+        model = build_model(file, report)
+        lattice = build_lattice(model)
+    for part in network_report(model.network):
+        console.print(part)
+    console.print(loading_table(model.loadings))
+
+    folder.claim(file.text)
+    model.network.save(folder.network)
+    with reporter(remarks) as report:
+        outcome = simulate(model, lattice, folder, threads=threads, report=report)
+    for key, reason in outcome.failures.items():
+        remarks.print(f"mofkmc: {key} failed: {reason}", markup=False, soft_wrap=True)
+    if outcome.interrupted:
+        remarks.print(_kept(outcome, model, folder), markup=False, soft_wrap=True)
+        return INTERRUPTED
+    if outcome.results:
+        present(model, folder, console)
+    return INCOMPLETE if outcome.failures else COMPLETE
+
+
+def build_lattice(model: Model) -> Lattice:
+    """Tabulate the interactions of the supercell, and make sure that the ions of every loading find room in it.
+
+    Raises
+    ------
+    InputError
+        If the table does not fit in memory, an ion meets its own exclusion image, or the ions do not fit.
+    """
+    lattice = replicate(model.network, model.deck.lattice.repeats)
+    for loading in model.loadings:
+        rng = stream(model.deck.scan.seed, f"room for {loading.key}")
+        try:
+            place_ions(lattice, loading.counts, rng, temperature=model.deck.scan.temperatures[-1])
+        except InputError as error:
+            raise InputError(f"[scan] {loading.name} = {loading.value:g}: {error}") from None
+    return lattice
+
+
+def simulate(model: Model, lattice: Lattice, folder: ResultsFolder, *, threads: int, report: Reporter) -> Outcome[str]:
+    """Run all tasks: first the simulated time of every condition, then every replica; both on all threads."""
+    setting = Setting(model.file, lattice)
+    pilots = {condition.key: partial(simulated_time, setting, condition) for condition in model.conditions}
+    times = run_all(pilots, threads=threads, stage="Choosing simulated times", report=report)
+    outcome: Outcome[str] = Outcome(failures=dict(times.failures), interrupted=times.interrupted)
+    if times.interrupted:
+        return outcome
+    jobs = {
+        task.key: partial(run_task, setting, task, times.results[task.condition.key], folder.task(task.key))
+        for task in model.tasks
+        if task.condition.key in times.results
+    }
+    if jobs:
+        done = run_all(jobs, threads=threads, stage=f"Kinetic Monte Carlo, {len(jobs)} tasks", report=report)
+        outcome = Outcome(done.results, {**outcome.failures, **done.failures}, done.interrupted)
+    return outcome
+
+
+def present(model: Model, folder: ResultsFolder, console: Console) -> None:
+    """Analyse the task files, print the tables, write tables and plots."""
+    run = open_run(folder.path)
+    for part in result_report(run, model):
+        console.print(part)
+
+
+def _kept(outcome: Outcome[str], model: Model, folder: ResultsFolder) -> str:
+    done = len(outcome.results)
+    return (
+        f"mofkmc: interrupted; {done} of {len(model.tasks)} tasks are finished and stay readable in {folder.tasks}; "
+        "unfinished ones left nothing"
+    )

@@ -1,0 +1,95 @@
+"""What the user sees while waiting: bars with a remaining time on a terminal, otherwise a line a minute."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Protocol
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+QUIET_SECONDS = 2.0  # a stage that is over sooner is not mentioned
+LINE_SECONDS = 60.0
+
+
+class Reporter(Protocol):
+    """Shows how far a stage has come."""
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        """Report that `fraction` (0 to 1) of the named stage is done; any thread may call."""
+
+
+@contextmanager
+def reporter(console: Console) -> Iterator[Reporter]:
+    """Yield the reporter that suits the console; what it drew is cleared or finished at the end."""
+    if console.is_terminal:
+        columns = (
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=28),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TimeElapsedColumn(),
+            TextColumn("left"),
+            TimeRemainingColumn(),
+        )
+        with Progress(*columns, console=console) as progress:
+            yield _Bars(progress)
+    else:
+        yield _Lines(console)
+
+
+class _Bars:
+    """One bar for each stage that lasts."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._started: dict[str, float] = {}
+        self._bars: dict[str, TaskID] = {}
+        self._lock = threading.Lock()
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        with self._lock:
+            begun = self._started.setdefault(stage, time.monotonic())
+            if stage not in self._bars:
+                self._bars[stage] = self._progress.add_task(stage, total=1.0, visible=False)
+            waited = time.monotonic() - begun >= QUIET_SECONDS
+            bar = self._bars[stage]
+            visible = self._progress.tasks[self._progress.task_ids.index(bar)].visible or waited
+            self._progress.update(bar, completed=fraction, visible=visible)
+
+
+class _Lines:
+    """A line a minute, and one at the end of a stage that lasted."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started: dict[str, float] = {}
+        self._spoken: dict[str, float] = {}
+        self._finished: set[str] = set()
+        self._lock = threading.Lock()
+
+    def __call__(self, stage: str, fraction: float) -> None:
+        with self._lock:
+            now = time.monotonic()
+            begun = self._started.setdefault(stage, now)
+            if fraction >= 1.0 and stage not in self._finished:
+                self._finished.add(stage)
+                if now - begun >= QUIET_SECONDS:
+                    self._say(f"{stage}: done in {_duration(now - begun)}")
+            elif fraction < 1.0 and now - self._spoken.setdefault(stage, begun) >= LINE_SECONDS:
+                self._spoken[stage] = now
+                left = f", about {_duration((now - begun) * (1 - fraction) / fraction)} left" if fraction > 0 else ""
+                self._say(f"{stage}: {100 * fraction:.0f} %{left}")
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False, soft_wrap=True)
+
+
+def _duration(seconds: float) -> str:
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    if hours:
+        return f"{hours} h {minutes} min"
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"

@@ -1,0 +1,108 @@
+"""One task from its key to its file: place, equilibrate, run, write."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kmc.placement import place_ions
+from kmc.simulation import Simulation
+from kmc.trajectory import TaskLabel, task_record, write_task
+from lattice.supercell import Lattice
+from runs.deck import Deck
+from runs.deck_file import DeckFile
+from runs.plan import Condition, Task
+from runs.schedule import Watch
+from runs.seeds import stream
+
+_PILOT_SHARE = 20  # a pilot makes one hop for so many hops of a task
+_PILOT_LEAST = 2000
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Setting:
+    """What all tasks of a calculation share; nothing in it changes.
+
+    Attributes
+    ----------
+    file : DeckFile
+    lattice : Lattice
+    network_hash : str
+    """
+
+    file: DeckFile
+    lattice: Lattice
+    network_hash: str
+
+    @property
+    def deck(self) -> Deck:
+        """The deck's tables."""
+        return self.file.deck
+
+
+def simulated_time(setting: Setting, condition: Condition, watch: Watch) -> float:
+    """Choose the physical time of all replicas of one condition, so that each makes about the deck's number of hops.
+
+    A short run with random numbers of its own measures hops per second. Where no ion can hop the time is that of the
+    wanted hops at the attempt frequency, and the result is a blocked run.
+
+    Returns
+    -------
+    float, s
+    """
+    watch.advance(0.0)
+    wanted = setting.deck.kmc.events
+    simulation = _start(setting, condition, stream(setting.deck.scan.seed, f"pilot {condition.key}"))
+    watch.advance(0.5)
+    rate = simulation.estimate_rate(max(wanted // _PILOT_SHARE, _PILOT_LEAST))
+    return wanted / (rate if rate > 0 else setting.deck.kmc.attempt_frequency_Hz)
+
+
+def run_task(setting: Setting, task: Task, until: float, path: Path, watch: Watch) -> Path:
+    """Simulate one replica and write its file.
+
+    Parameters
+    ----------
+    setting : Setting
+    task : Task
+    until : float, s
+        Physical time to simulate.
+    path : Path
+        Appears only when it is complete.
+    watch : Watch
+    """
+    watch.advance(0.0)
+    simulation = _start(setting, task.condition, stream(setting.deck.scan.seed, task.key))
+    samples = simulation.run(
+        until,
+        setting.deck.kmc.samples,
+        frame_every=setting.deck.output.frames_every,
+        progress=lambda text, fraction: watch.advance(0.99 * fraction),
+    )
+    label = TaskLabel(
+        key=task.key,
+        seed=setting.deck.scan.seed,
+        composition=task.condition.loading.value,
+        composition_name=task.condition.loading.name,
+        replica=task.replica,
+        network_hash=setting.network_hash,
+        deck=setting.file.text,
+    )
+    write_task(path, task_record(simulation, samples, label), state=simulation.state, frames=samples.frames)
+    return path
+
+
+def _start(setting: Setting, condition: Condition, rng: np.random.Generator) -> Simulation:
+    """Place the ions and bring them to equilibrium."""
+    loading, deck = condition.loading, setting.deck
+    state = place_ions(setting.lattice, loading.counts, rng, temperature=condition.temperature, frozen=loading.frozen)
+    simulation = Simulation(
+        setting.lattice,
+        state,
+        temperature=condition.temperature,
+        attempt_frequency=deck.kmc.attempt_frequency_Hz,
+    )
+    simulation.equilibrate(deck.kmc.equilibration_sweeps)
+    return simulation

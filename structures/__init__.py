@@ -1,0 +1,1 @@
+"""From a CIF to a clean, charged framework; units, constants and ion species."""

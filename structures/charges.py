@@ -1,0 +1,140 @@
+"""Partial charges of the framework: chemical classes of atoms, charge tables, balance against the net charge."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
+
+import numpy as np
+from numpy.typing import NDArray
+
+from structures.crystal import Crystal, bonds, is_metal
+from structures.errors import InputError
+
+MAX_SHIFT = 0.02  # e per atom; a larger misfit is a wrong table or a wrong net charge, not rounding
+
+
+def atom_classes(crystal: Crystal) -> tuple[str, ...]:
+    """Chemical role of every atom, from its bonds through the periodic images.
+
+    Returns
+    -------
+    tuple of str, (n_atoms,)
+        "mu-O" is an O on three metals or more; "carboxylate-C" a C with two O, and these O are "carboxylate-O";
+        "C-H" a C with an H. Everything else has its element's symbol.
+    """
+    bond = bonds(crystal)
+    neighbours: list[list[int]] = [[] for _ in crystal.symbols]
+    for a, b in zip(bond.a, bond.b, strict=True):
+        neighbours[a].append(int(b))
+    around = [Counter(crystal.symbols[j] for j in near) for near in neighbours]
+    classes = list(crystal.symbols)
+    for atom, symbol in enumerate(crystal.symbols):
+        if symbol == "O" and sum(n for other, n in around[atom].items() if is_metal(other)) >= 3:
+            classes[atom] = "mu-O"
+        elif symbol == "C" and around[atom]["O"] == 2:
+            classes[atom] = "carboxylate-C"
+        elif symbol == "C" and around[atom]["H"]:
+            classes[atom] = "C-H"
+    for atom, symbol in enumerate(crystal.symbols):
+        if symbol == "O" and any(classes[j] == "carboxylate-C" for j in neighbours[atom]):
+            classes[atom] = "carboxylate-O"
+    return tuple(classes)
+
+
+def charges_from_table(
+    table: Mapping[str, float], classes: Sequence[str], symbols: Sequence[str]
+) -> NDArray[np.float64]:
+    """Charge of every atom by its class, or by its element where the class has none.
+
+    Parameters
+    ----------
+    table : mapping of str to float, e
+        Keys are atom classes or element symbols.
+    classes, symbols : (n_atoms,) sequence of str
+
+    Returns
+    -------
+    (n_atoms,) float64, e
+
+    Raises
+    ------
+    InputError
+        If a key matches no atom, an atom gets no charge or a charge is not finite.
+    """
+    valid = sorted({*classes, *symbols})
+    for key, charge in table.items():
+        if key not in valid:
+            near = get_close_matches(key, valid, n=1, cutoff=0.3)
+            hint = f", nearest {near[0]}" if near else ""
+            raise InputError(f"charges: {key} matches no atom; expected one of {', '.join(valid)}{hint}")
+        if not math.isfinite(charge):
+            raise InputError(f"charges: {key} must be a finite number of e; got {charge}")
+    missing = Counter(c for c, s in zip(classes, symbols, strict=True) if c not in table and s not in table)
+    if missing:
+        name, count = missing.most_common(1)[0]
+        near = get_close_matches(name, list(table), n=1, cutoff=0.3)
+        hint = f" (nearest in the table: {near[0]})" if near else ""
+        raise InputError(f"charges: expected a value for every atom class; found none for {name} ({count} atoms){hint}")
+    return np.array([table.get(c, table.get(s, math.nan)) for c, s in zip(classes, symbols, strict=True)])
+
+
+def charges_from_file(crystal: Crystal, orbits: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Charges that the CIF gives, made equal on equivalent atoms where they differ by rounding only.
+
+    Parameters
+    ----------
+    crystal : Crystal
+    orbits : (n_atoms,) int64
+        Atoms equivalent by symmetry share a number.
+
+    Raises
+    ------
+    InputError
+        If the CIF has no charges.
+    """
+    charges = crystal.charges.copy()
+    if not charges.any():
+        raise InputError(
+            "charges: the CIF has none (_atom_site_charge missing or zero); expected a [structure.charges] table, "
+            "a value in e for every atom class"
+        )
+    for orbit in np.unique(orbits):
+        members = orbits == orbit
+        if np.ptp(charges[members]) <= MAX_SHIFT:
+            charges[members] = charges[members].mean()
+    return charges
+
+
+def balance(charges: NDArray[np.float64], net_charge: float) -> tuple[NDArray[np.float64], str]:
+    """Charges that sum to the net charge exactly: a residual of rounding is spread evenly over all atoms.
+
+    Parameters
+    ----------
+    charges : (n_atoms,) float64, e
+    net_charge : float, e
+        Of the cell.
+
+    Returns
+    -------
+    charges : (n_atoms,) float64, e
+    line : str
+        What was done, for the provenance.
+
+    Raises
+    ------
+    InputError
+        If the residual exceeds 0.02 e per atom.
+    """
+    total = float(charges.sum())
+    shift = (net_charge - total) / len(charges)
+    if abs(shift) > MAX_SHIFT:
+        raise InputError(
+            f"net charge of the cell: expected {net_charge:g} e; found {total:.3f} e, "
+            f"{abs(shift):.3f} e per atom away (at most {MAX_SHIFT} e per atom is spread)"
+        )
+    balanced = charges + shift
+    line = f"they sum to {total:.4f} e, expected {net_charge:g} e: shifted by {shift:+.5f} e per atom"
+    return balanced, line

@@ -1,0 +1,128 @@
+"""Atoms of one cell, and who is near whom through the periodic images."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from ase.data import atomic_numbers, covalent_radii
+from ase.formula import Formula
+from ase.neighborlist import primitive_neighbor_list
+from numpy.typing import ArrayLike, NDArray
+
+from structures.checks import as_array
+
+BOND_TOLERANCE = 0.4  # Å beyond the sum of covalent radii, the convention of the Cambridge Structural Database
+_NON_METALS = frozenset("H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Te I Xe At Rn".split())
+
+
+def is_metal(symbol: str) -> bool:
+    """Whether an element is a metal; metalloids are not."""
+    return symbol not in _NON_METALS
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Crystal:
+    """Atoms of one cell before they are a framework.
+
+    Attributes
+    ----------
+    cell : (3, 3) float64, Å
+        Lattice vectors in rows.
+    frac_coords : (n_atoms, 3) float64
+    symbols : (n_atoms,) tuple of str
+    labels : (n_atoms,) tuple of str
+        Site labels of the CIF; symmetric copies share one.
+    charges : (n_atoms,) float64, e
+        What the CIF gives, zero where it gives none.
+    """
+
+    cell: NDArray[np.float64]
+    frac_coords: NDArray[np.float64]
+    symbols: tuple[str, ...]
+    labels: tuple[str, ...]
+    charges: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        n_atoms = len(self.symbols)
+        for name, shape in (("cell", (3, 3)), ("frac_coords", (n_atoms, 3)), ("charges", (n_atoms,))):
+            object.__setattr__(self, name, as_array(getattr(self, name), name, np.float64, shape))
+
+    def __len__(self) -> int:
+        return len(self.symbols)
+
+    @property
+    def radii(self) -> NDArray[np.float64]:
+        """Covalent radii, (n_atoms,), Å; Cordero et al., Dalton Trans. 2832 (2008)."""
+        return np.array([covalent_radii[atomic_numbers[symbol]] for symbol in self.symbols])
+
+    def select(self, atoms: ArrayLike) -> Crystal:
+        """Return the crystal of some of the atoms, given by index or mask."""
+        index = np.arange(len(self))[np.asarray(atoms)]
+        return replace(
+            self,
+            frac_coords=self.frac_coords[index],
+            symbols=tuple(self.symbols[i] for i in index),
+            labels=tuple(self.labels[i] for i in index),
+            charges=self.charges[index],
+        )
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Pairs:
+    """Pairs of atoms, each in both directions: b in the cell at `image`, seen from a.
+
+    Attributes
+    ----------
+    a, b : (n_pairs,) int64
+    image : (n_pairs, 3) int64
+    distance : (n_pairs,) float64, Å
+    """
+
+    a: NDArray[np.int64]
+    b: NDArray[np.int64]
+    image: NDArray[np.int64]
+    distance: NDArray[np.float64]
+
+    def select(self, mask: NDArray[np.bool_]) -> Pairs:
+        """Return the pairs where the mask is true."""
+        return Pairs(self.a[mask], self.b[mask], self.image[mask], self.distance[mask])
+
+    def __len__(self) -> int:
+        return len(self.a)
+
+
+def pairs_within(crystal: Crystal, cutoff: float) -> Pairs:
+    """All pairs of atoms nearer than `cutoff` (Å), an atom and its own images included."""
+    a, b, image, distance = primitive_neighbor_list(
+        "ijSd", (True, True, True), crystal.cell, crystal.frac_coords, cutoff, use_scaled_positions=True
+    )
+    return Pairs(np.asarray(a, np.int64), np.asarray(b, np.int64), np.asarray(image, np.int64), np.asarray(distance))
+
+
+def bonds(crystal: Crystal) -> Pairs:
+    """Pairs that share a bond: nearer than the sum of covalent radii + 0.4 Å, two metals never."""
+    radii = crystal.radii
+    metal = np.array([is_metal(symbol) for symbol in crystal.symbols])
+    pairs = pairs_within(crystal, 2 * float(radii.max()) + BOND_TOLERANCE)
+    limit = radii[pairs.a] + radii[pairs.b] + BOND_TOLERANCE
+    return pairs.select((pairs.distance < limit) & ~(metal[pairs.a] & metal[pairs.b]))
+
+
+def connected(n_nodes: int, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Component number of every node of a graph, numbered by their first node, (n_nodes,)."""
+    root = np.arange(n_nodes)
+    while True:
+        lowest = root.copy()
+        np.minimum.at(lowest, a, root[b])
+        np.minimum.at(lowest, b, root[a])
+        lowest = lowest[lowest]
+        if (lowest == root).all():
+            return np.unique(root, return_inverse=True)[1].astype(np.int64)
+        root = lowest
+
+
+def formula(symbols: Iterable[str]) -> str:
+    """Chemical formula in Hill order."""
+    return str(Formula.from_list(list(symbols)).format("hill"))

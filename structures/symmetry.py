@@ -1,0 +1,138 @@
+"""Space group of a clean crystal, and positions that obey it to machine precision."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import spglib
+from numpy.typing import NDArray
+
+from structures.errors import InputError
+
+SYMMETRY_PRECISION = 0.01  # Å
+_TRANSLATION_STEP = 24  # translations of space groups in standard settings are multiples of 1/24 at the finest
+
+CellChoice = Literal["conventional", "primitive", "given"]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SymmetricCrystal:
+    """A cell in a standard orientation whose operations map its atoms exactly.
+
+    Attributes
+    ----------
+    cell : (3, 3) float64, Å
+        a along x, b in the xy plane.
+    frac_coords : (n_atoms, 3) float64, in [0, 1)
+    kinds : (n_atoms,) int64
+    rotations : (n_operations, 3, 3) int64
+    translations : (n_operations, 3) float64
+    space_group : str
+    """
+
+    cell: NDArray[np.float64]
+    frac_coords: NDArray[np.float64]
+    kinds: NDArray[np.int64]
+    rotations: NDArray[np.int64]
+    translations: NDArray[np.float64]
+    space_group: str
+
+
+def _search(function: Callable[..., Any], *args: Any, **settings: Any) -> Any:
+    """Call spglib; its two ways to fail, None and an exception, become one error."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        try:
+            found = function(*args, symprec=SYMMETRY_PRECISION, **settings)
+        except Exception as error:
+            raise InputError(f"symmetry of the structure cannot be determined: {error}") from error
+    if found is None:
+        raise InputError(f"symmetry of the structure cannot be determined within {SYMMETRY_PRECISION} Å")
+    return found
+
+
+def _dataset(cell: NDArray[np.float64], frac: NDArray[np.float64], kinds: NDArray[np.int64]) -> Any:
+    return _search(spglib.get_symmetry_dataset, (cell, frac, kinds))
+
+
+def equivalent_atoms(
+    cell: NDArray[np.float64], frac_coords: NDArray[np.float64], kinds: NDArray[np.int64]
+) -> NDArray[np.int64]:
+    """Orbit of every atom under the space group, (n_atoms,)."""
+    return np.asarray(_dataset(cell, frac_coords, kinds).equivalent_atoms, dtype=np.int64)
+
+
+def symmetrise(
+    cell: NDArray[np.float64], frac_coords: NDArray[np.float64], kinds: NDArray[np.int64], *, choice: CellChoice
+) -> SymmetricCrystal:
+    """Bring a crystal to the chosen cell and average its atoms over the operations of its space group.
+
+    Parameters
+    ----------
+    cell : (3, 3) float64, Å
+    frac_coords : (n_atoms, 3) float64
+    kinds : (n_atoms,) int64
+        Only atoms of one kind are equivalent.
+    choice : {"conventional", "primitive", "given"}
+        The standard cells of spglib (Togo, Shinohara, Tanaka, Sci. Technol. Adv. Mater. Meth. 4, 2384822 (2024)), or
+        the cell as it is with the origin moved to the standard one.
+
+    Raises
+    ------
+    InputError
+        If no space group is found.
+    """
+    if choice == "given":
+        dataset = _dataset(cell, frac_coords, kinds)
+        frac = frac_coords + np.linalg.solve(dataset.transformation_matrix, dataset.origin_shift)
+    else:
+        cell, frac, kinds = _search(
+            spglib.standardize_cell, (cell, frac_coords, kinds), to_primitive=choice == "primitive"
+        )
+    kinds = np.asarray(kinds, dtype=np.int64)
+    dataset = _dataset(cell, frac, kinds)
+    rotations = np.asarray(dataset.rotations, dtype=np.int64)
+    translations = np.round(np.asarray(dataset.translations) * _TRANSLATION_STEP) / _TRANSLATION_STEP
+    if np.abs(translations - dataset.translations).max() > 2 * SYMMETRY_PRECISION / np.linalg.norm(cell, axis=1).min():
+        raise InputError("structure must have its symmetry elements at rational positions; found others")
+    return SymmetricCrystal(
+        cell=_average_cell(cell, rotations),
+        frac_coords=_average_positions(frac, kinds, rotations, translations),
+        kinds=kinds,
+        rotations=rotations,
+        translations=translations % 1.0,
+        space_group=f"{dataset.international} ({dataset.number})",
+    )
+
+
+def _average_cell(cell: NDArray[np.float64], rotations: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Lattice vectors whose metric every rotation leaves as it is."""
+    metric = np.mean([r.T @ cell @ cell.T @ r for r in rotations], axis=0)
+    averaged = np.linalg.cholesky(metric)
+    averaged[np.abs(averaged) < 1e-10] = 0.0
+    return np.asarray(averaged)
+
+
+def _average_positions(
+    frac: NDArray[np.float64],
+    kinds: NDArray[np.int64],
+    rotations: NDArray[np.int64],
+    translations: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Mean, for every atom, of the places to which the operations take the atoms that land on it."""
+    total = np.zeros_like(frac)
+    for kind in np.unique(kinds):
+        members = np.flatnonzero(kinds == kind)
+        for rotation, translation in zip(rotations, translations, strict=True):
+            image = frac[members] @ rotation.T + translation
+            step = image[:, None] - frac[members][None]
+            step -= np.round(step)
+            target = np.argmin((step**2).sum(axis=2), axis=1)
+            total[members[target]] += frac[members][target] + step[np.arange(len(members)), target]
+    averaged = total / len(rotations) % 1.0
+    averaged[averaged > 1.0 - 1e-12] = 0.0
+    return np.asarray(averaged)

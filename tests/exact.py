@@ -1,0 +1,281 @@
+"""Exact transport coefficients of small periodic lattice gases, by linear algebra on the master equation.
+
+Every configuration of a supercell is enumerated, every hop between configurations is listed with its rate and its
+displacement, and the transport coefficients follow from one linear system (VERIFICATION.md §4 holds for any Markov
+chain whose jumps carry displacements). Energies are in kT. Nothing here is shared with the engine: the supercell, the
+Ewald sum, the energies and the rates are worked out from the network's arrays by the plainest code that is right.
+"""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import sparse
+from scipy.linalg import cho_factor, cho_solve
+from scipy.sparse.linalg import cg, spsolve
+from scipy.special import erfc
+
+from lattice.network import PoreNetwork
+
+_DENSE = 1200  # states; above it conjugate gradients beat a factorisation
+
+
+@dataclass(frozen=True)
+class Supercell:
+    """A network repeated in three directions; sites numbered cell by cell."""
+
+    cell: np.ndarray
+    position: np.ndarray
+    species: np.ndarray
+    energy: np.ndarray
+    charge: np.ndarray
+    origin: np.ndarray
+    target: np.ndarray
+    vector: np.ndarray
+    saddle: np.ndarray
+    weight: np.ndarray
+    excluded: np.ndarray
+
+
+def supercell(network: PoreNetwork, repeats: tuple[int, int, int]) -> Supercell:
+    cells = list(itertools.product(*(range(n) for n in repeats)))
+    number = {c: k for k, c in enumerate(cells)}
+    S, N = network.n_sites, network.n_sites * len(cells)
+
+    def site(cell: tuple, image: np.ndarray, sublattice: int) -> int:
+        moved = tuple((int(c) + int(m)) % n for c, m, n in zip(cell, image, repeats, strict=True))
+        return number[moved] * S + int(sublattice)
+
+    target = [site(c, m, t) for c in cells for t, m in zip(network.hop_target, network.hop_image, strict=True)]
+    excluded = np.eye(N, dtype=bool)
+    for c in cells:
+        for a, b, m in zip(network.exclusion_a, network.exclusion_b, network.exclusion_image, strict=True):
+            excluded[site(c, (0, 0, 0), a), site(c, m, b)] = True
+    charge = np.array([s.charge for s in network.species])[network.site_species]
+    return Supercell(
+        cell=network.cell * np.array(repeats)[:, None],
+        position=np.concatenate([(network.site_frac + c) @ network.cell for c in cells]),
+        species=np.tile(network.site_species, len(cells)),
+        energy=np.tile(network.site_energy, len(cells)),
+        charge=np.tile(charge, len(cells)),
+        origin=np.concatenate([network.hop_origin + S * k for k in range(len(cells))]),
+        target=np.array(target),
+        vector=np.tile(network.hop_vector, (len(cells), 1)),
+        saddle=np.tile(network.hop_saddle, len(cells)),
+        weight=np.tile(network.hop_weight, len(cells)),
+        excluded=excluded,
+    )
+
+
+def ewald_potential(cell: np.ndarray, r: np.ndarray) -> np.ndarray:
+    """Tinfoil potential of a unit charge and its images in a background, (m,), 1/Å; at r = 0 without itself."""
+    volume = abs(np.linalg.det(cell))
+    alpha = np.sqrt(np.pi) / volume ** (1 / 3)
+    reciprocal = 2 * np.pi * np.linalg.inv(cell).T
+    reach = 6.5
+    shells = np.ceil(reach / alpha * np.linalg.norm(reciprocal, axis=1) / (2 * np.pi)).astype(int) + 1
+    waves = np.ceil(2 * alpha * reach * np.linalg.norm(cell, axis=1) / (2 * np.pi)).astype(int)
+    potential = np.full(len(r), -np.pi / (alpha**2 * volume))
+    for n in itertools.product(*(range(-m, m + 1) for m in shells)):
+        distance = np.linalg.norm(r + n @ cell, axis=1)
+        away = distance > 1e-9
+        potential[away] += erfc(alpha * distance[away]) / distance[away]
+        potential[~away] -= 2 * alpha / np.sqrt(np.pi)
+    k = np.array([m for m in itertools.product(*(range(-w, w + 1) for w in waves)) if any(m)]) @ reciprocal
+    k2 = (k**2).sum(axis=1)
+    return potential + np.cos(r @ k.T) @ (4 * np.pi / volume * np.exp(-k2 / (4 * alpha**2)) / k2)
+
+
+def coulomb_pairs(cells: Supercell, bjerrum_length: float) -> np.ndarray:
+    """Pair energies q_a q_b l_B psi_ab of all sites, (N, N), kT; an ion does not meet its own images."""
+    N = len(cells.position)
+    r = (cells.position[:, None] - cells.position[None]).reshape(-1, 3)
+    psi = ewald_potential(cells.cell, r).reshape(N, N)
+    pairs = bjerrum_length * np.outer(cells.charge, cells.charge) * psi
+    pairs[cells.excluded] = 0.0
+    return pairs
+
+
+def contact_pairs(cells: Supercell, distance: float, energy: float) -> np.ndarray:
+    """Pair energies of neighbours at one distance, once per periodic image there, (N, N), kT."""
+    pairs = np.zeros((len(cells.position),) * 2)
+    difference = cells.position[None] - cells.position[:, None]
+    for n in itertools.product((-1, 0, 1), repeat=3):
+        length = np.linalg.norm(difference + n @ cells.cell, axis=2)
+        pairs += energy * (np.abs(length - distance) < 1e-6)
+    np.fill_diagonal(pairs, 0.0)
+    return pairs
+
+
+@dataclass(frozen=True)
+class MasterEquation:
+    """All configurations of some groups of ions and all hops between them.
+
+    probability, energy : per configuration
+    occupied : (n_states, N) bool
+    source, sink, rate : per hop between configurations
+    displacement : (n_hops, n_groups, 3), Å
+    """
+
+    probability: np.ndarray
+    energy: np.ndarray
+    occupied: np.ndarray
+    source: np.ndarray
+    sink: np.ndarray
+    rate: np.ndarray
+    displacement: np.ndarray
+
+    def generator(self) -> sparse.csr_array:
+        n = len(self.probability)
+        jumps = sparse.coo_array((self.rate, (self.source, self.sink)), shape=(n, n)).tocsr()
+        return jumps - sparse.diags_array(jumps.sum(axis=1))
+
+    def transport(self) -> tuple[np.ndarray, np.ndarray]:
+        """The matrix L = lim <ΔR_i ΔR_j> / 2t of the groups, (3g, 3g), and the transient's end value C.
+
+        <ΔR_i ΔR_j> / 2t = L + C/t at times long against the relaxation, C = Σ p x_i x_j with -W x = b.
+        """
+        n, width = len(self.probability), self.displacement[0].size
+        d = self.displacement.reshape(-1, width)
+        root = np.sqrt(self.probability)
+        flow = self.probability[self.source] * self.rate
+        free = 0.5 * (d.T * flow) @ d
+        bias = np.zeros((n, width))
+        np.add.at(bias, self.source, self.rate[:, None] * d)
+        rhs = root[:, None] * bias
+        W = self.generator()
+        A = -sparse.diags_array(root) @ W @ sparse.diags_array(1 / root)
+        A = 0.5 * (A + A.T)
+        if n <= _DENSE:
+            x = cho_solve(cho_factor(A.toarray() + np.outer(root, root)), rhs)
+        else:
+            x = np.zeros_like(rhs)
+            for column in np.flatnonzero(np.abs(rhs).max(axis=0) > 1e-13):
+                x[:, column], failed = cg(A, rhs[:, column], rtol=1e-12, atol=0.0)
+                if failed:
+                    raise RuntimeError("conjugate gradients did not converge")
+            x -= np.outer(root, root @ x)
+        return free - rhs.T @ x, x.T @ x
+
+    def relaxation_time(self) -> float:
+        """Inverse of the smallest non-zero eigenvalue of the generator."""
+        root = np.sqrt(self.probability)
+        A = (-sparse.diags_array(root) @ self.generator() @ sparse.diags_array(1 / root)).toarray()
+        return float(1 / np.linalg.eigvalsh(0.5 * (A + A.T))[1])
+
+    def drift(self) -> np.ndarray:
+        """Mean velocity of every group in the stationary state of rates that need not balance, (g, 3)."""
+        n = len(self.probability)
+        A = self.generator().T.tolil()
+        A[n - 1] = 1.0
+        rhs = np.zeros(n)
+        rhs[-1] = 1.0
+        p = spsolve(A.tocsc(), rhs)
+        return np.tensordot(p[self.source] * self.rate, self.displacement, axes=1)
+
+
+def _configurations(cells: Supercell, groups: list[tuple[int, int]]) -> list[tuple[tuple[int, ...], ...]]:
+    found: list[tuple[tuple[int, ...], ...]] = [()]
+    for species, count in groups:
+        own = np.flatnonzero(cells.species == species)
+        longer = []
+        for start in found:
+            taken = [s for group in start for s in group]
+            free = [s for s in own if not cells.excluded[s, taken].any()]
+            longer += [
+                (*start, sites)
+                for sites in itertools.combinations(free, count)
+                if not any(cells.excluded[a, b] for a, b in itertools.combinations(sites, 2))
+            ]
+        found = longer
+    return found
+
+
+def master_equation(
+    cells: Supercell,
+    groups: list[tuple[int, int]],
+    *,
+    pairs: np.ndarray | None = None,
+    nu: float = 1.0,
+    force: np.ndarray | None = None,
+) -> MasterEquation:
+    """Enumerate the configurations of groups of ions, each (species, count), and all hops between them.
+
+    A tagged ion is a group of one. Barriers are E_b = max(0, ΔE, E_KRA + ΔE/2) with ΔE the difference of total
+    energies less the work of `force` (kT/Å on every ion), the rate is nu exp(-E_b).
+    """
+    states = _configurations(cells, groups)
+    index = {state: k for k, state in enumerate(states)}
+    occupied = np.zeros((len(states), len(cells.position)))
+    for k, state in enumerate(states):
+        occupied[k, [s for group in state for s in group]] = 1.0
+    energy = occupied @ cells.energy
+    if pairs is not None:
+        energy += 0.5 * np.einsum("ci,ci->c", occupied @ pairs, occupied) - 0.5 * occupied @ np.diag(pairs)
+
+    work = cells.vector @ force if force is not None else np.zeros(len(cells.vector))
+    kra = cells.saddle - 0.5 * (cells.energy[cells.origin] + cells.energy[cells.target])
+    hops_of = [np.flatnonzero(cells.origin == s) for s in range(len(cells.position))]
+    source, sink, hop, mover = [], [], [], []
+    for k, state in enumerate(states):
+        present = occupied[k] > 0
+        for g, group in enumerate(state):
+            for site in group:
+                present[site] = False
+                rest = tuple(s for s in group if s != site)
+                for h in hops_of[site]:
+                    end = cells.target[h]
+                    if not (cells.excluded[end] & present).any():
+                        after = (*state[:g], tuple(sorted((*rest, int(end)))), *state[g + 1 :])
+                        source.append(k), sink.append(index[after]), hop.append(h), mover.append(g)
+                present[site] = True
+    change = energy[sink] - energy[source] - work[hop]
+    barrier = np.maximum(np.maximum(change, 0.0), kra[hop] + 0.5 * change)
+    displacement = np.zeros((len(hop), len(groups), 3))
+    displacement[np.arange(len(hop)), mover] = cells.vector[hop]
+    weight = np.exp(-(energy - energy.min()))
+    return MasterEquation(
+        probability=weight / weight.sum(),
+        energy=energy,
+        occupied=occupied.astype(bool),
+        source=np.array(source),
+        sink=np.array(sink),
+        rate=nu * cells.weight[hop] * np.exp(-barrier),
+        displacement=displacement,
+    )
+
+
+@dataclass(frozen=True)
+class Diffusivities:
+    """Of one species: the collective and the tracer diffusivity, Å²/s, and their transients' end values, Å²."""
+
+    collective: float
+    tracer: float
+    collective_transient: float
+    tracer_transient: float
+
+
+def diffusivities(
+    cells: Supercell, n_ions: int, *, dimensions: int = 3, pairs: np.ndarray | None = None, nu: float = 1.0
+) -> Diffusivities:
+    """D_J and D* of `n_ions` of species 0, averaged over the first `dimensions` axes.
+
+    A block of length t has the mean of |ΔR|² / (2 d t) equal to D + C/t once t exceeds the relaxation.
+    """
+    L, C = master_equation(cells, [(0, 1), (0, n_ions - 1)], pairs=pairs, nu=nu).transport()
+    axes = np.arange(dimensions)
+
+    def total(M: np.ndarray) -> float:
+        return float(sum(M[a + 3 * i, a + 3 * j] for a in axes for i in (0, 1) for j in (0, 1)))
+
+    def tagged(M: np.ndarray) -> float:
+        return float(sum(M[a, a] for a in axes))
+
+    return Diffusivities(
+        total(L) / (n_ions * dimensions),
+        tagged(L) / dimensions,
+        total(C) / (n_ions * dimensions),
+        tagged(C) / dimensions,
+    )
