@@ -18,7 +18,8 @@ def single_particle_diffusivity(
 
     With p the Boltzmann weights of the sites and c_ij = p_i w_ij = c_ji the conductances of the hops, D is the minimum
     over site shifts u of ½ Σ c_ij (d_ij + u_j - u_i)(d_ij + u_j - u_i)ᵀ, where d_ij is the hop vector: at the minimum
-    the shifted hops carry no drift from any site. Equal to ½ Σ p w d dᵀ - Σ p b xᵀ with the drift b = Σ_j w d and -W x = b.
+    the shifted hops carry no drift from any site. Equal to
+    ½ Σ p w d dᵀ - Σ p b xᵀ with the drift b = Σ_j w d and -W x = b.
 
     Parameters
     ----------

@@ -132,6 +132,20 @@ class SiteGraph:
             self.level_energy,
         )
 
+    def permuted(self, order: IntArray, orbit: IntArray) -> SiteGraph:
+        """The same graph with site `order[n]` as number n and the orbits (n_sites,) renumbered."""
+        number = np.argsort(order)
+        image = np.zeros((self.n_sites, 3), np.int64)
+        return SiteGraph(
+            self.frac[order],
+            self.energy[order],
+            orbit[order],
+            tuple(self.members[n] for n in order),
+            Action(self.action.rotations, number[self.action.site[:, order]], self.action.image[:, order]),
+            self.edges.relabelled(number, image),
+            self.level_energy,
+        )
+
     def with_edges(self, edges: Edges, level_energy: NDArray[np.float64]) -> SiteGraph:
         """The same sites with other edges."""
         return replace(self, edges=edges, level_energy=level_energy)

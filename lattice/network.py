@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -144,6 +145,32 @@ class PoreNetwork:
         if not same.all():
             hop = int(np.flatnonzero(~same)[0])
             raise ValueError(f"hop {hop} and its reverse {back[hop]} differ in ends, image, saddle, weight or species")
+
+    @classmethod
+    def load(cls, path: str | Path) -> PoreNetwork:
+        """Read a network written by `save`.
+
+        Raises
+        ------
+        ValueError
+            If the file is not a network, is of another format, or its content does not match its checksum.
+        """
+        from lattice.network_file import read_network
+
+        return read_network(Path(path))
+
+    def save(self, path: str | Path) -> None:
+        """Write the network to an HDF5 file, replacing it as a whole or not at all."""
+        from lattice.network_file import write_network
+
+        write_network(Path(path), self)
+
+    @property
+    def content_hash(self) -> str:
+        """SHA-256 of everything in the network, in hexadecimal."""
+        from lattice.network_file import content_hash
+
+        return content_hash(self)
 
     @property
     def n_sites(self) -> int:

@@ -5,8 +5,9 @@ of the transport. Two reductions remove it where they keep the slow dynamics:
 
 - Merging: the hops over its lowest saddle are contracted. The clusters must be finite; they must be in internal
   equilibrium, so that either every internal barrier seen from the deepest member is below `merge_barrier`, or one deepest
-  member carries shallow satellites; and at most one member may have other exits at energies below the internal saddle
-  plus `merge_barrier`, because the others would be left before they equilibrate.
+  member carries shallow satellites; at most one member may have other exits less than kT (300 K) above the internal
+  saddle, because the others would be left before they equilibrate; and there must be no room for two ions, because a site
+  holds one.
 - Elimination: a hub, a shallow basin between several deep ones whose saddles are all equal, is replaced by hops between
   its neighbours with weights w_i w_j / Σ w, exact for the flux at every temperature (graph transformation: Wales, Int.
   Rev. Phys. Chem. 25, 237 (2006)). What is neglected is the time spent on the hub, a share of the order of
@@ -22,12 +23,47 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from structures.species import Species
+from structures.units import BOLTZMANN, COULOMB
 
 from lattice.graph import Edges, IntArray, SiteGraph
 from lattice.percolation import Image, PeriodicForest
 from lattice.symmetry import Action, wrap
 
 EQUAL = 1e-6  # eV
+EXIT_GAP = 300.0 * BOLTZMANN  # eV, an internal saddle this far below the exits adds at most 15 % to their resistance
+SECOND_ION = 0.25  # eV, ten kT at 300 K; a second ion that costs more is never there
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Crowding:
+    """What it costs to have two ions of one species near each other.
+
+    Attributes
+    ----------
+    cell : (3, 3) float64, Å
+    contact : float, Å
+        They never come closer.
+    repulsion : float, eV Å
+        q² k_e / eps_r
+    """
+
+    cell: NDArray[np.float64]
+    contact: float
+    repulsion: float
+
+    @classmethod
+    def of(cls, species: Species, cell: NDArray[np.float64], permittivity: float) -> Crowding:
+        """Hard contact and screened Coulomb repulsion of a species."""
+        return cls(cell, 2.0 * species.contact_radius, species.charge**2 * COULOMB / permittivity)
+
+    def second_ion(self, frac: NDArray[np.float64], energy: NDArray[np.float64]) -> float:
+        """Lowest energy of two ions on the given basins above two ions on the deepest of them, eV."""
+        a, b = np.triu_indices(len(frac), k=1)
+        distance = np.linalg.norm((frac[a] - frac[b]) @ self.cell, axis=1)
+        apart = distance >= self.contact
+        cost = energy[a] + energy[b] - 2.0 * energy.min() + self.repulsion / np.maximum(distance, 1e-3)
+        return float(cost[apart].min(initial=np.inf))
 
 
 def simplify(graph: SiteGraph, *, merge_barrier: float) -> tuple[SiteGraph, tuple[str, ...]]:

@@ -33,8 +33,9 @@ def refine(
 ) -> tuple[Float, Float, NDArray[np.bool_]]:
     """Move guesses to the nearby stationary points with `index` directions of descent.
 
-    Eigenvector following: downhill along every eigenvector of the Hessian, for a saddle uphill along the lowest one (C. J. Cerjan and W. H. Miller, J. Chem. Phys. 75, 2800 (1981); step lengths: D. J. Wales, J. Chem. Phys.
-    101, 3750 (1994)). The trust radius follows the agreement of the predicted change of the energy with the actual one.
+    Eigenvector following: downhill along every eigenvector of the Hessian, for a saddle uphill along the lowest one
+    (C. J. Cerjan and W. H. Miller, J. Chem. Phys. 75, 2800 (1981); step lengths: D. J. Wales, J. Chem. Phys. 101, 3750
+    (1994)). The trust radius follows the agreement of the predicted change of the energy with the actual one.
     Close to the stationary point the steps are Newton's. A saddle search that fails is repeated uphill along the second
     eigenvector while the energy is convex.
 
@@ -66,7 +67,7 @@ def refine(
 def _follow(
     surface: Surface, start: Float, index: int, max_move: float, *, convex_mode: int
 ) -> tuple[Float, Float, NDArray[np.bool_]]:
-    """One search from every point, see `refine`; where the energy is convex, uphill is eigenvector `convex_mode`."""
+    """Search once from every point, see `refine`; where the energy is convex, uphill is eigenvector `convex_mode`."""
     to_frac = np.linalg.inv(surface.cell)
     move = np.zeros_like(start)
     trust = np.full(len(start), _FIRST_TRUST)

@@ -22,6 +22,7 @@ from lattice.symmetry import SAME_POINT, Action, SpaceGroup, complete_orbits, gr
 MINIMUM_MOVE = 1.5  # grid spacings; a lowest grid point without a minimum so near belongs to another basin
 SADDLE_MOVE = 5.0  # grid spacings; what a saddle point connects is found afterwards, so it may lie farther off
 KEEP_GRID_SADDLE = 0.05  # eV, error of a grid saddle; a connection that costs more without it is kept
+NEAR = 3.0 * SAME_POINT  # Å, between the end of a descent and the symmetrised minimum that it stands for
 Ends = list[tuple[NDArray[np.float64], float]]
 
 
@@ -103,6 +104,9 @@ def find_stationary_points(
     notes = [f"minima: {len(orbits.representatives)} orbits, {graph.n_sites} in the cell"]
     if dissolved:
         notes.append(f"minima of the grid that the continuous potential does not have, dissolved: {dissolved} orbits")
+    lost = sum(not (one and other) for one, other in saddles.ends)
+    if lost:
+        notes.append(f"saddle points left out because a descent from them did not converge: {lost} orbits")
     if kept:
         notes.append(f"saddle points that did not refine, kept with the energy of the grid: {kept} orbits")
     return Stationary(graph, basin_site, basin_image, tuple(notes))
@@ -155,7 +159,9 @@ def _edges(saddles: SaddleOrbits, sites: NDArray[np.float64], group: SpaceGroup,
     for level, (one, other) in enumerate(saddles.ends):
         for p, share_p in one:
             for q, share_q in other:
-                index, image = locate(np.array([p, q]), sites, group, within=SAME_POINT)
+                index, image = locate(np.array([p, q]), sites, group, within=NEAR)
+                if index.min() < 0:
+                    continue
                 u, v, w = (int(x) for x in image[1] - image[0])
                 a, b, copies = edge_copies(action, int(index[0]), int(index[1]), (u, v, w))
                 weight = share_p * share_q * float(saddles.multiplicity[level]) / len(group)
@@ -192,7 +198,7 @@ def _place_basins(
         copies = group.images(start[chosen[target]])
         g = int(group.distance(copies - start[k]).argmin())
         moved = group.rotations[g] @ end + group.translations[g] - np.rint(copies[g] - start[k])
-        index, cell = locate(moved[None], graph.frac, group, within=SAME_POINT)
+        index, cell = locate(moved[None], graph.frac, group, within=NEAR)
         site[k], image[k] = index[0], cell[0]
     return site, image
 

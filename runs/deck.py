@@ -188,6 +188,9 @@ class Output(Table):
     """What is written besides the tables."""
 
     plots: bool = key("write arrhenius.png, loading.png and network.png", default=True)
+    compare_with: Literal["nothing", "ni_mof", "mof5"] = key(
+        "material whose measured values are printed and plotted beside the computed ones", default="nothing"
+    )
     frames_every: int = key(
         "keep the places of all ions at every so many samples; 0 keeps none", unit="samples", within=(0, 1e6), default=0
     )

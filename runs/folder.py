@@ -10,7 +10,7 @@ from pathlib import Path
 from structures.errors import InputError
 
 _OURS = "# A copy of the input deck, kept by mofkmc beside its results.\n"
-_FILES = ("network.h5", "summary.csv", "activation.csv", "optimum.csv", "failed.csv")
+_FILES = ("network.h5", "summary.csv", "activation.csv", "optimum.csv", "remarks.txt")
 _PLOTS = ("arrhenius.png", "loading.png", "network.png")
 
 
@@ -37,6 +37,11 @@ class ResultsFolder:
     def network(self) -> Path:
         """The pore network."""
         return self.path / "network.h5"
+
+    @property
+    def remarks(self) -> Path:
+        """What the tables leave out, and the assumptions."""
+        return self.path / "remarks.txt"
 
     @property
     def tasks(self) -> Path:

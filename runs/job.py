@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from pathlib import Path
 
 from rich.console import Console
 
@@ -15,7 +16,7 @@ from runs.folder import ResultsFolder
 from runs.model import Model, build_model
 from runs.network_tables import network_report, output_console
 from runs.progress import Reporter, reporter
-from runs.result_tables import result_report
+from runs.result_tables import assumptions, result_report
 from runs.schedule import Outcome, run_all
 from runs.seeds import stream
 from runs.task import Setting, run_task, simulated_time
@@ -82,12 +83,12 @@ def build_lattice(model: Model) -> Lattice:
     return lattice
 
 
-def simulate(model: Model, lattice: Lattice, folder: ResultsFolder, *, threads: int, report: Reporter) -> Outcome[str]:
+def simulate(model: Model, lattice: Lattice, folder: ResultsFolder, *, threads: int, report: Reporter) -> Outcome[Path]:
     """Run all tasks: first the simulated time of every condition, then every replica; both on all threads."""
-    setting = Setting(model.file, lattice)
+    setting = Setting(model.file, lattice, model.network.content_hash)
     pilots = {condition.key: partial(simulated_time, setting, condition) for condition in model.conditions}
     times = run_all(pilots, threads=threads, stage="Choosing simulated times", report=report)
-    outcome: Outcome[str] = Outcome(failures=dict(times.failures), interrupted=times.interrupted)
+    outcome: Outcome[Path] = Outcome(failures=dict(times.failures), interrupted=times.interrupted)
     if times.interrupted:
         return outcome
     jobs = {
@@ -104,11 +105,19 @@ def simulate(model: Model, lattice: Lattice, folder: ResultsFolder, *, threads: 
 def present(model: Model, folder: ResultsFolder, console: Console) -> None:
     """Analyse the task files, print the tables, write tables and plots."""
     run = open_run(folder.path)
-    for part in result_report(run, model):
+    analysis = run.analyse()
+    for part in result_report(analysis, model):
         console.print(part)
+    analysis.write_tables(folder.path)
+    folder.remarks.write_text("".join(f"{line}\n" for line in (*analysis.statements, *assumptions(model))), "utf-8")
+    written = ["deck.toml", "network.h5", f"tasks/ ({len(run.records)} files)", "summary.csv", "activation.csv"]
+    written += ["optimum.csv", folder.remarks.name]
+    if model.deck.output.plots:
+        written += write_plots(analysis, model, folder)
+    console.print(f"\nWritten to {folder.path}: {', '.join(written)}", markup=False)
 
 
-def _kept(outcome: Outcome[str], model: Model, folder: ResultsFolder) -> str:
+def _kept(outcome: Outcome[Path], model: Model, folder: ResultsFolder) -> str:
     done = len(outcome.results)
     return (
         f"mofkmc: interrupted; {done} of {len(model.tasks)} tasks are finished and stay readable in {folder.tasks}; "

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lattice.builder import LandscapeSettings, cached_network
+from lattice.builder import LandscapeSettings
+from lattice.cache import cached_network
 from lattice.network import PoreNetwork
 from lattice.supercell import table_bytes
 from runs.composition import Loading, loadings
 from runs.deck import Deck
 from runs.deck_file import DeckFile, deck_species
 from runs.plan import Condition, Task, plan_conditions, plan_tasks
-from runs.progress import Reporter
+from runs.progress import Reporter, part_of
 from structures.cif import load_framework
 from structures.framework import Framework
 
@@ -68,14 +69,14 @@ def build_model(file: DeckFile, report: Reporter) -> Model:
         net_charge=deck.structure.net_charge,
         cell=deck.structure.cell,
     )
-    network = cached_network(framework, deck_species(deck), landscape_settings(deck), progress=report)
+    network = cached_network(framework, deck_species(deck), landscape_settings(deck), progress=part_of(report, "Pore network"))
     found = loadings(deck, network)
     conditions = plan_conditions(found, deck.scan)
     return Model(file, framework, network, found, conditions, plan_tasks(conditions, deck.scan.replicas))
 
 
 def landscape_settings(deck: Deck) -> LandscapeSettings:
-    """Settings of the network builder as the deck gives them."""
+    """Return the settings of the network builder as the deck gives them."""
     table = deck.landscape
     return LandscapeSettings(
         permittivity=table.permittivity,

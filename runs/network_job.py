@@ -7,11 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from lattice.builder import LandscapeSettings, cached_network
+from lattice.builder import LandscapeSettings
+from lattice.cache import cached_network
 from runs.deck_file import SHIPPED_DECKS, read_deck
 from runs.folder import ResultsFolder
-from runs.network_tables import network_report, output_console
-from runs.progress import reporter
+from runs.network_tables import listing, network_report, output_console
+from runs.progress import part_of, reporter
 from structures.cif import load_framework
 from structures.errors import InputError
 from structures.library import LIBRARY, library_cif
@@ -59,12 +60,10 @@ def network_job(request: NetworkRequest, folder: ResultsFolder | None) -> None:
     )
     settings = LandscapeSettings(permittivity=request.eps_r or EPS_R, spacing=request.spacing)
     with reporter(remark_console) as report:
-        network = cached_network(framework, species, settings, progress=report)
+        network = cached_network(framework, species, settings, progress=part_of(report, "Pore network"))
     for part in network_report(network):
         console.print(part)
-    console.print("\n[bold]Assumptions[/bold]")
-    for line in (*network.provenance, *remarks):
-        console.print(f"- {line}", markup=False)
+    console.print(listing("Assumptions", (*network.provenance, *remarks)))
     if folder is not None:
         from analysis.plots import plot_network
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from rich import box
-from rich.console import Console, RenderableType
+from rich.console import Console, Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from lattice.network import PoreNetwork
 
@@ -29,6 +30,14 @@ def table(title: str, *columns: str) -> Table:
         left = column.startswith("<")
         made.add_column(column.removeprefix("<"), justify="left" if left else "right", no_wrap=not left)
     return made
+
+
+def listing(title: str, lines: Sequence[str]) -> Group:
+    """Return a title and one indented line of text for each entry."""
+    grid = Table.grid(padding=(0, 1))
+    for line in lines:
+        grid.add_row("-", Text(line))
+    return Group(Text(f"\n{title}", style="bold"), grid)
 
 
 def network_report(network: PoreNetwork) -> Iterator[RenderableType]:
@@ -78,10 +87,10 @@ def site_table(network: PoreNetwork) -> Table:
 
 
 def hop_table(network: PoreNetwork) -> Table:
-    """Hops by orbit: ends, number, length, barrier from each end."""
-    made = table(
-        "Hops", "orbit", "<species", "<between sites of orbits", "per cell", "length, Å", "barrier, eV", "back, eV"
-    )
+    """Hops by orbit: ends, number, length, barrier from each end, and a factor on the attempt frequency if there is one."""
+    weighted = (network.hop_weight != 1.0).any()
+    columns = ["orbit", "<species", "<between sites", "per cell", "length, Å", "barrier, eV", "back, eV"]
+    made = table("Hops", *columns, *(["nu ×"] if weighted else []))
     length = np.linalg.norm(network.hop_vector, axis=1)
     for orbit in np.unique(network.hop_orbit):
         members = np.flatnonzero(network.hop_orbit == orbit)
@@ -89,12 +98,11 @@ def hop_table(network: PoreNetwork) -> Table:
         hop = members[np.lexsort((ends[1], ends[0]))[0]]
         a, b = int(network.hop_origin[hop]), int(network.hop_target[hop])
         saddle = network.hop_saddle[hop]
-        weight = network.hop_weight[hop]
         made.add_row(
             str(orbit), network.species[network.site_species[a]].name,
-            f"{_site_name(network, a)} → {_site_name(network, b)}" + (f" (nu × {weight:.2g})" if weight != 1 else ""),
-            str(len(members) // 2), f"{length[hop]:.2f}",
+            f"{_site_name(network, a)} → {_site_name(network, b)}", str(len(members) // 2), f"{length[hop]:.2f}",
             f"{saddle - network.site_energy[a]:.3f}", f"{saddle - network.site_energy[b]:.3f}",
+            *([f"{network.hop_weight[hop]:.2g}"] if weighted else []),
         )  # fmt: skip
     return made
 
@@ -113,4 +121,4 @@ def exclusion_line(network: PoreNetwork) -> str:
 
 
 def _site_name(network: PoreNetwork, site: int) -> str:
-    return f"{network.site_orbit[site]} {network.site_label[site]}"
+    return f"{network.site_label[site]} ({network.site_orbit[site]})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
 
@@ -18,8 +18,13 @@ LINE_SECONDS = 60.0
 class Reporter(Protocol):
     """Shows how far a stage has come."""
 
-    def __call__(self, stage: str, fraction: float) -> None:
+    def __call__(self, stage: str, fraction: float, detail: str = "") -> None:
         """Report that `fraction` (0 to 1) of the named stage is done; any thread may call."""
+
+
+def part_of(report: Reporter, stage: str) -> Callable[[str, float], None]:
+    """Return the progress function of a lower package, whose texts become details of one stage."""
+    return lambda detail, fraction: report(stage, fraction, detail)
 
 
 @contextmanager
@@ -45,19 +50,22 @@ class _Bars:
 
     def __init__(self, progress: Progress) -> None:
         self._progress = progress
-        self._started: dict[str, float] = {}
         self._bars: dict[str, TaskID] = {}
         self._lock = threading.Lock()
 
-    def __call__(self, stage: str, fraction: float) -> None:
+    def __call__(self, stage: str, fraction: float, detail: str = "") -> None:
         with self._lock:
-            begun = self._started.setdefault(stage, time.monotonic())
             if stage not in self._bars:
-                self._bars[stage] = self._progress.add_task(stage, total=1.0, visible=False)
-            waited = time.monotonic() - begun >= QUIET_SECONDS
-            bar = self._bars[stage]
-            visible = self._progress.tasks[self._progress.task_ids.index(bar)].visible or waited
-            self._progress.update(bar, completed=fraction, visible=visible)
+                bar = self._bars[stage] = self._progress.add_task(stage, total=1.0, visible=False)
+                timer = threading.Timer(QUIET_SECONDS, self._show, [bar])
+                timer.daemon = True
+                timer.start()
+            text = f"{stage}: {detail}" if detail and fraction < 1.0 else stage
+            self._progress.update(self._bars[stage], completed=fraction, description=text)
+
+    def _show(self, bar: TaskID) -> None:
+        if not next(task.finished for task in self._progress.tasks if task.id == bar):
+            self._progress.update(bar, visible=True)
 
 
 class _Lines:
@@ -70,7 +78,7 @@ class _Lines:
         self._finished: set[str] = set()
         self._lock = threading.Lock()
 
-    def __call__(self, stage: str, fraction: float) -> None:
+    def __call__(self, stage: str, fraction: float, detail: str = "") -> None:
         with self._lock:
             now = time.monotonic()
             begun = self._started.setdefault(stage, now)

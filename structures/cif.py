@@ -46,8 +46,9 @@ def load_framework(
     net_charge : float, e
         Of one formula unit, the smallest whole-number ratio of the elements.
     cell : {"conventional", "primitive"}
-        Standard cell of the space group. Where an ordering was chosen the cell of the file stands for the conventional
-        one, because the lower symmetry of the ordering would ask for a larger cell.
+        Standard cell of the space group, a along x and b in the xy plane. Where an ordering of framework atoms was
+        chosen the cell of the file stands for the conventional one, because the lower symmetry of the ordering would
+        ask for a larger cell.
 
     Raises
     ------
@@ -79,7 +80,8 @@ def load_framework(
 
     atoms = list(zip(crystal.symbols, classes, (float(q) for q in np.round(balanced, 6)), strict=True))
     kinds = _numbered(atoms)
-    choice: CellChoice = "given" if cell == "conventional" and lines else cell
+    uncertain = {content.crystal.labels[i] for i in np.flatnonzero(content.occupation.partial)}
+    choice: CellChoice = "given" if cell == "conventional" and uncertain & set(crystal.labels) else cell
     symmetric = symmetrise(crystal.cell, crystal.frac_coords, kinds, choice=choice)
     return _assemble(source.stem, symmetric, atoms, net_charge, provenance)
 

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 from scipy.linalg import cho_factor, cho_solve
-from scipy.sparse.linalg import cg, spsolve
+from scipy.sparse.linalg import cg, expm_multiply, spsolve
 from scipy.special import erfc
 
 from lattice.network import PoreNetwork
@@ -164,6 +164,16 @@ class MasterEquation:
         root = np.sqrt(self.probability)
         A = (-sparse.diags_array(root) @ self.generator() @ sparse.diags_array(1 / root)).toarray()
         return float(1 / np.linalg.eigvalsh(0.5 * (A + A.T))[1])
+
+    def memory(self, time: float) -> float:
+        """Share of the transient C of the first group along x that is still to come after `time`."""
+        root = np.sqrt(self.probability)
+        W = self.generator()
+        A = (-sparse.diags_array(root) @ W @ sparse.diags_array(1 / root)).tocsr()
+        bias = np.zeros(len(root))
+        np.add.at(bias, self.source, self.rate * self.displacement[:, 0, 0])
+        x, _ = cg(A, root * bias, rtol=1e-10)
+        return float(x @ expm_multiply(-A * time, x) / (x @ x))
 
     def drift(self) -> np.ndarray:
         """Mean velocity of every group in the stationary state of rates that need not balance, (g, 3)."""

@@ -12,6 +12,7 @@ from structures.units import BOLTZMANN
 
 TEMPERATURE = 1.0 / BOLTZMANN  # K; kT = 1 eV, so that energies in eV are energies in kT
 BARRIER = 30.0  # kT; high enough that no barrier of the tests below is ever clipped
+APART = 5.0  # Å between the periodic images of a chain or a plane
 Bond = tuple[int, int, tuple[int, int, int]]
 
 
@@ -97,12 +98,12 @@ def _bravais(cell: np.ndarray, images: Sequence[tuple[int, int, int]], **options
 
 def ring(**options) -> PoreNetwork:
     """A chain along x; closed by (N, 1, 1) repeats."""
-    return _bravais(np.eye(3), [(1, 0, 0)], **options)
+    return _bravais(np.diag([1.0, APART, APART]), [(1, 0, 0)], **options)
 
 
 def square(**options) -> PoreNetwork:
     """A square lattice in the xy plane; (n, n, 1) repeats."""
-    return _bravais(np.eye(3), [(1, 0, 0), (0, 1, 0)], **options)
+    return _bravais(np.diag([1.0, 1.0, APART]), [(1, 0, 0), (0, 1, 0)], **options)
 
 
 def simple_cubic(**options) -> PoreNetwork:
@@ -124,7 +125,7 @@ def face_centred(**options) -> PoreNetwork:
 
 def honeycomb(**options) -> PoreNetwork:
     """Two points per cell in the xy plane; (n, n, 1) repeats."""
-    cell = np.array([[np.sqrt(3), 0.0, 0.0], [np.sqrt(3) / 2, 1.5, 0.0], [0.0, 0.0, 1.0]])
+    cell = np.array([[np.sqrt(3), 0.0, 0.0], [np.sqrt(3) / 2, 1.5, 0.0], [0.0, 0.0, APART]])
     frac = np.array([[0.0, 0.0, 0.0], [1 / 3, 1 / 3, 0.0]])
     return network_of(cell, frac, [(0, 1, (0, 0, 0)), (0, 1, (-1, 0, 0)), (0, 1, (0, -1, 0))], **options)
 
@@ -142,4 +143,4 @@ def chain(site_energy: np.ndarray, saddle: np.ndarray, **options) -> PoreNetwork
     n = len(site_energy)
     frac = np.column_stack([np.arange(n) / n, np.zeros(n), np.zeros(n)])
     bonds = [(i, (i + 1) % n, (int(i + 1 == n), 0, 0)) for i in range(n)]
-    return network_of(np.diag([n, 1.0, 1.0]), frac, bonds, site_energy=site_energy, saddle=saddle, **options)
+    return network_of(np.diag([n, APART, APART]), frac, bonds, site_energy=site_energy, saddle=saddle, **options)

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from exact import Diffusivities
-from kmc.placement import place_ions
-from kmc.simulation import Simulation
+from lattices import TEMPERATURE
 from scipy import stats
 
+from kmc.placement import place_ions
+from kmc.simulation import Simulation
 from lattice.supercell import Lattice
-from lattices import TEMPERATURE
 
 
 @dataclass(frozen=True)
@@ -52,9 +52,7 @@ def run_replicas(
     collective, tracer, velocity, energy, lag = [], [], [], [], np.zeros(0)
     for stream in np.random.SeedSequence(seed).spawn(n_replicas):
         state = place_ions(lattice, counts, np.random.default_rng(stream), temperature=temperature)
-        simulation = Simulation(
-            lattice, state, temperature=temperature, attempt_frequency=nu, field=(field, 0.0, 0.0)
-        )
+        simulation = Simulation(lattice, state, temperature=temperature, attempt_frequency=nu, field=(field, 0.0, 0.0))
         simulation.equilibrate(200)
         samples = simulation.run(block * n_blocks, n_blocks)
         step = np.diff(samples.displacement, axis=0)

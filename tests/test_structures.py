@@ -13,6 +13,7 @@ from structures.crystal import Crystal, bonds
 from structures.errors import InputError
 from structures.framework import Framework
 from structures.library import LIBRARY, library_cif
+from structures.symmetry import symmetrise
 
 NI_MOF = {
     "Ni": 1.0,
@@ -179,6 +180,21 @@ def test_operations_map_atoms_onto_atoms_of_the_same_charge(name, request):
         assert (framework.charges[target] == framework.charges).all()
     assert framework.charges.sum() == pytest.approx(framework.net_charge, abs=1e-9)
     assert np.abs(framework.translations * 24 - np.round(framework.translations * 24)).max() == 0
+
+
+@pytest.mark.parametrize("choice", ["given", "conventional", "primitive"])
+def test_noisy_positions_are_averaged_over_the_operations(choice):
+    """Rock salt with noise of 0.001 Å and an origin anywhere: every atom is fixed by 48 operations after averaging."""
+    rng = np.random.default_rng(5)
+    corner = np.array([[0, 0, 0], [0, 0.5, 0.5], [0.5, 0, 0.5], [0.5, 0.5, 0]])
+    frac = np.vstack([corner, corner + 0.5]) + rng.normal(scale=1e-3 / 5.6, size=(8, 3)) + np.array([0.11, 0.23, 0.37])
+    crystal = symmetrise(np.eye(3) * 5.6, frac, np.repeat([0, 1], 4), choice=choice)
+    n_atoms = 2 if choice == "primitive" else 8
+    assert (len(crystal.kinds), len(crystal.rotations)) == (n_atoms, 24 * n_atoms)
+    image = np.einsum("gij,kj->gki", crystal.rotations, crystal.frac_coords) + crystal.translations[:, None]
+    step = image[:, :, None] - crystal.frac_coords
+    distance = np.linalg.norm((step - np.round(step)) @ crystal.cell, axis=-1)
+    assert distance.min(axis=2).max() < 1e-8
 
 
 def test_guests_are_removed_and_named(tmp_path):

@@ -9,10 +9,10 @@ Soc. 23, 831 (2010)), so a block of 12 of its relaxation times is long enough.
 import numpy as np
 import pytest
 from exact import diffusivities, master_equation, supercell
+from lattices import body_centred, diamond, face_centred, honeycomb, ring, simple_cubic, square
 from replicas import assert_ladder, diffusivity_scores, run_replicas, z_score
 
 from lattice.supercell import replicate
-from lattices import body_centred, diamond, face_centred, honeycomb, ring, simple_cubic, square
 
 LATTICES = {
     "ring": (ring(), 1),
@@ -70,7 +70,7 @@ def test_one_vacancy(name, repeats, correlation):
 def test_loading_ladder(name, repeats, counts):
     scores = []
     for n in counts:
-        found, exact, dimensions = measure(name, repeats, n, n_blocks=600, seed=100 + n)
+        found, exact, dimensions = measure(name, repeats, n, n_blocks=400, seed=100 + n)
         scores += diffusivity_scores(found, exact, n, dimensions)
     assert_ladder(scores)
 

@@ -1,0 +1,344 @@
+"""Pictures: Arrhenius, conductivity against loading, and the network in three dimensions.
+
+Functions named after a picture draw on the axes they are given, or on new ones, and return them; `save_*` write a PNG.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.lines import Line2D
+from mpl_toolkits.mplot3d import Axes3D  # type: ignore[import-untyped]
+from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-untyped]
+from numpy.typing import NDArray
+
+from analysis.campaign import Analysis
+from analysis.experiments import measured
+from lattice.network import PoreNetwork
+from structures.units import BOLTZMANN, CELSIUS_ZERO
+
+DPI = 200
+INK = "#22252b"
+MUTED = "#7a808c"
+SEQUENCE = LinearSegmentedColormap.from_list("loading", ["#2b2d6e", "#5a4fa8", "#b0508f", "#e2695f", "#eda93b"])
+BARRIER = LinearSegmentedColormap.from_list("barrier", ["#1b8a7a", "#8fb8a0", "#d9b48f", "#c0503c"])
+ORBITS = ("#2f5d9b", "#d9822b", "#3f9c6d", "#b5446e", "#7b5ea7", "#c9a227", "#4aa3b8", "#8a5a3c", "#6b7280", "#a3b53c")
+AXIS_NAME = {"x": "exchange fraction x", "M": "molarity (mol/L)"}
+
+Colour = tuple[float, float, float, float]
+
+
+def arrhenius(analysis: Analysis, ax: Axes | None = None) -> Axes:
+    """Draw log10(sigma T) against 1000/T with intervals, and the fitted line of each composition.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    ax : Axes, optional
+    """
+    ax = _new_axes((6.8, 4.9)) if ax is None else ax
+    name, table = analysis.composition_name, analysis.conductivity
+    compositions = sorted(table[name].unique())
+    colours = _colours(len(compositions), SEQUENCE)
+    for colour, composition in zip(colours, compositions, strict=True):
+        rows = table[(table[name] == composition) & (table["sigma (S/cm)"] > 0)].sort_values("T (K)")
+        if rows.empty:
+            continue
+        T = rows["T (K)"].to_numpy(dtype=np.float64)
+        sigma, down, up = _with_errors(rows)
+        label = f"{name} = {composition:.3g}"
+        fit = _row_of(analysis.activation, name, composition)
+        if fit is not None:
+            half = (fit["E_a hi (eV)"] - fit["E_a lo (eV)"]) / 2
+            label += f"   {fit['E_a (eV)']:.3f} ± {half:.3f} eV"
+            line_T = 1 / np.linspace(1 / T.max(), 1 / T.min(), 50)
+            ax.plot(
+                1e3 / line_T,
+                np.exp(fit["ln A (S K/cm)"] - fit["E_a (eV)"] / (BOLTZMANN * line_T)),
+                color=colour,
+                linewidth=1.3,
+                alpha=0.75,
+            )
+        ax.errorbar(
+            1e3 / T,
+            sigma * T,
+            yerr=[down * T, up * T],
+            fmt="o",
+            color=colour,
+            markersize=4.5,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            elinewidth=1.1,
+            capsize=2,
+            label=label,
+        )
+    ax.set_yscale("log")
+    ax.set_xlabel("1000 / T  (1/K)")
+    ax.set_ylabel("σT  (S K / cm)")
+    _finish(ax)
+    _celsius_axis(ax, sorted(table["T (K)"].unique()))
+    if ax.get_legend_handles_labels()[0]:
+        legend = ax.legend(
+            title=f"{name}   E$_a$ of ln(σT), 95 %",
+            fontsize=7.8,
+            title_fontsize=8.2,
+            frameon=False,
+            loc="upper left",
+            bbox_to_anchor=(1.01, 1.0),
+            labelspacing=0.7,
+        )
+        legend.get_title().set_color(INK)
+    return ax
+
+
+def loading(analysis: Analysis, ax: Axes | None = None, *, material: str | None = None) -> Axes:
+    """Draw sigma against loading per temperature, with intervals, optima and the measured points at 25 °C.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    ax : Axes, optional
+    material : str, optional
+        Section of the reference file whose points are drawn, "ni_mof".
+    """
+    ax = _new_axes((6.8, 4.6)) if ax is None else ax
+    name, table = analysis.composition_name, analysis.conductivity
+    temperatures = sorted(table["T (K)"].unique())
+    colours = _colours(len(temperatures), SEQUENCE)
+    for colour, T in zip(colours, temperatures, strict=True):
+        rows = table[(table["T (K)"] == T) & (table["sigma (S/cm)"] > 0)].sort_values(name)
+        if rows.empty:
+            continue
+        x = rows[name].to_numpy(dtype=np.float64)
+        sigma, down, up = _with_errors(rows)
+        ax.errorbar(
+            x,
+            sigma,
+            yerr=[down, up],
+            fmt="o-",
+            color=colour,
+            markersize=4.5,
+            markeredgecolor="white",
+            markeredgewidth=0.5,
+            linewidth=1.1,
+            elinewidth=1.1,
+            capsize=2,
+            label=f"{T - CELSIUS_ZERO:.0f} °C",
+        )
+        best = _row_of(analysis.optimum, "T (K)", T)
+        if best is not None:
+            _mark_optimum(ax, name, best, colour)
+    points = [p for p in measured(material) if p.exchange is not None] if material and name == "x" else []
+    at_25 = [p for p in points if abs(p.temperature - 298.15) < 0.5]
+    if at_25:
+        ax.plot(
+            [p.exchange or 0.0 for p in at_25],
+            [p.sigma for p in at_25],
+            linestyle="none",
+            marker="*",
+            markersize=11,
+            color=INK,
+            markeredgecolor="white",
+            markeredgewidth=0.7,
+            zorder=5,
+            label="measured, 25 °C",
+        )
+    ax.set_yscale("log")
+    ax.set_xlabel(AXIS_NAME.get(name, name))
+    ax.set_ylabel("σ  (S / cm)")
+    _finish(ax)
+    if ax.get_legend_handles_labels()[0]:
+        ax.legend(fontsize=8.2, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), labelspacing=0.7)
+    return ax
+
+
+def network(pores: PoreNetwork, species_index: int = 0, ax: Axes3D | None = None) -> Axes3D:
+    """Draw the sites of one species by orbit, its hops coloured by their barrier, and the edges of the cell.
+
+    Hops that leave the cell are drawn to their target beyond the edge, faded.
+
+    Parameters
+    ----------
+    pores : PoreNetwork
+    species_index : int
+    ax : Axes3D, optional
+    """
+    if ax is None:
+        ax = _figure((6.2, 5.8)).add_subplot(projection="3d")
+    sites = np.flatnonzero(pores.site_species == species_index)
+    hops = np.flatnonzero(np.isin(pores.hop_origin, sites) & (pores.hop_reverse > np.arange(len(pores.hop_origin))))
+    position = pores.site_frac @ pores.cell
+    _draw_cell(ax, pores.cell)
+    if hops.size:
+        _draw_hops(ax, pores, hops, position)
+    handles = []
+    orbits = np.unique(pores.site_orbit[sites])
+    for k, orbit in enumerate(orbits):
+        members = sites[pores.site_orbit[sites] == orbit]
+        colour = ORBITS[k % len(ORBITS)]
+        ax.scatter(*position[members].T, s=46, c=colour, edgecolors="white", linewidths=0.6, depthshade=False, zorder=5)
+        first = members[0]
+        relative = pores.site_energy[first] - pores.site_energy[sites].min()
+        text = f"{len(members)} × {pores.site_label[first]}  +{1e3 * relative:.0f} meV"
+        handles.append(Line2D([], [], linestyle="none", marker="o", markersize=6, color=colour, label=text))
+    _frame_cell(ax, pores.cell)
+    ax.set_title(f"{pores.species[species_index].name}   {len(sites)} sites per cell", fontsize=11, color=INK, pad=2)
+    columns = 1 if len(handles) < 5 else 2
+    if handles:
+        ax.legend(
+            handles=handles[:10],
+            fontsize=7.6,
+            frameon=False,
+            loc="upper center",
+            bbox_to_anchor=(0.5, 0.03),
+            ncols=columns,
+            handletextpad=0.2,
+        )
+    return ax
+
+
+def save_arrhenius(analysis: Analysis, path: Path | str, *, footnote: Sequence[str] = ()) -> None:
+    """Write the Arrhenius picture as PNG, with the assumptions below it."""
+    ax = arrhenius(analysis)
+    _save(ax.figure, path, footnote)
+
+
+def save_loading(
+    analysis: Analysis, path: Path | str, *, material: str | None = None, footnote: Sequence[str] = ()
+) -> None:
+    """Write the picture of sigma against loading as PNG, with the assumptions below it."""
+    ax = loading(analysis, material=material)
+    _save(ax.figure, path, footnote)
+
+
+def save_network(pores: PoreNetwork, path: Path | str, *, footnote: Sequence[str] = ()) -> None:
+    """Write the network of every species, side by side, as PNG."""
+    n = len(pores.species)
+    figure = _figure((6.2 * n, 6.0))
+    for index in range(n):
+        ax = figure.add_subplot(1, n, index + 1, projection="3d")
+        network(pores, index, ax)
+    figure.suptitle(pores.name, fontsize=12.5, color=INK, x=0.5, y=1.0)
+    _save(figure, path, footnote)
+
+
+def _figure(size: tuple[float, float]) -> Figure:
+    figure = Figure(figsize=size, facecolor="white")
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def _new_axes(size: tuple[float, float]) -> Axes:
+    return _figure(size).add_subplot()
+
+
+def _save(figure: Figure | SubFigure, path: Path | str, footnote: Sequence[str]) -> None:
+    """Write a figure, cropped to what is on it, with small lines of text below."""
+    if footnote:
+        figure.text(0.01, -0.02, "\n".join(footnote), fontsize=6.6, color=MUTED, va="top", ha="left", wrap=False)
+    figure.figure.savefig(Path(path), dpi=DPI, bbox_inches="tight", pad_inches=0.12)
+
+
+def _finish(ax: Axes) -> None:
+    for side in ("top", "right"):
+        ax.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        ax.spines[side].set_color(MUTED)
+    ax.tick_params(which="both", colors=INK, labelsize=8.5)
+    ax.grid(visible=True, which="major", color="#e6e8ec", linewidth=0.7)
+    ax.set_axisbelow(True)
+
+
+def _celsius_axis(ax: Axes, temperatures: Sequence[float]) -> None:
+    """Name the temperatures in °C along the top."""
+    top = ax.secondary_xaxis("top")
+    top.set_xticks([1e3 / T for T in temperatures], [f"{T - CELSIUS_ZERO:.0f}" for T in temperatures])
+    top.tick_params(colors=MUTED, labelsize=7.8)
+    top.spines["top"].set_visible(False)
+    top.set_xlabel("T (°C)", fontsize=8.2, color=MUTED)
+
+
+def _mark_optimum(ax: Axes, name: str, best: pd.Series, colour: Colour) -> None:
+    """Shade the interval of the optimum, or point outwards where the scan only bounds it."""
+    ax.axvspan(best[f"{name}* lo"], best[f"{name}* hi"], color=colour, alpha=0.07, linewidth=0)
+    marker = {"at least": ">", "at most": "<"}.get(str(best["edge"]), "v")
+    ax.plot(
+        best[f"{name}*"],
+        best["sigma (S/cm)"],
+        marker=marker,
+        markersize=8,
+        markerfacecolor="none",
+        markeredgecolor=colour,
+        markeredgewidth=1.4,
+        zorder=4,
+    )
+
+
+def _with_errors(rows: pd.DataFrame) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Conductivities and the lengths of their intervals downwards and upwards; zero where there is none."""
+    sigma = rows["sigma (S/cm)"].to_numpy(dtype=np.float64)
+    down = np.nan_to_num(sigma - rows["sigma lo (S/cm)"].to_numpy(dtype=np.float64))
+    up = np.nan_to_num(rows["sigma hi (S/cm)"].to_numpy(dtype=np.float64) - sigma)
+    return sigma, np.minimum(down, 0.999 * sigma), up
+
+
+def _row_of(table: pd.DataFrame, column: str, value: float) -> pd.Series | None:
+    if table.empty:
+        return None
+    rows = table[table[column] == value]
+    return None if rows.empty else rows.iloc[0]
+
+
+def _colours(n: int, colormap: Colormap) -> list[Colour]:
+    return [colormap(k) for k in (np.linspace(0, 1, n) if n > 1 else [0.4])]
+
+
+def _draw_cell(ax: Axes3D, cell: NDArray[np.float64]) -> None:
+    corners = np.array(list(product((0, 1), repeat=3)))
+    edges = [(a @ cell, b @ cell) for k, a in enumerate(corners) for b in corners[k + 1 :] if np.abs(a - b).sum() == 1]
+    ax.add_collection3d(Line3DCollection(edges, colors=MUTED, linewidths=0.8, alpha=0.6))
+
+
+def _draw_hops(ax: Axes3D, pores: PoreNetwork, hops: NDArray[np.int64], position: NDArray[np.float64]) -> None:
+    """Lines along the hops; colour by the barrier seen from the lower end."""
+    origin, target = pores.hop_origin[hops], pores.hop_target[hops]
+    barrier = pores.hop_saddle[hops] - np.minimum(pores.site_energy[origin], pores.site_energy[target])
+    barrier = np.maximum(barrier, 0.0)
+    norm = Normalize(float(barrier.min()), float(max(barrier.max(), barrier.min() + 1e-3)))
+    vector = pores.hop_vector[hops]
+    inside = (pores.hop_image[hops] == 0).all(axis=1)
+    for start, step, chosen, alpha, width in (
+        (position[origin], vector, inside, 0.9, 1.8),
+        (position[origin], 0.5 * vector, ~inside, 0.45, 1.3),
+        (position[target], -0.5 * vector, ~inside, 0.45, 1.3),
+    ):
+        segments = np.stack([start[chosen], start[chosen] + step[chosen]], axis=1)
+        if len(segments):
+            colours = BARRIER(norm(barrier[chosen]))
+            ax.add_collection3d(Line3DCollection(list(segments), colors=colours, linewidths=width, alpha=alpha))
+    bar = ax.figure.colorbar(ScalarMappable(norm, BARRIER), ax=ax, shrink=0.45, pad=0.02, aspect=18)
+    bar.set_label("barrier from the lower end (eV)", fontsize=8, color=INK)
+    bar.ax.tick_params(labelsize=7.5, colors=INK)
+    bar.outline.set_visible(False)
+
+
+def _frame_cell(ax: Axes3D, cell: NDArray[np.float64]) -> None:
+    """Equal scales around the cell, no axes."""
+    corners = np.array(list(product((0, 1), repeat=3))) @ cell
+    low, high = corners.min(axis=0), corners.max(axis=0)
+    ax.set_xlim(low[0], high[0])
+    ax.set_ylim(low[1], high[1])
+    ax.set_zlim(low[2], high[2])
+    ax.set_box_aspect(tuple(high - low), zoom=1.2)
+    ax.set_proj_type("persp", focal_length=0.6)
+    ax.view_init(elev=20, azim=-62)
+    ax.set_axis_off()

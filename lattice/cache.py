@@ -1,0 +1,58 @@
+"""The user's folder of networks built before, each under the checksum of everything it was built from."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import sys
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from structures.framework import Framework
+from structures.species import Species
+
+from lattice.network import PoreNetwork
+
+
+def load_cached(path: Path) -> PoreNetwork | None:
+    """Network in a cache file, or None if there is none or it is damaged."""
+    with suppress(ValueError, OSError):
+        return PoreNetwork.load(path)
+    return None
+
+
+def store(path: Path, network: PoreNetwork) -> None:
+    """Write a network to the cache; where that is impossible nothing happens, and the network is built again next time."""
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        network.save(path)
+
+
+def default_cache_dir() -> Path:
+    """$MOFKMC_CACHE, else the platform's folder for caches."""
+    if override := os.environ.get("MOFKMC_CACHE"):
+        return Path(override)
+    if sys.platform == "darwin":
+        base = Path.home() / "Library" / "Caches"
+    elif sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA", str(Path.home() / "AppData" / "Local")))
+    else:
+        base = Path(os.environ.get("XDG_CACHE_HOME", "") or Path.home() / ".cache")
+    return base / "mofkmc"
+
+
+def cache_file(folder: Path, framework: Framework, species: Sequence[Species], settings: Any) -> Path:
+    """File named after the framework, the species, the settings (a dataclass) and the code that makes a network of them."""
+    digest = hashlib.sha256()
+    for source in sorted(Path(__file__).parent.glob("*.py")):
+        digest.update(source.read_bytes())
+    for field in fields(framework):
+        value = getattr(framework, field.name)
+        digest.update(field.name.encode())
+        digest.update(np.ascontiguousarray(value).tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
+    digest.update(repr((tuple(astuple(ion) for ion in species), astuple(settings))).encode())
+    return folder / f"network-{digest.hexdigest()[:32]}.h5"

@@ -1,0 +1,108 @@
+"""PoreNetwork in an HDF5 file, with a checksum."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from dataclasses import astuple, fields
+from pathlib import Path
+from typing import Any
+
+import h5py
+import numpy as np
+from structures.species import Species
+
+from lattice.network import PoreNetwork
+
+FORMAT = 1
+_TEXT = ("site_label", "provenance")
+_SCALARS = ("name", "framework_charge", "permittivity", "accessible_volume", "largest_cavity")
+_ARRAYS = tuple(f.name for f in fields(PoreNetwork) if f.name not in (*_TEXT, *_SCALARS, "species"))
+
+
+def content_hash(network: PoreNetwork) -> str:
+    """SHA-256 of all fields, in hexadecimal."""
+    digest = hashlib.sha256(f"PoreNetwork {FORMAT}".encode())
+    for name in _ARRAYS:
+        array = getattr(network, name)
+        digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    plain = [network.name, *(float(getattr(network, name)) for name in _SCALARS if name != "name")]
+    ions = [[v if isinstance(v, str) else float(v) for v in astuple(ion)] for ion in network.species]
+    text = [[str(line) for line in getattr(network, name)] for name in _TEXT]
+    digest.update(repr((plain, ions, text)).encode())
+    return digest.hexdigest()
+
+
+def write_network(path: Path, network: PoreNetwork) -> None:
+    """Write under a temporary name in the same folder, flush to the disk, then rename."""
+    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
+    try:
+        os.close(handle)
+        with h5py.File(temporary, "w") as file:
+            file.attrs["format"] = FORMAT
+            file.attrs["content_hash"] = content_hash(network)
+            for name in _SCALARS:
+                file.attrs[name] = getattr(network, name)
+            for name in _ARRAYS:
+                file[name] = getattr(network, name)
+            for name in _TEXT:
+                file.create_dataset(name, data=list(getattr(network, name)), dtype=h5py.string_dtype())
+            for field in fields(Species):
+                values = [getattr(s, field.name) for s in network.species]
+                text = field.type in ("str", str)
+                file.create_dataset(f"species/{field.name}", data=values, dtype=h5py.string_dtype() if text else float)
+        with Path(temporary).open("rb+") as file_to_flush:
+            os.fsync(file_to_flush.fileno())
+        Path(temporary).chmod(0o644)
+        Path(temporary).replace(path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    _flush_folder(path.parent)
+
+
+def _flush_folder(folder: Path) -> None:
+    if hasattr(os, "O_DIRECTORY"):
+        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def read_network(path: Path) -> PoreNetwork:
+    """Read a network and compare it with its checksum.
+
+    Raises
+    ------
+    ValueError
+        If the file is not a network, is of another format, or is damaged.
+    """
+    try:
+        with h5py.File(path, "r") as file:
+            found = int(file.attrs.get("format", 0))
+            if found != FORMAT:
+                raise ValueError(f"{path}: network file must have format {FORMAT}; got {found}")
+            network, checksum = _read(file), str(file.attrs["content_hash"])
+    except FileNotFoundError:
+        raise
+    except (OSError, KeyError, RuntimeError) as error:
+        raise ValueError(f"{path}: must be a network file of mofkmc; {error}") from error
+    if content_hash(network) != checksum:
+        raise ValueError(f"{path}: network must match its checksum {checksum[:12]}; got {content_hash(network)[:12]}")
+    return network
+
+
+def _read(file: Any) -> PoreNetwork:
+    values: dict[str, Any] = {name: file[name][()] for name in _ARRAYS}
+    values |= {name: tuple(file[name].asstr()[()]) for name in _TEXT}
+    values |= {name: float(file.attrs[name]) for name in _SCALARS if name != "name"}
+    columns = {}
+    for field in fields(Species):
+        data = file[f"species/{field.name}"]
+        columns[field.name] = data.asstr()[()] if field.type in ("str", str) else data[()].tolist()
+    rows = zip(*columns.values(), strict=True)
+    values["species"] = tuple(Species(**dict(zip(columns, row, strict=True))) for row in rows)
+    return PoreNetwork(name=str(file.attrs["name"]), **values)

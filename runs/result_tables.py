@@ -1,0 +1,231 @@
+"""The results as tables: conductivity, optimum loading, measured values beside computed ones, assumptions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import pandas as pd
+from rich.console import RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from analysis.campaign import Analysis
+from analysis.experiments import comparison, measured_activation, paper
+from runs.model import Model
+from runs.network_tables import WIDE_SITE, listing, table
+from structures.units import CELSIUS_ZERO
+
+MOST_STATEMENTS = 12
+Row = Mapping[str, Any]
+
+
+def result_report(analysis: Analysis, model: Model) -> Iterator[RenderableType]:
+    """Yield all tables of a calculation, and under them what they rest on."""
+    yield conductivity_table(analysis)
+    if len(analysis.dilute):
+        yield dilute_table(analysis)
+    yield optimum_part(analysis)
+    material = model.deck.output.compare_with
+    if material != "nothing":
+        yield from comparison_part(material, analysis)
+    yield statement_part(analysis.statements)
+    yield assumption_part(model)
+
+
+def conductivity_table(analysis: Analysis) -> Table:
+    """Sigma, Haven ratio and activation energy of every loading and temperature."""
+    name = analysis.composition_name
+    made = table(
+        "Conductivity with 95 % intervals",
+        heading(name), "T, °C", "sigma, S/cm", "interval", "H_R", "interval", "E_a, eV", "interval",
+    )  # fmt: skip
+    made.collapse_padding = True
+    rows = _records(analysis.conductivity)
+    activation = {row[name]: row for row in _records(analysis.activation)}
+    previous = None
+    for row in rows:
+        loading = row[name]
+        first = loading != previous
+        if first and previous is not None:
+            made.add_section()
+        E_a = activation.get(loading) if first else None
+        made.add_row(
+            f"{loading:.3f}" if first else "",
+            f"{row['T (K)'] - CELSIUS_ZERO:.0f}",
+            _power(row["sigma (S/cm)"]) + ("" if row["converged"] else "~"),
+            _range(row["sigma lo (S/cm)"], row["sigma hi (S/cm)"], _power),
+            _plain(row["H_R"]),
+            _range(row["H_R lo"], row["H_R hi"], _plain),
+            _milli(E_a["E_a (eV)"]) if E_a else "",
+            _range(E_a["E_a lo (eV)"], E_a["E_a hi (eV)"], _milli) if E_a else "",
+        )
+        previous = loading
+    made.caption = "E_a from ln(sigma T) against 1/kT; H_R = D*/D_J. ~ not converged, see below."
+    made.caption_justify = "left"
+    return made
+
+
+def dilute_table(analysis: Analysis) -> Table:
+    """One ion alone on the network, exact, beside D* of the loading with the fewest ions of its kind."""
+    name = analysis.composition_name
+    made = table(
+        "Diffusivity, cm²/s: one ion alone on the network (exact) beside the simulation with the fewest of its kind",
+        "<species", "T, °C", "alone", "D*", "interval", heading(name), "ions",
+    )  # fmt: skip
+    rows = _records(analysis.conductivity)
+    previous = None
+    for exact in _records(analysis.dilute):
+        ion, T = exact["species"], exact["T (K)"]
+        with_ion = [row for row in rows if row["T (K)"] == T and row.get(f"n({ion})", 0) > 0]
+        fewest = min(with_ion, key=lambda row: row[f"n({ion})"], default=None)
+        if previous not in (None, ion):
+            made.add_section()
+        beside = ("", "", "", "")
+        if fewest is not None:
+            D = f"D*({ion})"
+            beside = (
+                _power(fewest[f"{D} (cm2/s)"]),
+                _range(fewest[f"{D} lo (cm2/s)"], fewest[f"{D} hi (cm2/s)"], _power),
+                f"{fewest[name]:.3f}",
+                str(int(fewest[f"n({ion})"])),
+            )
+        made.add_row(ion if ion != previous else "", f"{T - CELSIUS_ZERO:.0f}", _power(exact["D (cm2/s)"]), *beside)
+        previous = ion
+    return made
+
+
+def optimum_part(analysis: Analysis) -> RenderableType:
+    """Give the best loading at every temperature, all other maxima, and whether the scan ends before them."""
+    name = analysis.composition_name
+    if not len(analysis.optimum):
+        return Text("Optimum loading: none, see the remarks below")
+    made = table(
+        "Optimum loading with 95 % interval",
+        "T, °C", f"{name}*", "interval", "sigma, S/cm", "<all maxima", "<not significantly below the best",
+    )  # fmt: skip
+    edges = []
+    for row in _records(analysis.optimum):
+        celsius = f"{row['T (K)'] - CELSIUS_ZERO:.0f}"
+        made.add_row(
+            celsius,
+            f"{row[f'{name}*']:.3f}",
+            _range(row[f"{name}* lo"], row[f"{name}* hi"], lambda v: f"{v:.3f}"),
+            _power(row["sigma (S/cm)"]),
+            str(row["maxima"]),
+            str(row["not below best"]),
+        )
+        if row["edge"]:
+            edges.append(f"{celsius} °C ({row['edge']} {row[f'{name}*']:.3g})")
+    if edges:
+        made.caption = f"At the edge of the scan, a bound and not an optimum: {', '.join(edges)}."
+    else:
+        made.caption = "No optimum lies at the edge of the scan."
+    made.caption_justify = "left"
+    return made
+
+
+def comparison_part(material: str, analysis: Analysis) -> Iterator[RenderableType]:
+    """Measured conductivities and activation energies beside computed ones; nothing is fitted to them."""
+    found = _records(comparison(material, analysis.conductivity))
+    if not found:
+        yield Text(f"Comparison: {paper(material)} gives no conductivity of this material")
+        return
+    made = table(
+        "Measured beside computed (not calibrated)",
+        "<sample", "x", "T, °C", "measured, S/cm", "computed, S/cm", "computed/measured",
+    )  # fmt: skip
+    for row in found:
+        made.add_row(
+            row["sample"], _plain(row["x"], 3), f"{row['T (K)'] - CELSIUS_ZERO:.0f}", _power(row["measured (S/cm)"]),
+            _power(row["computed (S/cm)"]), _plain(row["computed/measured"]),
+        )  # fmt: skip
+    made.caption = f"{paper(material)}; computed values interpolated between the loadings and temperatures of the scan"
+    made.caption_justify = "left"
+    yield made
+    energies = table(
+        "Activation energy from ln sigma, as the paper defines it",
+        "<sample", "x", "<range, °C", "measured, eV", "computed, eV", "interval", "at x",
+    )  # fmt: skip
+    computed = _records(analysis.activation)
+    for point in measured_activation(material):
+        x = point.exchange
+        nearest = min(computed, key=lambda row: abs(row["x"] - x)) if computed and x is not None else None
+        energies.add_row(
+            point.sample, "" if x is None else f"{x:.3f}",
+            f"{point.lowest - CELSIUS_ZERO:.0f} to {point.highest - CELSIUS_ZERO:.0f}", f"{point.E_a:.2f}",
+            *(
+                ("", "", "")
+                if nearest is None
+                else (
+                    _milli(nearest["E_a(ln sigma) (eV)"]),
+                    _range(nearest["E_a(ln sigma) lo (eV)"], nearest["E_a(ln sigma) hi (eV)"], _milli),
+                    f"{nearest['x']:.3f}",
+                )
+            ),
+        )  # fmt: skip
+    energies.caption = "computed: one line through all temperatures of the scan"
+    energies.caption_justify = "left"
+    yield energies
+
+
+def statement_part(statements: Sequence[str]) -> RenderableType:
+    """List what the tables leave out and why."""
+    if not statements:
+        return Text("")
+    shown = list(statements[:MOST_STATEMENTS])
+    if len(statements) > len(shown):
+        shown.append(f"{len(statements) - len(shown)} more in remarks.txt")
+    return listing("Remarks", shown)
+
+
+def assumption_part(model: Model) -> RenderableType:
+    """Everything that the numbers rest on."""
+    return listing("Assumptions (nothing is calibrated to a measurement)", assumptions(model))
+
+
+def assumptions(model: Model) -> list[str]:
+    """One line for every choice behind the numbers: structure, charges, screening, ions, rates, scope."""
+    deck = model.deck
+    lines = list(model.network.provenance)
+    if "ni_pacs" in model.file.cif:
+        lines.append(
+            "structure: an idealised model of Ni-MOF on the acs net; the published refinement was not available"
+        )
+    charges = ", ".join(f"{name} {value:+g}" for name, value in deck.structure.charges.items()) or "those of the CIF"
+    lines.append(f"charges, e: {charges}; net charge {deck.structure.net_charge:+g} per formula unit")
+    lines.append(
+        f"eps_r = {deck.landscape.permittivity:g} screens all Coulomb energies, of the framework and between ions alike"
+    )
+    lines.append(", ".join(f"{name} is {deck.treatment(name)}" for name in deck.composition.species))
+    lines.append(f"attempt frequency {deck.kmc.attempt_frequency_Hz:g} /s for every hop; sigma is proportional to it")
+    if (model.network.site_width > WIDE_SITE).any():
+        lines.append(f"sites wider than {WIDE_SITE:g} Å are flat regions, where hopping is a coarse picture")
+    lines.append("ion transport inside one perfect crystal: no grain boundaries, no interfaces, no motion of solvent")
+    return list(dict.fromkeys(lines))
+
+
+def heading(name: str) -> str:
+    """Column heading of the loading."""
+    return "mol/L" if name == "M" else name
+
+
+def _records(frame: pd.DataFrame) -> list[Row]:
+    return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _power(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.2e}"
+
+
+def _plain(value: float, digits: int = 2) -> str:
+    return "" if math.isnan(value) else f"{value:.{digits}f}" if abs(value) < 100 else f"{value:.1e}"
+
+
+def _milli(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.3f}"
+
+
+def _range(low: float, high: float, shape: Any) -> str:
+    return "" if math.isnan(low) or math.isnan(high) else f"{shape(low)} - {shape(high)}"

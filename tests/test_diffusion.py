@@ -1,0 +1,37 @@
+"""D* of ions whose walks are known."""
+
+import numpy as np
+import pytest
+
+from analysis.diffusion import tracer_diffusivity
+from synthetic import LAGS, tracer_msd, walk
+
+
+def estimates(n_runs, *, jitter, n_replicas=4, n_ions=6, n_steps=600):
+    for run in range(n_runs):
+        rng = np.random.default_rng([31, run])
+        msd = []
+        for _ in range(n_replicas):
+            paths = np.array([walk(rng, n_steps, (1.5, 1.0, 0.5), jitter=jitter) for _ in range(n_ions)])
+            msd.append(tracer_msd(paths))
+        yield tracer_diffusivity([LAGS * 1.0] * n_replicas, msd, [float(n_steps)] * n_replicas, n_ions)
+
+
+@pytest.mark.parametrize("jitter", [0.0, 10.0])
+def test_interval_covers(jitter):
+    """40 runs at 95 %: a share below 0.79 has a chance below 1e-4. To-and-fro motion adds 10 Å² and no diffusion."""
+    assert np.mean([d.value.lo <= 1 <= d.value.hi for d in estimates(40, jitter=jitter)]) > 0.79
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("jitter", [0.0, 10.0])
+def test_coverage_on_many_runs(jitter):
+    found = list(estimates(600, jitter=jitter))
+    assert 0.92 <= np.mean([d.value.lo <= 1 <= d.value.hi for d in found]) <= 0.98
+    assert np.mean([d.value.value for d in found]) == pytest.approx(1, abs=0.02)
+
+
+def test_ions_that_stay_have_zero_without_an_interval():
+    found = tracer_diffusivity([LAGS * 1.0] * 2, [np.zeros((len(LAGS), 3))] * 2, [600.0] * 2, 3)
+    assert found.value.value == 0
+    assert np.isnan(found.value.hi)

@@ -1,0 +1,102 @@
+"""The optimum loading of curves whose maximum is known."""
+
+import numpy as np
+import pytest
+
+from analysis.loading import optimum_loading
+
+# n D_J / 16 of the interacting lattice gas on the 4 × 4 square lattice, u = 2 kT; symmetric under n -> 16 - n.
+REPULSIVE = np.array([0.0625, 0.110551, 0.141561, 0.153320, 0.143027, 0.105329, 0.054395, 0.011346])
+REPULSIVE = np.concatenate([REPULSIVE, REPULSIVE[6::-1]])
+
+
+def skewed(x):
+    return (x + 0.02) ** 0.8 * (1.02 - x) ** 1.7
+
+
+def gaussian(x):
+    return np.exp(-(((x - 0.37) / 0.28) ** 2))
+
+
+def noisy(sigma, spread, n_replicas, rng):
+    dof = 2 / spread**2
+    return sigma[:, None] * rng.chisquare(dof, size=(len(sigma), n_replicas)) / dof
+
+
+def intervals(n_runs, curve, *, spread, n_replicas, n_loadings):
+    x = np.linspace(0, 1, n_loadings)
+    for run in range(n_runs):
+        rng = np.random.default_rng([51, run])
+        yield optimum_loading(x, noisy(curve(x), spread, n_replicas, rng), rng=rng, n_bootstrap=200)
+
+
+def truth(curve):
+    fine = np.linspace(0, 1, 20001)
+    return fine[curve(fine).argmax()]
+
+
+def test_interval_covers():
+    """20 runs: less than 14 inside has a chance below 1e-4 at 95 %."""
+    found = intervals(20, gaussian, spread=0.15, n_replicas=4, n_loadings=11)
+    assert sum(o.loading.lo <= truth(gaussian) <= o.loading.hi for o in found) >= 14
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("curve", [gaussian, skewed])
+@pytest.mark.parametrize(("spread", "n_replicas", "n_loadings"), [(0.15, 4, 11), (0.1, 3, 9), (0.3, 8, 11)])
+def test_coverage_on_many_runs(curve, spread, n_replicas, n_loadings):
+    """Local cubic fits are somewhat biased and the bootstrap a little wide: 92 to 99.5 %."""
+    found = list(intervals(300, curve, spread=spread, n_replicas=n_replicas, n_loadings=n_loadings))
+    assert 0.92 <= np.mean([o.loading.lo <= truth(curve) <= o.loading.hi for o in found]) <= 0.995
+
+
+def test_two_maxima_with_an_ordered_minimum_between():
+    """VERIFICATION §6: repulsion orders half filling; both maxima, near 4 and 12, are among the best loadings."""
+    rng = np.random.default_rng(1)
+    found = optimum_loading(np.arange(1, 16), noisy(REPULSIVE, 0.1, 4, rng), rng=rng)
+    assert [round(m.loading) for m in found.maxima] == [4, 12]
+    assert found.minima == (8.0,)
+    assert {4.0, 12.0} <= set(found.best_set)
+    assert 8.0 not in found.best_set
+    assert all(m.edge == "" for m in found.maxima)
+
+
+def test_noise_on_one_maximum_makes_no_second():
+    rng = np.random.default_rng(2)
+    x = np.linspace(0, 1, 15)
+    counts = [
+        len(optimum_loading(x, noisy(gaussian(x), 0.3, 4, rng), rng=rng, n_bootstrap=50).maxima) for _ in range(20)
+    ]
+    assert np.mean(np.array(counts) == 1) >= 0.8
+
+
+@pytest.mark.parametrize(("slope", "edge", "at"), [(2.0, "at least", 1.0), (-2.0, "at most", 0.0)])
+def test_a_maximum_at_the_end_of_the_scan_is_a_bound(slope, edge, at):
+    rng = np.random.default_rng(3)
+    x = np.linspace(0, 1, 9)
+    found = optimum_loading(x, noisy(np.exp(slope * x), 0.05, 4, rng), rng=rng)
+    assert found.edge == edge
+    assert found.loading.value == at
+    assert found.edge_share > 0.9
+
+
+def test_loadings_not_below_the_best():
+    """A flat top of five loadings, far above the rest: the set holds the five and no other."""
+    rng = np.random.default_rng(4)
+    sigma = np.array([1.0, 2.0, 4.0, 4.0, 4.0, 4.0, 4.0, 2.0, 1.0])
+    found = optimum_loading(np.arange(9), noisy(sigma, 0.05, 5, rng), rng=rng)
+    assert set(found.best_set) == {2.0, 3.0, 4.0, 5.0, 6.0}
+
+
+@pytest.mark.parametrize(
+    ("loading", "sigma", "message"),
+    [
+        ([0, 1], [[1, 1], [1, 1]], "at least 3 ascending"),
+        ([0, 1, 1], [[1, 1]] * 3, "ascending"),
+        ([0, 1, 2], [[1, 1], [0, 0], [1, 1]], "positive"),
+        ([0, 1, 2], [[1], [2], [1]], "at least 2"),
+    ],
+)
+def test_what_cannot_be_fitted_is_refused(loading, sigma, message):
+    with pytest.raises(ValueError, match=message):
+        optimum_loading(loading, sigma, rng=np.random.default_rng(5))
