@@ -166,7 +166,7 @@ def collective_slope(paths: Sequence[NDArray[np.float64]], step: float, *, lags:
         for text, bad in (
             ("slope still falls at the longest lag", not lags.resolved),
             (f"only {n_blocks} blocks", n_blocks < ENOUGH_BLOCKS),
-            ("displacement is mostly to-and-fro motion", dof < ENOUGH_DOF),
+            (f"only {dof:.0f} effective degrees of freedom", dof < ENOUGH_DOF),
             ("replicas disagree", not agree),
         )
         if bad
@@ -196,7 +196,7 @@ def _variance(
     if len(blocks) < 2:
         return per_block / n_blocks, True
     excess = sum(len(s) * (s.mean() - square.mean()) ** 2 for _, s in blocks) / per_block
-    agree = bool(stats.chi2.sf(excess, len(blocks) - 1) > 0.01)
+    agree = bool(stats.chi2.sf(excess, len(blocks) - 1) > 0.002)
     return per_block * (1.0 if agree else excess / (len(blocks) - 1)) / n_blocks, agree
 
 

@@ -65,10 +65,8 @@ def measured(material: str) -> tuple[MeasuredConductivity, ...]:
     for sample in _section(material).get("sample", []):
         for key, value in sample.items():
             if match := _SIGMA_KEY.fullmatch(key):
-                celsius = float(match[2]) * (-1 if match[1] else 1)
-                rows.append(
-                    MeasuredConductivity(sample["name"], sample.get("exchange"), celsius + CELSIUS_ZERO, float(value))
-                )
+                T = _kelvin(match[1], match[2])
+                rows.append(MeasuredConductivity(sample["name"], sample.get("exchange"), T, float(value)))
     return tuple(rows)
 
 
@@ -78,8 +76,7 @@ def measured_activation(material: str) -> tuple[MeasuredActivation, ...]:
     for sample in _section(material).get("sample", []):
         for key, value in sample.items():
             if match := _ACTIVATION_KEY.fullmatch(key):
-                low = float(match[2]) * (-1 if match[1] else 1) + CELSIUS_ZERO
-                high = float(match[3]) + CELSIUS_ZERO
+                low, high = _kelvin(match[1], match[2]), _kelvin(None, match[3])
                 rows.append(MeasuredActivation(sample["name"], sample.get("exchange"), low, high, float(value)))
     return tuple(rows)
 
@@ -136,6 +133,10 @@ def _interpolated(conductivity: pd.DataFrame, x: float, temperature: float) -> f
         return float("nan")
     value = np.interp(wanted, known, np.asarray(at_x)[order])
     return float(np.exp(value) / temperature)
+
+
+def _kelvin(minus: str | None, celsius: str) -> float:
+    return round(CELSIUS_ZERO + (-float(celsius) if minus else float(celsius)), 2)
 
 
 def _section(material: str) -> dict[str, Any]:

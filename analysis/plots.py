@@ -32,6 +32,8 @@ MUTED = "#7a808c"
 SEQUENCE = LinearSegmentedColormap.from_list("loading", ["#2b2d6e", "#5a4fa8", "#b0508f", "#e2695f", "#eda93b"])
 BARRIER = LinearSegmentedColormap.from_list("barrier", ["#1b8a7a", "#8fb8a0", "#d9b48f", "#c0503c"])
 ORBITS = ("#2f5d9b", "#d9822b", "#3f9c6d", "#b5446e", "#7b5ea7", "#c9a227", "#4aa3b8", "#8a5a3c", "#6b7280", "#a3b53c")
+STUB = 0.3  # length drawn at either end of a hop that leaves the cell, as a share of the hop
+BAND = 1.35  # half-height of the shade of an optimum, as a factor
 AXIS_NAME = {"x": "exchange fraction x", "M": "molarity (mol/L)"}
 
 Colour = tuple[float, float, float, float]
@@ -88,7 +90,8 @@ def arrhenius(analysis: Analysis, ax: Axes | None = None) -> Axes:
     _celsius_axis(ax, sorted(table["T (K)"].unique()))
     if ax.get_legend_handles_labels()[0]:
         legend = ax.legend(
-            title=f"{name}   E$_a$ of ln(σT), 95 %",
+            title="E$_a$ of ln(σT), 95 %",
+            alignment="left",
             fontsize=7.8,
             title_fontsize=8.2,
             frameon=False,
@@ -114,7 +117,7 @@ def loading(analysis: Analysis, ax: Axes | None = None, *, material: str | None 
     name, table = analysis.composition_name, analysis.conductivity
     temperatures = sorted(table["T (K)"].unique())
     colours = _colours(len(temperatures), SEQUENCE)
-    for colour, T in zip(colours, temperatures, strict=True):
+    for colour, T in reversed(list(zip(colours, temperatures, strict=True))):
         rows = table[(table["T (K)"] == T) & (table["sigma (S/cm)"] > 0)].sort_values(name)
         if rows.empty:
             continue
@@ -156,15 +159,26 @@ def loading(analysis: Analysis, ax: Axes | None = None, *, material: str | None 
     ax.set_xlabel(AXIS_NAME.get(name, name))
     ax.set_ylabel("σ  (S / cm)")
     _finish(ax)
-    if ax.get_legend_handles_labels()[0]:
-        ax.legend(fontsize=8.2, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), labelspacing=0.7)
+    handles, labels = ax.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda k: labels[k].startswith("measured"))
+    handles, labels = [handles[k] for k in order], [labels[k] for k in order]
+    if not analysis.optimum.empty:
+        shade = Line2D([], [], color="#d5d8de", linewidth=7, marker="v", markersize=7)
+        shade.set_markerfacecolor("white")
+        shade.set_markeredgecolor(MUTED)
+        handles.append(shade)
+        labels.append("optimum, 95 %\n(sideways: a bound)")
+    if handles:
+        ax.legend(
+            handles, labels, fontsize=8.2, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), labelspacing=0.7
+        )
     return ax
 
 
 def network(pores: PoreNetwork, species_index: int = 0, ax: Axes3D | None = None) -> Axes3D:
     """Draw the sites of one species by orbit, its hops coloured by their barrier, and the edges of the cell.
 
-    Hops that leave the cell are drawn to their target beyond the edge, faded.
+    Hops that leave the cell are drawn at both of their ends as short, faded stubs.
 
     Parameters
     ----------
@@ -185,7 +199,7 @@ def network(pores: PoreNetwork, species_index: int = 0, ax: Axes3D | None = None
     for k, orbit in enumerate(orbits):
         members = sites[pores.site_orbit[sites] == orbit]
         colour = ORBITS[k % len(ORBITS)]
-        ax.scatter(*position[members].T, s=46, c=colour, edgecolors="white", linewidths=0.6, depthshade=False, zorder=5)
+        ax.scatter(*position[members].T, s=70, c=colour, edgecolors="white", linewidths=0.6, depthshade=False, zorder=5)
         first = members[0]
         relative = pores.site_energy[first] - pores.site_energy[sites].min()
         text = f"{len(members)} × {pores.site_label[first]}  +{1e3 * relative:.0f} meV"
@@ -199,7 +213,7 @@ def network(pores: PoreNetwork, species_index: int = 0, ax: Axes3D | None = None
             fontsize=7.6,
             frameon=False,
             loc="upper center",
-            bbox_to_anchor=(0.5, 0.03),
+            bbox_to_anchor=(0.5, 0.04),
             ncols=columns,
             handletextpad=0.2,
         )
@@ -223,11 +237,11 @@ def save_loading(
 def save_network(pores: PoreNetwork, path: Path | str, *, footnote: Sequence[str] = ()) -> None:
     """Write the network of every species, side by side, as PNG."""
     n = len(pores.species)
-    figure = _figure((6.2 * n, 6.0))
+    figure = _figure((6.4 * n, 6.2))
     for index in range(n):
-        ax = figure.add_subplot(1, n, index + 1, projection="3d")
+        ax = figure.add_axes((index / n, 0.1, 0.88 / n, 0.86), projection="3d")
         network(pores, index, ax)
-    figure.suptitle(pores.name, fontsize=12.5, color=INK, x=0.5, y=1.0)
+    figure.suptitle(pores.name, fontsize=12.5, color=INK, x=0.5, y=1.03)
     _save(figure, path, footnote)
 
 
@@ -269,14 +283,16 @@ def _celsius_axis(ax: Axes, temperatures: Sequence[float]) -> None:
 
 def _mark_optimum(ax: Axes, name: str, best: pd.Series, colour: Colour) -> None:
     """Shade the interval of the optimum, or point outwards where the scan only bounds it."""
-    ax.axvspan(best[f"{name}* lo"], best[f"{name}* hi"], color=colour, alpha=0.07, linewidth=0)
+    sigma = float(best["sigma (S/cm)"])
+    ends = [float(best[f"{name}* lo"]), float(best[f"{name}* hi"])]
+    ax.fill_between(ends, sigma / BAND, sigma * BAND, color=colour, alpha=0.22, linewidth=0, zorder=1)
     marker = {"at least": ">", "at most": "<"}.get(str(best["edge"]), "v")
     ax.plot(
         best[f"{name}*"],
-        best["sigma (S/cm)"],
+        sigma,
         marker=marker,
-        markersize=8,
-        markerfacecolor="none",
+        markersize=7,
+        markerfacecolor="white",
         markeredgecolor=colour,
         markeredgewidth=1.4,
         zorder=4,
@@ -317,15 +333,16 @@ def _draw_hops(ax: Axes3D, pores: PoreNetwork, hops: NDArray[np.int64], position
     vector = pores.hop_vector[hops]
     inside = (pores.hop_image[hops] == 0).all(axis=1)
     for start, step, chosen, alpha, width in (
-        (position[origin], vector, inside, 0.9, 1.8),
-        (position[origin], 0.5 * vector, ~inside, 0.45, 1.3),
-        (position[target], -0.5 * vector, ~inside, 0.45, 1.3),
+        (position[origin], vector, inside, 0.95, 2.2),
+        (position[origin], STUB * vector, ~inside, 0.5, 1.2),
+        (position[target], -STUB * vector, ~inside, 0.5, 1.2),
     ):
         segments = np.stack([start[chosen], start[chosen] + step[chosen]], axis=1)
         if len(segments):
             colours = BARRIER(norm(barrier[chosen]))
             ax.add_collection3d(Line3DCollection(list(segments), colors=colours, linewidths=width, alpha=alpha))
-    bar = ax.figure.colorbar(ScalarMappable(norm, BARRIER), ax=ax, shrink=0.45, pad=0.02, aspect=18)
+    place = ax.inset_axes((1.03, 0.28, 0.022, 0.42))
+    bar = ax.figure.colorbar(ScalarMappable(norm, BARRIER), cax=place)
     bar.set_label("barrier from the lower end (eV)", fontsize=8, color=INK)
     bar.ax.tick_params(labelsize=7.5, colors=INK)
     bar.outline.set_visible(False)
@@ -338,7 +355,8 @@ def _frame_cell(ax: Axes3D, cell: NDArray[np.float64]) -> None:
     ax.set_xlim(low[0], high[0])
     ax.set_ylim(low[1], high[1])
     ax.set_zlim(low[2], high[2])
-    ax.set_box_aspect(tuple(high - low), zoom=1.2)
+    ax.set_box_aspect(tuple(high - low), zoom=1.3)
     ax.set_proj_type("persp", focal_length=0.6)
-    ax.view_init(elev=20, azim=-62)
+    ax.view_init(elev=16, azim=-68)
+    ax.computed_zorder = False
     ax.set_axis_off()

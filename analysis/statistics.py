@@ -193,7 +193,8 @@ def resampled_means(
 
     The relative residuals of all settings, each in units of its setting's `scale`, form one pool from which the
     replicas of every setting are drawn: three replicas at ten settings give thirty residuals instead of three. They are
-    widened by sqrt(R/(R-1)), which makes their variance unbiased (Davison and Hinkley, Bootstrap Methods, 1997).
+    widened by sqrt(R/(R-1)), which makes their variance unbiased (Davison and Hinkley, Bootstrap Methods, 1997), and by
+    the ratio of Student's to the normal quantile for the residuals there are (Hesterberg, Am. Stat. 69, 371 (2015)).
 
     Parameters
     ----------
@@ -210,11 +211,13 @@ def resampled_means(
     """
     count = np.isfinite(values).sum(axis=1)
     mean = np.nanmean(values, axis=1)
-    widening = np.sqrt(count / np.maximum(count - 1, 1))
+    dof = int((count - 1).sum())
+    if dof < 1:
+        raise ValueError(f"bootstrap over replicas needs at least 2 at one setting; got {int(count.max())}")
+    student = float(stats.t.ppf(0.5 + LEVEL / 2, dof)) / normal_quantile()
+    widening = student * np.sqrt(count / np.maximum(count - 1, 1))
     residual = (values / mean[:, None] - 1) * (widening / scale)[:, None]
     pool = residual[np.isfinite(residual) & (count > 1)[:, None]]
-    if pool.size == 0:
-        raise ValueError(f"bootstrap over replicas needs at least 2 at one setting; got {int(count.max())}")
     means = np.empty((n_bootstrap, len(mean)))
     for k, n in enumerate(count):
         drawn = pool[rng.integers(pool.size, size=(n_bootstrap, int(n)))].mean(axis=1)

@@ -1,6 +1,6 @@
 """Every jitted function of the engine: interaction factors, rates, the event loop, sampling and equilibration.
 
-The rate nu exp(-E_b/kT), E_b = max(0, ΔE, E_KRA + ΔE/2), is nu min(1, r², K r) with r = exp(-ΔE/2kT) and
+The rate nu w exp(-E_b/kT), E_b = max(0, ΔE, E_KRA + ΔE/2), is nu w min(1, r², K r) with r = exp(-ΔE/2kT) and
 K = exp(-E_KRA/kT).
 The engine keeps the factor g_j = exp(-(F_j + V_j - reference)/2kT) of every site, V_j being the energy on site j with
 all ions, so that r = c g_j/g_i without an exponential: c = exp((e_ij - e_ii)/2kT + q E·d/2kT) takes out the ion's own
@@ -19,60 +19,101 @@ from numpy.typing import NDArray
 
 DONE, PAUSED, BLOCKED, OVERFLOW = 0, 1, 2, 3
 
+jit = njit(cache=True, nogil=True, error_model="numpy")
 
-class Tables(NamedTuple):
-    """What does not change: the lattice with energies and factors at one temperature.
 
-    Hop constants belong to the hops of the network; hop h of site i is the network's hop h + site_unit[i].
-    """
+class Sites(NamedTuple):
+    """Sites of the supercell at one temperature."""
 
-    repeats: NDArray[np.int64]  # (3,)
-    site_cell: NDArray[np.int32]  # (n_sites, 4): cell coordinates and sublattice
-    site_species: NDArray[np.int32]  # (n_sites,)
-    site_energy: NDArray[np.float64]  # (n_sublattices,) eV, free energy at the temperature
+    species: NDArray[np.int32]  # (n_sites,)
+    sublattice: NDArray[np.int32]  # (n_sites,)
+    energy: NDArray[np.float64]  # (n_sublattices,) eV, free energy
     own_energy: NDArray[np.float64]  # (n_sublattices,) eV, of an ion with its own images
     position: NDArray[np.float64]  # (n_sites, 3) Å
     supercell: NDArray[np.float64]  # (3, 3) Å
-    dense_energy: NDArray[np.float64]  # (n_sublattices, n_sites or 0) eV
-    dense_factor: NDArray[np.float64]  # the same shape, exp(-energy/2kT)
+    first: NDArray[np.int64]  # (n_species + 1,) first sublattice of each species
+
+
+class Interaction(NamedTuple):
+    """Energies of pairs of ions and their factors exp(-energy/2kT); the dense ones or the listed ones are empty."""
+
+    repeats: NDArray[np.int64]  # (3,)
+    cell: NDArray[np.int32]  # (n_sites, 4): cell coordinates and sublattice
+    energy: NDArray[np.float64]  # (n_sublattices, n_sites or 0) eV, by cell offset and sublattice of the other site
+    factor: NDArray[np.float64]  # the same shape
     pair_offset: NDArray[np.int64]  # (n_sites + 1,)
     pair_site: NDArray[np.int32]  # (n_pairs,)
     pair_energy: NDArray[np.float64]  # (n_pairs,) eV
-    pair_factor: NDArray[np.float64]  # (n_pairs,) exp(-energy/2kT)
-    hop_offset: NDArray[np.int64]  # (n_sites + 1,)
-    hop_target: NDArray[np.int32]  # (n_hops,)
-    hop_wrap: NDArray[np.int8]  # (n_hops, 3)
-    site_unit: NDArray[np.int64]  # (n_sites,)
-    hop_own: NDArray[np.int32]  # (n_unit_hops,) 1 if the origin excludes the target, else 0
-    hop_shift: NDArray[np.float64]  # (n_unit_hops,) c
-    hop_barrier: NDArray[np.float64]  # (n_unit_hops,) K
-    hop_attempt: NDArray[np.float64]  # (n_unit_hops,) 1/s
-    hop_orbit: NDArray[np.int32]  # (n_unit_hops,)
-    hop_reverse: NDArray[np.int64]  # (n_unit_hops,)
-    exclusion_offset: NDArray[np.int64]  # (n_sites + 1,)
-    exclusion_site: NDArray[np.int32]  # (n_exclusions,)
-    species_first: NDArray[np.int64]  # (n_species + 1,) first sublattice of each species
-    twice_kT: float  # noqa: N815
+    pair_factor: NDArray[np.float64]  # (n_pairs,)
+
+
+class Exclusions(NamedTuple):
+    """Sites that an ion forbids, its own apart."""
+
+    offset: NDArray[np.int64]  # (n_sites + 1,)
+    site: NDArray[np.int32]  # (n_exclusions,)
+
+
+class Hops(NamedTuple):
+    """Hops by origin and their constants, nu w min(1, r², K r) = min(top, min(square x, linear) x) with x = g_j/g_i.
+
+    The constants belong to the hops of the network: the k-th hop of site i has number first[i] + k in the supercell
+    and unit[i] + k in the network.
+    """
+
+    first: NDArray[np.uint32]  # (n_sites,)
+    unit: NDArray[np.uint32]  # (n_sites,)
+    degree: NDArray[np.uint32]  # (n_sites,) number of hops
+    target: NDArray[np.uint32]  # (n_hops,)
+    wrap: NDArray[np.int8]  # (n_hops, 3)
+    own: NDArray[np.int16]  # (n_unit_hops,) 1 if the origin excludes the target, else 0
+    top: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w
+    linear: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w K c
+    square: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w c²
+    orbit: NDArray[np.int32]  # (n_unit_hops,)
+    reverse: NDArray[np.int64]  # (n_unit_hops,)
+
+
+class Tables(NamedTuple):
+    """What does not change during a simulation."""
+
+    sites: Sites
+    interaction: Interaction
+    exclusions: Exclusions
+    hops: Hops
+    twice_kT: float  # noqa: N815  # eV
     rebuild_every: int
 
 
-class Ions(NamedTuple):
-    """What changes: the arrays of a State, and workspace that can be recomputed from them."""
+class Configuration(NamedTuple):
+    """Where the ions are and what follows from it for every site; arrays of a State."""
 
-    occupant: NDArray[np.int32]  # (n_sites,)
-    blocked: NDArray[np.int32]  # (n_sites,)
-    species: NDArray[np.int32]  # (n_ions,)
     site: NDArray[np.int32]  # (n_ions,)
+    occupant: NDArray[np.int32]  # (n_sites,)
+    blocked: NDArray[np.int16]  # (n_sites,)
+    factor: NDArray[np.float64]  # (n_sites,)
+
+
+class Movers(NamedTuple):
+    """Ions that hop, and their rates; workspace."""
+
+    ion: NDArray[np.int32]  # (n_movers,)
+    of_ion: NDArray[np.int32]  # (n_ions,) place in `ion`, or -1
+    rate: NDArray[np.float64]  # (n_movers,) 1/s
+    renewed: NDArray[np.int64]  # (n_movers,) event at which the rate was computed
+
+
+class Ions(NamedTuple):
+    """What changes: the arrays of a State, workspace and counters."""
+
+    configuration: Configuration
+    movers: Movers
+    species: NDArray[np.int32]  # (n_ions,)
     image: NDArray[np.int32]  # (n_ions, 3)
     last_hop: NDArray[np.int32]  # (n_ions,)
-    factor: NDArray[np.float64]  # (n_sites,)
     reference: NDArray[np.float64]  # (n_species,) eV
-    movers: NDArray[np.int32]  # (n_movers,) ions that hop
-    mover_of: NDArray[np.int32]  # (n_ions,) its place in movers, or -1
-    mover_rate: NDArray[np.float64]  # (n_movers,) 1/s, workspace
-    mover_stamp: NDArray[np.int64]  # (n_movers,) event at which the rate was last renewed, workspace
     clock: NDArray[np.float64]  # (2,) s: time, next_time
-    counter: NDArray[np.int64]  # (1,) events
+    events: NDArray[np.int64]  # (1,)
     drift: NDArray[np.float64]  # (1,) eV, the worst found by a rebuild
     orbit_events: NDArray[np.int64]  # (n_orbits,)
     orbit_returns: NDArray[np.int64]  # (n_orbits,)
@@ -96,7 +137,7 @@ class Sampler(NamedTuple):
     frame_image: NDArray[np.int32]  # (n_frames, n_ions, 3)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit
 def _add_row(energy, row, origin, repeats, n_sublattices):
     """Add the energies with an ion on a site of cell `origin` to every site; `energy` is modified in place."""
     n1, n2, n3 = repeats[0], repeats[1], repeats[2]
@@ -110,7 +151,7 @@ def _add_row(energy, row, origin, repeats, n_sublattices):
                     here[b] += there[b]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit
 def _move_charge(factor, table, old, new, repeats, n_sublattices):
     """Multiply every site's factor by that of an ion on `new` and divide by that of one on `old`, in place.
 
@@ -142,233 +183,226 @@ def _move_charge(factor, table, old, new, repeats, n_sublattices):
                         here[k] *= gain[k] / loss[k]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def interaction_energy(tables, site):
+@jit
+def interaction_energy(interaction, site):
     """Energy on every site with all ions, V_j, from the ions' places alone, (n_sites,), eV."""
-    energy = np.zeros(len(tables.site_cell))
-    n_sublattices = len(tables.site_energy)
+    energy = np.zeros(len(interaction.cell))
+    n_sublattices = len(interaction.energy)
     for ion in range(len(site)):
         s = site[ion]
-        if tables.dense_energy.size > 0:
-            cell = tables.site_cell[s]
-            _add_row(energy, tables.dense_energy[cell[3]], cell, tables.repeats, n_sublattices)
+        if interaction.energy.size > 0:
+            cell = interaction.cell[s]
+            _add_row(energy, interaction.energy[cell[3]], cell, interaction.repeats, n_sublattices)
         else:
-            for p in range(tables.pair_offset[s], tables.pair_offset[s + 1]):
-                energy[tables.pair_site[p]] += tables.pair_energy[p]
+            for p in range(interaction.pair_offset[s], interaction.pair_offset[s + 1]):
+                energy[interaction.pair_site[p]] += interaction.pair_energy[p]
     return energy
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def rebuild(tables, ions, compare):
-    """Compute every site's factor afresh, record the drift of the old ones and return the largest |exponent|.
+@jit
+def rebuild(sites, energy, twice_kT, factor, reference, drift):
+    """Compute every site's factor from its energy, record the drift of the old one and return the largest |exponent|.
 
     Parameters
     ----------
-    tables : Tables
-    ions : Ions
-        `factor`, `reference` and `drift` are modified in place.
-    compare : bool
-        Whether there are old factors.
+    sites : Sites
+    energy : (n_sites,) float64, eV
+        With all ions. The sites' own energies are added in place.
+    twice_kT : float, eV
+    factor : (n_sites,) float64
+        Modified in place; zero where there is no old one.
+    reference : (n_species,) float64, eV
+        Mean energy of the sites of each species, modified in place.
+    drift : (1,) float64, eV
+        Modified in place.
     """
-    energy = interaction_energy(tables, ions.site)
-    n_species = len(ions.reference)
-    mean, sites = np.zeros(n_species), np.zeros(n_species)
+    n_species = len(reference)
+    mean, number = np.zeros(n_species), np.zeros(n_species)
     for j in range(len(energy)):
-        energy[j] += tables.site_energy[tables.site_cell[j, 3]]
-        p = tables.site_species[j]
+        energy[j] += sites.energy[sites.sublattice[j]]
+        p = sites.species[j]
         mean[p] += energy[j]
-        sites[p] += 1.0
-        if compare:
-            kept = ions.reference[p] - tables.twice_kT * math.log(ions.factor[j])
-            drift = abs(kept - energy[j])
-            if not drift <= ions.drift[0]:
-                ions.drift[0] = drift
+        number[p] += 1.0
+        if factor[j] != 0.0:
+            change = abs(reference[p] - twice_kT * math.log(factor[j]) - energy[j])
+            if not change <= drift[0]:
+                drift[0] = change
     for p in range(n_species):
-        ions.reference[p] = mean[p] / sites[p] if sites[p] > 0.0 else 0.0
+        reference[p] = mean[p] / number[p] if number[p] > 0.0 else 0.0
     largest = 0.0
     for j in range(len(energy)):
-        exponent = (ions.reference[tables.site_species[j]] - energy[j]) / tables.twice_kT
+        exponent = (reference[sites.species[j]] - energy[j]) / twice_kT
         largest = max(largest, abs(exponent))
-        ions.factor[j] = math.exp(exponent)
+        factor[j] = math.exp(exponent)
     return largest
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _relocate(tables, ions, ion, old, new):
-    """Move an ion and bring occupants, exclusion counts and factors up to date; `ions` is modified in place."""
-    blocked, factor = ions.blocked, ions.factor
-    ions.occupant[old] = -1
-    ions.occupant[new] = ion
-    ions.site[ion] = new
+@jit
+def _relocate(interaction, exclusions, configuration, ion, old, new):
+    """Move an ion and bring occupants, exclusion counts and factors up to date; `configuration` changes in place."""
+    blocked, factor = configuration.blocked, configuration.factor
+    configuration.occupant[old] = -1
+    configuration.occupant[new] = ion
+    configuration.site[ion] = new
     blocked[old] -= 1
     blocked[new] += 1
-    for e in range(tables.exclusion_offset[old], tables.exclusion_offset[old + 1]):
-        blocked[tables.exclusion_site[e]] -= 1
-    for e in range(tables.exclusion_offset[new], tables.exclusion_offset[new + 1]):
-        blocked[tables.exclusion_site[e]] += 1
-    if tables.dense_factor.size > 0:
-        cells = tables.site_cell
-        _move_charge(factor, tables.dense_factor, cells[old], cells[new], tables.repeats, len(tables.site_energy))
+    for e in range(exclusions.offset[old], exclusions.offset[old + 1]):
+        blocked[exclusions.site[e]] -= 1
+    for e in range(exclusions.offset[new], exclusions.offset[new + 1]):
+        blocked[exclusions.site[e]] += 1
+    if interaction.factor.size > 0:
+        cell = interaction.cell
+        _move_charge(factor, interaction.factor, cell[old], cell[new], interaction.repeats, len(interaction.factor))
     else:
-        for p in range(tables.pair_offset[old], tables.pair_offset[old + 1]):
-            factor[tables.pair_site[p]] /= tables.pair_factor[p]
-        for p in range(tables.pair_offset[new], tables.pair_offset[new + 1]):
-            factor[tables.pair_site[p]] *= tables.pair_factor[p]
+        for p in range(interaction.pair_offset[old], interaction.pair_offset[old + 1]):
+            factor[interaction.pair_site[p]] /= interaction.pair_factor[p]
+        for p in range(interaction.pair_offset[new], interaction.pair_offset[new + 1]):
+            factor[interaction.pair_site[p]] *= interaction.pair_factor[p]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _hop_rate(ratio, shift, barrier, attempt):
-    """Rate nu min(1, r², K r) of a hop between factors of the given ratio, 1/s."""
-    r = shift * ratio
-    slow = barrier * r
-    fast = r * r
-    slow = fast if fast < slow else slow
-    return attempt * (slow if slow < 1.0 else 1.0)
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _mover_rate(site, factor, blocked, hop_offset, hop_target, site_unit, own, shift, barrier, attempt):
-    """Total rate of the hops from `site` that are open, 1/s."""
+@jit
+def _leaving_rate(site, factor, blocked, hops):
+    """Total rate of the hops from `site` that are open, 1/s; unsigned indices spare the test for negative ones."""
+    target, own, top, linear, square = hops.target, hops.own, hops.top, hops.linear, hops.square
     inverse = 1.0 / factor[site]
-    unit = site_unit[site]
+    first, unit = np.uint64(hops.first[site]), np.uint64(hops.unit[site])
     rate = 0.0
-    for h in range(hop_offset[site], hop_offset[site + 1]):
-        u = h + unit
-        target = hop_target[h]
-        open_attempt = attempt[u] if blocked[target] == own[u] else 0.0
-        rate += _hop_rate(factor[target] * inverse, shift[u], barrier[u], open_attempt)
+    for k in range(np.uint64(hops.degree[site])):
+        there = target[first + k]
+        ratio = factor[there] * inverse
+        slope, limit = square[unit + k] * ratio, linear[unit + k]
+        hop, limit = (slope if slope < limit else limit) * ratio, top[unit + k]
+        hop = hop if hop < limit else limit
+        rate += hop if blocked[there] == own[unit + k] else 0.0
     return rate
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def renew_rates(tables, ions):
-    """Rate of every mover and their sum in this order, 1/s; `ions.mover_rate` is modified in place."""
-    factor, blocked, site, movers, mover_rate = ions.factor, ions.blocked, ions.site, ions.movers, ions.mover_rate
-    hop_offset, hop_target, site_unit, own = tables.hop_offset, tables.hop_target, tables.site_unit, tables.hop_own
-    shift, barrier, attempt = tables.hop_shift, tables.hop_barrier, tables.hop_attempt
+@jit
+def renew_rates(hops, configuration, movers):
+    """Rate of every mover and their sum in this order, 1/s; `movers.rate` is modified in place."""
+    site, factor, blocked, ion, rate = (
+        configuration.site, configuration.factor, configuration.blocked, movers.ion, movers.rate
+    )  # fmt: skip
     total = 0.0
-    for m in range(len(movers)):
-        rate = _mover_rate(
-            site[movers[m]], factor, blocked, hop_offset, hop_target, site_unit, own, shift, barrier, attempt
-        )
-        mover_rate[m] = rate
-        total += rate
+    for m in range(len(ion)):
+        rate[m] = _leaving_rate(np.uint64(site[ion[m]]), factor, blocked, hops)
+        total += rate[m]
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _renew_around(tables, ions, changed):
-    """Renew the rates of movers on the site `changed` or with a hop to it, once per event."""
-    occupant, stamp, event = ions.occupant, ions.mover_stamp, ions.counter[0]
-    for h in range(tables.hop_offset[changed] - 1, tables.hop_offset[changed + 1]):
-        site = changed if h < tables.hop_offset[changed] else tables.hop_target[h]
-        if occupant[site] >= 0:
-            m = ions.mover_of[occupant[site]]
-            if m >= 0 and stamp[m] != event:
-                stamp[m] = event
-                ions.mover_rate[m] = _mover_rate(
-                    site, ions.factor, ions.blocked, tables.hop_offset, tables.hop_target, tables.site_unit,
-                    tables.hop_own, tables.hop_shift, tables.hop_barrier, tables.hop_attempt,
-                )  # fmt: skip
+@jit
+def _renew_around(hops, configuration, movers, changed, event):
+    """Renew, once per event, the rates of the movers on the site `changed` and on the sites with a hop to it."""
+    for k in range(-1, np.int64(hops.degree[changed])):
+        site = changed if k < 0 else np.int64(hops.target[hops.first[changed] + k])
+        if configuration.occupant[site] >= 0:
+            m = movers.of_ion[configuration.occupant[site]]
+            if m >= 0 and movers.renewed[m] != event:
+                movers.renewed[m] = event
+                movers.rate[m] = _leaving_rate(np.uint64(site), configuration.factor, configuration.blocked, hops)
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _renew_rates_nearby(tables, ions, old, new):
+@jit
+def _renew_rates_nearby(tables, configuration, movers, old, new, event):
     """Renew the rates that a short-ranged hop from `old` to `new` can have changed and return the sum of all, 1/s."""
+    interaction, exclusions, hops = tables.interaction, tables.exclusions, tables.hops
     for site in (old, new):
-        _renew_around(tables, ions, site)
-        for e in range(tables.exclusion_offset[site], tables.exclusion_offset[site + 1]):
-            _renew_around(tables, ions, tables.exclusion_site[e])
-        for p in range(tables.pair_offset[site], tables.pair_offset[site + 1]):
-            _renew_around(tables, ions, tables.pair_site[p])
+        _renew_around(hops, configuration, movers, site, event)
+        for e in range(exclusions.offset[site], exclusions.offset[site + 1]):
+            _renew_around(hops, configuration, movers, np.int64(exclusions.site[e]), event)
+        for p in range(interaction.pair_offset[site], interaction.pair_offset[site + 1]):
+            _renew_around(hops, configuration, movers, np.int64(interaction.pair_site[p]), event)
     total = 0.0
-    for m in range(len(ions.mover_rate)):
-        total += ions.mover_rate[m]
+    for m in range(len(movers.rate)):
+        total += movers.rate[m]
     return total
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _choose(tables, ions, x):
-    """Mover and hop at the place `x` of the running sum of all rates; never one of zero rate.
+@jit
+def _choose(hops, configuration, movers, x):
+    """Ion and hop at the place `x` of the running sum of all rates; never one of zero rate.
 
     The sum over the movers runs in the order of `renew_rates`, so that x below the total always meets a mover.
+
+    Returns
+    -------
+    ion, k : int
+        The k-th hop from the ion's site.
     """
-    mover_rate = ions.mover_rate
+    rate = movers.rate
     chosen, below = -1, 0.0
-    for m in range(len(mover_rate)):
-        if mover_rate[m] > 0.0:
+    for m in range(len(rate)):
+        if rate[m] > 0.0:
             chosen = m
-            if x < below + mover_rate[m]:
+            if x < below + rate[m]:
                 break
-        below += mover_rate[m]
+        below += rate[m]
+    ion = np.int64(movers.ion[chosen])
+    site = configuration.site[ion]
     x -= below
-    site = ions.site[ions.movers[chosen]]
-    inverse = 1.0 / ions.factor[site]
-    hop, below = -1, 0.0
-    for h in range(tables.hop_offset[site], tables.hop_offset[site + 1]):
-        u = h + tables.site_unit[site]
-        target = tables.hop_target[h]
-        if ions.blocked[target] == tables.hop_own[u]:
-            rate = _hop_rate(
-                ions.factor[target] * inverse, tables.hop_shift[u], tables.hop_barrier[u], tables.hop_attempt[u]
-            )
-            if rate > 0.0:
-                hop = h
-                below += rate
+    inverse = 1.0 / configuration.factor[site]
+    chosen, below = -1, 0.0
+    for k in range(np.int64(hops.degree[site])):
+        unit, target = hops.unit[site] + k, hops.target[hops.first[site] + k]
+        if configuration.blocked[target] == hops.own[unit]:
+            ratio = configuration.factor[target] * inverse
+            hop = min(min(hops.square[unit] * ratio, hops.linear[unit]) * ratio, hops.top[unit])
+            if hop > 0.0:
+                chosen = k
+                below += hop
                 if x < below:
                     break
-    return ions.movers[chosen], hop
+    return ion, chosen
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _execute(tables, ions, ion, hop):
-    """Make a hop and count it; `ions` is modified in place. Returns the site that was left."""
-    old, new = ions.site[ion], tables.hop_target[hop]
-    unit = hop + tables.site_unit[old]
+@jit
+def _count_hop(hops, ions, ion, old, k):
+    """Enter the k-th hop from `old` into the ion's image and the statistics; `ions` is modified in place."""
+    hop, unit = np.int64(hops.first[old]) + k, np.int64(hops.unit[old]) + k
     for axis in range(3):
-        ions.image[ion, axis] += tables.hop_wrap[hop, axis]
-    _relocate(tables, ions, ion, old, new)
-    orbit, last = tables.hop_orbit[unit], ions.last_hop[ion]
+        ions.image[ion, axis] += hops.wrap[hop, axis]
+    orbit, last = hops.orbit[unit], ions.last_hop[ion]
     ions.orbit_events[orbit] += 1
-    if last >= 0 and tables.hop_reverse[last] == unit:
+    if last >= 0 and hops.reverse[last] == unit:
         ions.orbit_returns[orbit] += 1
     ions.last_hop[ion] = unit
-    ions.counter[0] += 1
-    return old
+    ions.events[0] += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def positions(tables, ions):
+@jit
+def positions(sites, site, image):
     """Unwrapped places of all ions, from integers, (n_ions, 3), Å."""
-    place = np.empty((len(ions.site), 3))
+    place = np.empty((len(site), 3))
     for ion in range(len(place)):
         for axis in range(3):
-            place[ion, axis] = tables.position[ions.site[ion], axis]
+            place[ion, axis] = sites.position[site[ion], axis]
             for k in range(3):
-                place[ion, axis] += ions.image[ion, k] * tables.supercell[k, axis]
+                place[ion, axis] += image[ion, k] * sites.supercell[k, axis]
     return place
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def configuration_energy(tables, ions):
+@jit
+def configuration_energy(sites, configuration, species, reference, twice_kT):
     """Energy of the configuration from the kept factors, Σ F + ½ Σ_{i≠j} e_ij, eV."""
     energy = 0.0
-    for ion in range(len(ions.site)):
-        site = ions.site[ion]
-        sublattice = tables.site_cell[site, 3]
-        both = ions.reference[ions.species[ion]] - tables.twice_kT * math.log(ions.factor[site])
-        energy += 0.5 * (both + tables.site_energy[sublattice] - tables.own_energy[sublattice])
+    for ion in range(len(configuration.site)):
+        site = configuration.site[ion]
+        sublattice = sites.sublattice[site]
+        both = reference[species[ion]] - twice_kT * math.log(configuration.factor[site])
+        energy += 0.5 * (both + sites.energy[sublattice] - sites.own_energy[sublattice])
     return energy
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _correlate(sampler, index, place, species):
+@jit
+def _correlate(history, square, origins, index, place, species):
     """Enter sample `index` into the correlators: level l holds every 2^l-th sample, lags are counted in its stride."""
-    history, square, origins = sampler.history, sampler.square, sampler.origins
     n_levels, width = history.shape[0], history.shape[1]
     entry = index
     for level in range(n_levels):
-        history[level, entry % width] = place
+        now = history[level, entry % width]
+        for ion in range(len(place)):
+            for axis in range(3):
+                now[ion, axis] = place[ion, axis]
         shortest = 1 if level == 0 else width // 2 + 1
         for lag in range(shortest, min(width - 1, entry) + 1):
             before = history[level, (entry - lag) % width]
@@ -382,24 +416,29 @@ def _correlate(sampler, index, place, species):
         entry //= 2
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit
 def _record(tables, ions, sampler):
     """Write one sample of the present configuration; `sampler` is modified in place."""
-    index = sampler.next_sample[0]
-    place = positions(tables, ions)
+    index, site = sampler.next_sample[0], ions.configuration.site
+    place = positions(tables.sites, site, ions.image)
     for ion in range(len(place)):
         for axis in range(3):
             sampler.displacement[index, ions.species[ion], axis] += place[ion, axis] - sampler.start[ion, axis]
-    sampler.events[index] = ions.counter[0] - sampler.first_event[0]
-    sampler.energy[index] = configuration_energy(tables, ions)
-    _correlate(sampler, index, place, ions.species)
+    sampler.events[index] = ions.events[0] - sampler.first_event[0]
+    sampler.energy[index] = configuration_energy(
+        tables.sites, ions.configuration, ions.species, ions.reference, tables.twice_kT
+    )
+    _correlate(sampler.history, sampler.square, sampler.origins, index, place, ions.species)
     if sampler.frame_every > 0 and index % sampler.frame_every == 0:
-        sampler.frame_site[index // sampler.frame_every] = ions.site
-        sampler.frame_image[index // sampler.frame_every] = ions.image
+        frame = index // sampler.frame_every
+        for ion in range(len(place)):
+            sampler.frame_site[frame, ion] = site[ion]
+            for axis in range(3):
+                sampler.frame_image[frame, ion, axis] = ions.image[ion, axis]
     sampler.next_sample[0] += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit
 def advance(tables, ions, sampler, last_event, rng):
     """Run hops until the last sample is taken or the event count reaches `last_event`; rejection-free and exact.
 
@@ -421,12 +460,13 @@ def advance(tables, ions, sampler, last_event, rng):
     -------
     status : DONE, PAUSED at `last_event`, BLOCKED (no hop is open, no sample is due) or OVERFLOW (factors out of range)
     """
-    clock, counter = ions.clock, ions.counter
+    interaction, exclusions, hops = tables.interaction, tables.exclusions, tables.hops
+    configuration, movers, clock, events = ions.configuration, ions.movers, ions.clock, ions.events
     n_samples = len(sampler.time)
-    short_ranged = tables.dense_factor.size == 0
-    total = renew_rates(tables, ions)
-    ions.mover_stamp[:] = -1
-    while counter[0] < last_event:
+    short_ranged = interaction.factor.size == 0
+    total = renew_rates(hops, configuration, movers)
+    movers.renewed[:] = -1
+    while events[0] < last_event:
         if not total < np.inf:
             return OVERFLOW
         if np.isnan(clock[1]):
@@ -438,42 +478,46 @@ def advance(tables, ions, sampler, last_event, rng):
             return DONE
         if clock[1] == np.inf:
             return BLOCKED
-        ion, hop = _choose(tables, ions, rng.random() * total)
-        old = _execute(tables, ions, ion, hop)
+        ion, k = _choose(hops, configuration, movers, rng.random() * total)
+        old = np.int64(configuration.site[ion])
+        new = np.int64(hops.target[hops.first[old] + k])
+        _relocate(interaction, exclusions, configuration, ion, old, new)
+        _count_hop(hops, ions, ion, old, k)
         clock[0], clock[1] = clock[1], np.nan
-        if counter[0] % tables.rebuild_every == 0:
-            rebuild(tables, ions, True)
-            total = renew_rates(tables, ions)
+        if events[0] % tables.rebuild_every == 0:
+            energy = interaction_energy(interaction, configuration.site)
+            rebuild(tables.sites, energy, tables.twice_kT, configuration.factor, ions.reference, ions.drift)
+            total = renew_rates(hops, configuration, movers)
         elif short_ranged:
-            total = _renew_rates_nearby(tables, ions, old, ions.site[ion])
+            total = _renew_rates_nearby(tables, configuration, movers, old, new, events[0])
         else:
-            total = renew_rates(tables, ions)
+            total = renew_rates(hops, configuration, movers)
     return PAUSED
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _excludes(tables, site, other):
+@jit
+def _excludes(exclusions, site, other):
     """Whether an ion on `site` forbids `other`."""
-    for e in range(tables.exclusion_offset[site], tables.exclusion_offset[site + 1]):
-        if tables.exclusion_site[e] == other:
+    for e in range(exclusions.offset[site], exclusions.offset[site + 1]):
+        if exclusions.site[e] == other:
             return True
     return False
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def _pair_energy(tables, site, other):
+@jit
+def _pair_energy(interaction, site, other):
     """Energy of an ion on `site` with an ion on `other`, its own images where they are the same, eV."""
-    if tables.dense_energy.size > 0:
-        here, there, n = tables.site_cell[site], tables.site_cell[other], tables.repeats
+    if interaction.energy.size > 0:
+        here, there, n = interaction.cell[site], interaction.cell[other], interaction.repeats
         cell = (((there[0] - here[0]) % n[0]) * n[1] + (there[1] - here[1]) % n[1]) * n[2] + (there[2] - here[2]) % n[2]
-        return tables.dense_energy[here[3], cell * len(tables.site_energy) + there[3]]
-    for p in range(tables.pair_offset[site], tables.pair_offset[site + 1]):
-        if tables.pair_site[p] == other:
-            return tables.pair_energy[p]
+        return interaction.energy[here[3], cell * len(interaction.energy) + there[3]]
+    for p in range(interaction.pair_offset[site], interaction.pair_offset[site + 1]):
+        if interaction.pair_site[p] == other:
+            return interaction.pair_energy[p]
     return 0.0
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@jit
 def equilibrate(tables, ions, n_trials, rng):
     """Metropolis Monte Carlo: a random ion to a random site of its species, accepted with min(1, exp(-ΔE/kT)).
 
@@ -492,23 +536,31 @@ def equilibrate(tables, ions, n_trials, rng):
     -------
     accepted : int
     """
-    n_sublattices, n_ions = len(tables.site_energy), len(ions.site)
-    n_cells = len(tables.site_cell) // n_sublattices
+    sites, interaction, exclusions, configuration = (
+        tables.sites,
+        tables.interaction,
+        tables.exclusions,
+        ions.configuration,
+    )
+    n_sublattices, n_ions = len(sites.energy), len(ions.species)
+    n_cells = len(sites.species) // n_sublattices
     accepted = 0
     for _ in range(n_trials):
         ion = int(rng.random() * n_ions)
         species = ions.species[ion]
-        first, width = tables.species_first[species], tables.species_first[species + 1] - tables.species_first[species]
+        first, width = sites.first[species], sites.first[species + 1] - sites.first[species]
         place = int(rng.random() * (n_cells * width))
-        old, new = ions.site[ion], place // width * n_sublattices + first + place % width
+        old, new = np.int64(configuration.site[ion]), place // width * n_sublattices + first + place % width
         u = rng.random()
-        if new == old or ions.blocked[new] > 1 or (ions.blocked[new] == 1 and not _excludes(tables, old, new)):
+        count = configuration.blocked[new]
+        if new == old or count > 1 or (count == 1 and not _excludes(exclusions, old, new)):
             continue
-        own_field = (_pair_energy(tables, old, new) - _pair_energy(tables, old, old)) / tables.twice_kT
-        r = ions.factor[new] / ions.factor[old] * math.exp(own_field)
+        own_field = (_pair_energy(interaction, old, new) - _pair_energy(interaction, old, old)) / tables.twice_kT
+        r = configuration.factor[new] / configuration.factor[old] * math.exp(own_field)
         if u < r * r:
-            _relocate(tables, ions, ion, old, new)
+            _relocate(interaction, exclusions, configuration, ion, old, new)
             accepted += 1
             if accepted % tables.rebuild_every == 0:
-                rebuild(tables, ions, True)
+                energy = interaction_energy(interaction, configuration.site)
+                rebuild(sites, energy, tables.twice_kT, configuration.factor, ions.reference, ions.drift)
     return accepted

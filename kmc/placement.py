@@ -88,7 +88,7 @@ class _Filling:
         self._species_sites = [np.flatnonzero(lattice.site_species == p) for p in range(len(lattice.network.species))]
         self._energy = np.tile(lattice.network.site_free_energy(temperature), lattice.n_cells)
         self._taken = np.zeros(lattice.n_sites, dtype=bool)
-        self.blocked = np.zeros(lattice.n_sites, np.int32)
+        self.blocked = np.zeros(lattice.n_sites, np.int16)
 
     def sites_of(self, species: int) -> NDArray[np.int32]:
         """Taken sites of a species in ascending order."""

@@ -67,12 +67,12 @@ class OpenHops:
     rate: NDArray[np.float64]
 
 
-def exclusion_counts(lattice: Lattice, ion_site: NDArray[np.int32]) -> NDArray[np.int32]:
+def exclusion_counts(lattice: Lattice, ion_site: NDArray[np.int32]) -> NDArray[np.int16]:
     """Count the ions that forbid each site, its occupant and those that exclude it, (n_sites,)."""
     counts = np.bincount(ion_site, minlength=lattice.n_sites)
     for site in ion_site:
         counts[lattice.exclusion_site[lattice.exclusion_offset[site] : lattice.exclusion_offset[site + 1]]] += 1
-    return counts.astype(np.int32)
+    return counts.astype(np.int16)
 
 
 def interaction_energy(lattice: Lattice, ion_site: NDArray[np.int32]) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kmc import kernels
-from kmc.kernels import Ions, Sampler, Tables
+from kmc.kernels import Configuration, Exclusions, Hops, Interaction, Ions, Movers, Sampler, Sites, Tables
 from kmc.rates import Conditions
 from kmc.sampling import Frames, Samples, empty_sampler, mean_square_displacement, time_grid
 from kmc.state import State, species_counts
@@ -17,7 +17,7 @@ from structures.errors import InputError
 
 REBUILD_EVERY = 2**17  # events between two full recounts of the site factors
 _BLOCK = 2**16  # events between two returns to Python
-_LARGEST_EXPONENT = 500.0  # of a site factor; double precision ends at 709
+_LARGEST_EXPONENT = 300.0  # of a factor; products of two must stay below exp(709)
 _LARGEST_DRIFT = 1e-6  # eV
 
 Progress = Callable[[str, float], None]
@@ -64,7 +64,7 @@ class Simulation:
         self._n_species = len(lattice.network.species)
         fresh = state.site_factor.size == 0
         if fresh:
-            state.site_factor = np.ones(lattice.n_sites)
+            state.site_factor = np.zeros(lattice.n_sites)
         self._ions = _workspace(state, self._tables)
         if fresh:
             self._rebuild()
@@ -143,7 +143,7 @@ class Simulation:
             If the kept site energies drift away from their recount.
         """
         grid = time_grid(until, n_samples)
-        start = kernels.positions(self._tables, self._ions)
+        start = kernels.positions(self._tables.sites, self.state.ion_site, self.state.ion_image)
         sampler = empty_sampler(
             self.state.time + grid,
             start,
@@ -178,30 +178,42 @@ class Simulation:
 
     def positions(self) -> NDArray[np.float64]:
         """Unwrapped places of all ions, (n_ions, 3), Å."""
-        return np.asarray(kernels.positions(self._tables, self._ions))
+        return np.asarray(kernels.positions(self._tables.sites, self.state.ion_site, self.state.ion_image))
 
     def energy(self) -> float:
         """Energy of the configuration, Σ F_i + ½ Σ_{i≠j} e_ij, from the kept site energies, eV."""
-        return float(kernels.configuration_energy(self._tables, self._ions))
+        return float(
+            kernels.configuration_energy(
+                self._tables.sites,
+                self._ions.configuration,
+                self.state.ion_species,
+                self.state.reference,
+                self._tables.twice_kT,
+            )
+        )
 
     def site_interaction(self) -> NDArray[np.float64]:
         """Energy V of an ion on every site with all ions, as it is kept, (n_sites,), eV; q φ_j for Coulomb."""
-        reference = self.state.reference[self._tables.site_species]
-        free_energy = np.tile(self._tables.site_energy, self.lattice.n_cells)
+        reference = self.state.reference[self._tables.sites.species]
+        free_energy = np.tile(self._tables.sites.energy, self.lattice.n_cells)
         return np.asarray(reference - self._tables.twice_kT * np.log(self.state.site_factor) - free_energy)
 
     def mover_rates(self) -> tuple[NDArray[np.float64], float]:
         """Rate of leaving its site of every mobile ion, (n_movers,), and their sum, 1/s."""
-        total = kernels.renew_rates(self._tables, self._ions)
-        return self._ions.mover_rate.copy(), float(total)
+        total = kernels.renew_rates(self._tables.hops, self._ions.configuration, self._ions.movers)
+        return self._ions.movers.rate.copy(), float(total)
 
     def drift(self) -> float:
         """Largest difference between a kept site energy and its recount, eV."""
-        recount = kernels.interaction_energy(self._tables, self.state.ion_site)
+        recount = kernels.interaction_energy(self._tables.interaction, self.state.ion_site)
         return float(np.abs(recount - self.site_interaction()).max(initial=0.0))
 
     def _rebuild(self) -> None:
-        largest = kernels.rebuild(self._tables, self._ions, False)
+        state, tables = self.state, self._tables
+        energy = kernels.interaction_energy(tables.interaction, state.ion_site)
+        largest = kernels.rebuild(
+            tables.sites, energy, tables.twice_kT, state.site_factor, state.reference, self._ions.drift
+        )
         if not largest < _LARGEST_EXPONENT:
             raise InputError(
                 f"site energies must lie within {_LARGEST_EXPONENT:g} x 2kT of their mean; "
@@ -216,18 +228,18 @@ class Simulation:
         self, ions: Ions, sampler: Sampler, last_event: int, rng: np.random.Generator, progress: Progress | None = None
     ) -> int:
         while True:
-            block = min(last_event, int(ions.counter[0]) + _BLOCK)
+            block = min(last_event, int(ions.events[0]) + _BLOCK)
             status = int(kernels.advance(self._tables, ions, sampler, block, rng))
             if status == kernels.OVERFLOW:
                 raise FloatingPointError("site factors left the range of floating-point numbers between two recounts")
             if progress is not None:
                 progress("events", float(sampler.next_sample[0]) / max(len(sampler.time), 1))
-            if status != kernels.PAUSED or ions.counter[0] >= last_event:
+            if status != kernels.PAUSED or ions.events[0] >= last_event:
                 return status
 
     def _hand_back(self) -> None:
         self.state.time, self.state.next_time = (float(t) for t in self._ions.clock)
-        self.state.n_events = int(self._ions.counter[0])
+        self.state.n_events = int(self._ions.events[0])
 
 
 def _workspace(state: State, tables: Tables) -> Ions:
@@ -235,22 +247,16 @@ def _workspace(state: State, tables: Tables) -> Ions:
     movers = np.flatnonzero(state.mobile).astype(np.int32)
     mover_of = np.full(state.n_ions, -1, np.int32)
     mover_of[movers] = np.arange(len(movers))
-    n_orbits = int(tables.hop_orbit.max(initial=-1)) + 1
+    n_orbits = int(tables.hops.orbit.max(initial=-1)) + 1
     return Ions(
-        occupant=state.occupant,
-        blocked=state.blocked,
+        configuration=Configuration(state.ion_site, state.occupant, state.blocked, state.site_factor),
+        movers=Movers(movers, mover_of, np.zeros(len(movers)), np.zeros(len(movers), np.int64)),
         species=state.ion_species,
-        site=state.ion_site,
         image=state.ion_image,
         last_hop=state.ion_last_hop,
-        factor=state.site_factor,
         reference=state.reference,
-        movers=movers,
-        mover_of=mover_of,
-        mover_rate=np.zeros(len(movers)),
-        mover_stamp=np.zeros(len(movers), np.int64),
         clock=np.array([state.time, state.next_time]),
-        counter=np.array([state.n_events], np.int64),
+        events=np.array([state.n_events], np.int64),
         drift=np.zeros(1),
         orbit_events=np.zeros(n_orbits, np.int64),
         orbit_returns=np.zeros(n_orbits, np.int64),
@@ -268,54 +274,75 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int 
     network, interaction = lattice.network, lattice.interaction
     S, twice_kT = network.n_sites, 2.0 * conditions.kT
     free_energy = network.site_free_energy(conditions.temperature)
-    dense = interaction.dense.reshape(S, -1) if interaction.is_dense else np.zeros((S, 0))
+    dense = interaction.dense.reshape(S, S * int(np.prod(interaction.dense.shape[1:4])))
     strongest = max(np.abs(dense).max(initial=0.0), np.abs(interaction.pair_energy).max(initial=0.0))
     if not strongest / twice_kT < _LARGEST_EXPONENT:
         raise InputError(
             f"pair energies must lie below {_LARGEST_EXPONENT:g} x 2kT; got {strongest:.3g} eV at "
             f"{conditions.temperature:g} K"
         )
-    cells = np.repeat(cell_coordinates(lattice.repeats), S, axis=0)
-    sublattice = np.tile(np.arange(S), lattice.n_cells)
-    unit_first = np.searchsorted(network.hop_origin, np.arange(S))
-    rows = [interaction.row(a) for a in range(S)]
-    target = lattice.hop_target[: len(network.hop_origin)]
-    own = np.array([j in _excluded(lattice, i) for i, j in zip(network.hop_origin, target, strict=True)], np.int32)
-    own_field = np.array([rows[i][j] - rows[i][i] for i, j in zip(network.hop_origin, target, strict=True)])
-    charge = np.array([species.charge for species in network.species])[network.site_species]
-    work = charge[network.hop_origin] * (network.hop_vector @ conditions.field)
-    kra = network.hop_saddle - 0.5 * (free_energy[network.hop_origin] + free_energy[network.hop_target])
     return Tables(
-        repeats=np.array(lattice.repeats, np.int64),
-        site_cell=np.column_stack([cells, sublattice]).astype(np.int32),
-        site_species=lattice.site_species,
-        site_energy=free_energy,
-        own_energy=np.array([rows[a][a] for a in range(S)]),
-        position=lattice.position,
-        supercell=lattice.cell,
-        dense_energy=dense,
-        dense_factor=np.exp(-dense / twice_kT),
-        pair_offset=interaction.pair_offset,
-        pair_site=interaction.pair_site,
-        pair_energy=interaction.pair_energy,
-        pair_factor=np.exp(-interaction.pair_energy / twice_kT),
-        hop_offset=lattice.hop_offset,
-        hop_target=lattice.hop_target,
-        hop_wrap=lattice.hop_wrap,
-        site_unit=np.tile(unit_first, lattice.n_cells) - lattice.hop_offset[:-1],
-        hop_own=own,
-        hop_shift=np.exp((own_field + work) / twice_kT),
-        hop_barrier=np.exp(-kra / conditions.kT),
-        hop_attempt=conditions.attempt_frequency * network.hop_weight,
-        hop_orbit=network.hop_orbit,
-        hop_reverse=network.hop_reverse,
-        exclusion_offset=lattice.exclusion_offset,
-        exclusion_site=lattice.exclusion_site,
-        species_first=np.searchsorted(network.site_species, np.arange(len(network.species) + 1)).astype(np.int64),
+        sites=_sites(lattice, free_energy),
+        interaction=Interaction(
+            repeats=np.array(lattice.repeats, np.int64),
+            cell=_cells(lattice),
+            energy=dense,
+            factor=np.exp(-dense / twice_kT),
+            pair_offset=interaction.pair_offset,
+            pair_site=interaction.pair_site,
+            pair_energy=interaction.pair_energy,
+            pair_factor=np.exp(-interaction.pair_energy / twice_kT),
+        ),
+        exclusions=Exclusions(lattice.exclusion_offset, lattice.exclusion_site),
+        hops=_hops(lattice, conditions, free_energy),
         twice_kT=twice_kT,
         rebuild_every=rebuild_every,
     )
 
 
-def _excluded(lattice: Lattice, site: int) -> NDArray[np.int32]:
-    return lattice.exclusion_site[lattice.exclusion_offset[site] : lattice.exclusion_offset[site + 1]]
+def _cells(lattice: Lattice) -> NDArray[np.int32]:
+    cells = np.repeat(cell_coordinates(lattice.repeats), lattice.network.n_sites, axis=0)
+    sublattice = np.tile(np.arange(lattice.network.n_sites), lattice.n_cells)
+    return np.column_stack([cells, sublattice]).astype(np.int32)
+
+
+def _sites(lattice: Lattice, free_energy: NDArray[np.float64]) -> Sites:
+    network = lattice.network
+    own_energy = np.array([lattice.interaction.row(a)[a] for a in range(network.n_sites)])
+    return Sites(
+        species=lattice.site_species,
+        sublattice=np.tile(np.arange(network.n_sites, dtype=np.int32), lattice.n_cells),
+        energy=free_energy,
+        own_energy=own_energy,
+        position=lattice.position,
+        supercell=lattice.cell,
+        first=np.searchsorted(network.site_species, np.arange(len(network.species) + 1)).astype(np.int64),
+    )
+
+
+def _hops(lattice: Lattice, conditions: Conditions, free_energy: NDArray[np.float64]) -> Hops:
+    """Hop constants; the hops of the first cell stand for those of all cells."""
+    network, twice_kT = lattice.network, 2.0 * conditions.kT
+    origin, target = network.hop_origin, lattice.hop_target[: len(network.hop_origin)]
+    forbidden = [lattice.exclusion_site[slice(*lattice.exclusion_offset[a : a + 2])] for a in range(network.n_sites)]
+    rows = [lattice.interaction.row(a) for a in range(network.n_sites)]
+    own_field = np.array([rows[i][j] - rows[i][i] for i, j in zip(origin, target, strict=True)])
+    charge = np.array([species.charge for species in network.species])[network.site_species]
+    work = charge[origin] * (network.hop_vector @ conditions.field)
+    shift = (own_field + work) / twice_kT
+    kra = network.hop_saddle - 0.5 * (free_energy[origin] + free_energy[network.hop_target])
+    attempt = conditions.attempt_frequency * network.hop_weight
+    unit = np.searchsorted(origin, np.arange(network.n_sites))
+    return Hops(
+        first=lattice.hop_offset[:-1].astype(np.uint32),
+        unit=np.tile(unit, lattice.n_cells).astype(np.uint32),
+        degree=np.diff(lattice.hop_offset).astype(np.uint32),
+        target=lattice.hop_target.astype(np.uint32),
+        wrap=lattice.hop_wrap,
+        own=np.array([j in forbidden[i] for i, j in zip(origin, target, strict=True)], np.int16),
+        top=attempt,
+        linear=attempt * np.exp(shift - kra / conditions.kT),
+        square=attempt * np.exp(2.0 * shift),
+        orbit=network.hop_orbit,
+        reverse=network.hop_reverse,
+    )

@@ -18,7 +18,7 @@ class State:
     ----------
     occupant : (n_sites,) int32
         Ion on the site, or -1.
-    blocked : (n_sites,) int32
+    blocked : (n_sites,) int16
         Number of ions that forbid the site: its own occupant and every ion that excludes it.
     ion_species : (n_ions,) int32
         Index into the network's species; ions are sorted by it.
@@ -42,7 +42,7 @@ class State:
     """
 
     occupant: NDArray[np.int32]
-    blocked: NDArray[np.int32]
+    blocked: NDArray[np.int16]
     ion_species: NDArray[np.int32]
     mobile: NDArray[np.bool_]
     ion_site: NDArray[np.int32]

@@ -6,9 +6,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from structures.framework import Framework
-from structures.species import Species
-from structures.units import BOLTZMANN
 
 from lattice.basins import Basins, reachable_moments
 from lattice.exclusions import exclusions
@@ -17,6 +14,9 @@ from lattice.labels import site_labels
 from lattice.network import PoreNetwork
 from lattice.stationary import Stationary
 from lattice.symmetry import SpaceGroup
+from structures.framework import Framework
+from structures.species import Species
+from structures.units import BOLTZMANN
 
 WIDTH_ENERGY = 2.0 * BOLTZMANN * 300.0  # eV
 WIDE = 5.0  # Å, above it a site is a coarse picture
@@ -183,12 +183,12 @@ def assemble(
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _DirectedHops:
-    origin: IntArray
-    target: IntArray
-    image: IntArray
+    origin: NDArray[np.int32]
+    target: NDArray[np.int32]
+    image: NDArray[np.int32]
     saddle: NDArray[np.float64]
     weight: NDArray[np.float64]
-    orbit: IntArray
+    orbit: NDArray[np.int32]
     reverse: IntArray
 
 
@@ -209,17 +209,18 @@ def _hops(networks: list[SpeciesNetwork], starts: IntArray) -> _DirectedHops:
     n_edges = len(one)
     origin, target = np.concatenate([one, other]), np.concatenate([other, one])
     image_both = np.concatenate([cell, -cell])
-    twice = [np.tile(np.concatenate(column), 2) for column in (saddle, weight, orbit)]
-    order = np.lexsort((twice[2], twice[0], *image_both.T[::-1], target, origin))
+    saddle_both, weight_both = np.tile(np.concatenate(saddle), 2), np.tile(np.concatenate(weight), 2)
+    orbit_both = np.tile(np.concatenate(orbit), 2)
+    order = np.lexsort((orbit_both, saddle_both, *image_both.T[::-1], target, origin))
     place = np.argsort(order)
     partner = np.concatenate([np.arange(n_edges) + n_edges, np.arange(n_edges)])
     return _DirectedHops(
-        origin=origin[order],
-        target=target[order],
-        image=image_both[order],
-        saddle=twice[0][order],
-        weight=twice[1][order],
-        orbit=twice[2][order].astype(np.int64),
+        origin=origin[order].astype(np.int32),
+        target=target[order].astype(np.int32),
+        image=image_both[order].astype(np.int32),
+        saddle=saddle_both[order],
+        weight=weight_both[order],
+        orbit=orbit_both[order].astype(np.int32),
         reverse=place[partner[order]],
     )
 

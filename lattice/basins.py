@@ -189,12 +189,12 @@ def _face_keys(records: NDArray[np.int32], n_basins: int) -> NDArray[np.int64]:
     return key
 
 
-def reachable_moments(
-    basins: Basins, cell: NDArray[np.float64], ceiling: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Number of points and first and second moments of the part of every basin under its ceiling (eV), (n_basins, 5)."""
+def reachable_moments(basins: Basins, cell: NDArray[np.float64], ceiling: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Measure the part of every basin under a ceiling of its own (n_basins,), eV; see `kernels.basin_moments`."""
     shape = np.array(basins.energy.shape, np.int64)
     flat = basins.energy.reshape(-1)
     return np.asarray(
-        kernels.basin_moments(basins.label, basins.image, flat, basins.minima, ceiling, shape, np.ascontiguousarray(cell))
+        kernels.basin_moments(
+            basins.label, basins.image, flat, basins.minima, ceiling, shape, np.ascontiguousarray(cell)
+        )
     )

@@ -9,9 +9,6 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from structures.errors import InputError
-from structures.framework import Framework
-from structures.species import Species
 
 from lattice.assemble import Pores, SpeciesNetwork, assemble, describe_sites
 from lattice.basins import find_basins, find_faces, grid_stencil
@@ -22,11 +19,16 @@ from lattice.landscape import Landscape, compute_landscape, framework_potential,
 from lattice.network import PoreNetwork
 from lattice.percolation import components, grid_percolation
 from lattice.persistence import Crowding, simplify
+from lattice.separation import separate
 from lattice.stationary import find_stationary_points
 from lattice.symmetry import SpaceGroup
+from structures.errors import InputError
+from structures.framework import Framework
+from structures.species import Species
 
 Progress = Callable[[str, float], None]
 
+MIN_SEPARATION = 0.05  # eV, two kT at 300 K
 CONTACT_ENERGY = 1.0  # eV, an ion whose best place costs more repulsion than this does not fit
 
 
@@ -44,6 +46,9 @@ class LandscapeSettings:
         Of the Lennard-Jones terms.
     merge_barrier : float, eV
         Basins that are left over a lower barrier are merged or eliminated where that keeps the slow dynamics.
+    separation : float, eV
+        Hops inside a group of sites that is faster than every crossing of the crystal by more than this are slowed down
+        to it; infinite to leave all as they are.
     window : float, eV
         Sites and saddles are searched up to this far above the energy at which the crystal is crossed.
     percolation_dimensions : int
@@ -59,10 +64,13 @@ class LandscapeSettings:
     spacing: float = 0.2
     cutoff: float = 12.0
     merge_barrier: float = 0.05
+    separation: float = math.inf
     window: float = 0.3
     percolation_dimensions: int = 3
 
     def __post_init__(self) -> None:
+        if not self.separation >= MIN_SEPARATION:
+            raise InputError(f"separation must be at least {MIN_SEPARATION:g} eV; got {self.separation:g}")
         for name, low, high, unit in (
             ("permittivity", 1.0, 1e4, ""),
             ("spacing", 0.02, 1.0, " Å"),
@@ -181,9 +189,10 @@ def _species_network(
     stationary = find_stationary_points(landscape, basins, faces, group, below=ceiling)
     connected, pockets = _without_pockets(stationary.graph)
     _require_directions(species, connected.percolation(), settings)
-    crowding = Crowding.of(species, framework.cell, settings.permittivity)
+    crowding = Crowding.of(species, stationary.graph, framework.cell, settings.permittivity)
     graph, reductions = simplify(connected, crowding, merge_barrier=settings.merge_barrier)
-    notes = (_crossing_line(crossing, connected), *stationary.notes, *pockets, *reductions)
+    graph, slowed = separate(graph, settings.separation)
+    notes = (_crossing_line(crossing, connected), *stationary.notes, *pockets, *reductions, *slowed)
     return describe_sites(framework, species, graph, stationary, basins, group, notes)
 
 
@@ -225,8 +234,8 @@ def _crossing_line(grid: NDArray[np.float64], graph: SiteGraph) -> str:
 
 def _choices(settings: LandscapeSettings, shape: tuple[int, ...]) -> tuple[str, ...]:
     return (
-        f"landscape: q Phi / eps_r + Lennard-Jones, eps_r {settings.permittivity:g}, grid {'x'.join(map(str, shape))} "
-        f"(spacing at most {settings.spacing:g} Å), cut-off {settings.cutoff:g} Å, framework atoms UFF, Lorentz-Berthelot",
+        f"landscape: q Phi / eps_r + Lennard-Jones, eps_r {settings.permittivity:g}, grid {'x'.join(map(str, shape))}, "
+        f"spacing {settings.spacing:g} Å or less, cut-off {settings.cutoff:g} Å, atoms UFF, Lorentz-Berthelot",
         f"basins left over less than {settings.merge_barrier:g} eV are merged or eliminated where that keeps the slow "
         f"dynamics; sites and saddles up to {settings.window:g} eV above the percolation energy",
     )

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from structures.framework import Framework
-from structures.species import Species
 
 from lattice.network import PoreNetwork
+from structures.framework import Framework
+from structures.species import Species
 
 
 def load_cached(path: Path) -> PoreNetwork | None:
@@ -26,7 +26,7 @@ def load_cached(path: Path) -> PoreNetwork | None:
 
 
 def store(path: Path, network: PoreNetwork) -> None:
-    """Write a network to the cache; where that is impossible nothing happens, and the network is built again next time."""
+    """Write a network to the cache, if it can be written."""
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)
         network.save(path)
@@ -46,7 +46,7 @@ def default_cache_dir() -> Path:
 
 
 def cache_file(folder: Path, framework: Framework, species: Sequence[Species], settings: Any) -> Path:
-    """File named after the framework, the species, the settings (a dataclass) and the code that makes a network of them."""
+    """File named after framework, species, settings (a dataclass) and the code that makes a network of them."""
     digest = hashlib.sha256()
     for source in sorted(Path(__file__).parent.glob("*.py")):
         digest.update(source.read_bytes())

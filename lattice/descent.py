@@ -80,7 +80,7 @@ def _flow_step(gradient: NDArray[np.float64], hessian: NDArray[np.float64]) -> N
         short = np.linalg.norm(displacement(middle), axis=1) < STEP
         low = np.where(short, middle, low)
         high = np.where(short, high, middle)
-    return np.einsum("mij,mj->mi", axes, displacement(low))
+    return np.asarray(np.einsum("mij,mj->mi", axes, displacement(low)))
 
 
 def descend_to_minima(

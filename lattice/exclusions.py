@@ -40,5 +40,5 @@ def exclusions(
         pairs = np.argwhere(near)
         found.append(np.column_stack([pairs, np.broadcast_to(np.array(image), (len(pairs), 3))]))
     rows = np.concatenate(found)
-    rows = rows[np.lexsort(rows.T[::-1])].astype(np.int32)
-    return rows[:, 0], rows[:, 1], rows[:, 2:5]
+    ordered: NDArray[np.int32] = rows[np.lexsort(rows.T[::-1])].astype(np.int32)
+    return ordered[:, 0], ordered[:, 1], ordered[:, 2:5]

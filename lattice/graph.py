@@ -39,14 +39,16 @@ class Edges:
         """Orient and sort edges, add the weights of equal ones, drop those from a site to itself in the same cell."""
         sign = np.sign(image[:, 0] * 4 + np.sign(image[:, 1]) * 2 + np.sign(image[:, 2]))
         flip = (a > b) | ((a == b) & (sign < 0))
-        key = np.column_stack([np.where(flip, b, a), np.where(flip, a, b), np.where(flip[:, None], -image, image), level])
+        key = np.column_stack(
+            [np.where(flip, b, a), np.where(flip, a, b), np.where(flip[:, None], -image, image), level]
+        )
         real = (key[:, 0] != key[:, 1]) | key[:, 2:5].any(axis=1)
         unique, inverse = np.unique(key[real], axis=0, return_inverse=True)
-        total = np.bincount(inverse.reshape(-1), weights=weight[real], minlength=len(unique))
-        return cls(unique[:, 0], unique[:, 1], unique[:, 2:5], unique[:, 5], total)
+        total = np.bincount(inverse.reshape(-1), weights=weight[real], minlength=len(unique)).astype(np.float64)
+        return cls(unique[:, 0], unique[:, 1], unique[:, 2:5], unique[:, 5], np.round(total, 12))
 
     def __len__(self) -> int:
-        """Number of edges."""
+        """Count the edges."""
         return len(self.a)
 
     def only(self, keep: NDArray[np.bool_]) -> Edges:
@@ -133,7 +135,7 @@ class SiteGraph:
         )
 
     def permuted(self, order: IntArray, orbit: IntArray) -> SiteGraph:
-        """The same graph with site `order[n]` as number n and the orbits (n_sites,) renumbered."""
+        """Return the same graph with site `order[n]` as number n and the orbits (n_sites,) renumbered."""
         number = np.argsort(order)
         image = np.zeros((self.n_sites, 3), np.int64)
         return SiteGraph(
@@ -147,7 +149,7 @@ class SiteGraph:
         )
 
     def with_edges(self, edges: Edges, level_energy: NDArray[np.float64]) -> SiteGraph:
-        """The same sites with other edges."""
+        """Return the same sites with other edges."""
         return replace(self, edges=edges, level_energy=level_energy)
 
 

@@ -218,13 +218,19 @@ def collect_faces(order, energy, shape, offsets, label, image):
             row[0] = b if flip else a
             row[1] = a if flip else b
             row[5] = p
-            for c, d in enumerate((d0, d1, d2)):
-                row[2 + c] = -d if flip else d
-                row[6 + c] = -image[p, c] - (d if flip else 0)
+            sign = -1 if flip else 1
+            row[2], row[3], row[4] = sign * d0, sign * d1, sign * d2
+            row[6] = -image[p, 0] - (d0 if flip else 0)
+            row[7] = -image[p, 1] - (d1 if flip else 0)
+            row[8] = -image[p, 2] - (d2 if flip else 0)
             seen = False
             for r in range(first, n_records):
-                if (records[r] == row).all():
-                    seen = True
+                seen = True
+                for c in range(RECORD):
+                    if records[r, c] != row[c]:
+                        seen = False
+                        break
+                if seen:
                     break
             if seen:
                 continue
@@ -291,7 +297,7 @@ def lowest_on_faces(records, key, rank, shape, offsets, start):
 
 @njit(cache=True, nogil=True)
 def basin_moments(label, image, energy, minima, ceiling, shape, cell):
-    """Number of points, mean and mean square position of the part of every basin below a ceiling of its own.
+    """Measure the part of every basin below a ceiling of its own: number of points, mean and mean square position.
 
     Parameters
     ----------

@@ -6,10 +6,10 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
-from structures.framework import Framework
-from structures.species import Species
 
 from lattice.symmetry import SpaceGroup
+from structures.framework import Framework
+from structures.species import Species
 
 COORDINATION = 3.5  # Å, farthest neighbour of a small ion
 GAP = 2.0  # Å, added to the contact radius of a large ion
@@ -21,9 +21,9 @@ def site_labels(
 ) -> tuple[str, ...]:
     """Class of the nearest framework atom that attracts the ion.
 
-    Atoms count up to 3.5 Å, or 2 Å beyond the contact radius of a large ion. Where none of opposite charge is so near the
-    nearest atom names the site ("near C-H"); without any it is in the "pore", or at a "cage centre" if at least four
-    symmetry operations leave it in place.
+    Atoms count up to 3.5 Å, or 2 Å beyond the contact radius of a large ion. Where none of opposite charge is so near,
+    the nearest atom names the site ("near C-H"); without any it is in the "pore", or at a "cage centre" if at least
+    four symmetry operations leave it in place.
 
     Parameters
     ----------

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+
 from structures.checks import as_array
 from structures.species import Species
 from structures.units import BOLTZMANN

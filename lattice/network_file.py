@@ -11,9 +11,9 @@ from typing import Any
 
 import h5py
 import numpy as np
-from structures.species import Species
 
 from lattice.network import PoreNetwork
+from structures.species import Species
 
 FORMAT = 1
 _TEXT = ("site_label", "provenance")

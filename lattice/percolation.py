@@ -155,7 +155,7 @@ def network_percolation(
 def components(
     n_sites: int, a: NDArray[np.integer], b: NDArray[np.integer], image: NDArray[np.integer]
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Connected part of every site and the number of directions in which that part crosses the crystal.
+    """Find the connected part of every site and the number of directions in which that part crosses the crystal.
 
     Parameters
     ----------

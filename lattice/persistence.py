@@ -4,10 +4,10 @@ A basin whose lowest saddle lies less than `merge_barrier` above it makes most o
 of the transport. Two reductions remove it where they keep the slow dynamics:
 
 - Merging: the hops over its lowest saddle are contracted. The clusters must be finite; they must be in internal
-  equilibrium, so that either every internal barrier seen from the deepest member is below `merge_barrier`, or one deepest
-  member carries shallow satellites; at most one member may have other exits less than kT (300 K) above the internal
-  saddle, because the others would be left before they equilibrate; and there must be no room for two ions, because a site
-  holds one.
+  equilibrium, so that either every internal barrier seen from the deepest member is below `merge_barrier`, or one
+  deepest member carries shallow satellites; at most one member may have other exits less than kT (300 K) above the
+  internal saddle, because the others would be left before they equilibrate; and there must be no room for two ions,
+  because a site holds one.
 - Elimination: a hub, a shallow basin between several deep ones whose saddles are all equal, is replaced by hops between
   its neighbours with weights w_i w_j / Σ w, exact for the flux at every temperature (graph transformation: Wales, Int.
   Rev. Phys. Chem. 25, 237 (2006)). What is neglected is the time spent on the hub, a share of the order of
@@ -23,12 +23,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from structures.species import Species
-from structures.units import BOLTZMANN, COULOMB
 
 from lattice.graph import Edges, IntArray, SiteGraph
 from lattice.percolation import Image, PeriodicForest
 from lattice.symmetry import Action, wrap
+from structures.species import Species
+from structures.units import BOLTZMANN, COULOMB
 
 EQUAL = 1e-6  # eV
 EXIT_GAP = 300.0 * BOLTZMANN  # eV, an internal saddle this far below the exits adds at most 15 % to their resistance
@@ -37,41 +37,50 @@ SECOND_ION = 0.25  # eV, ten kT at 300 K; a second ion that costs more is never 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Crowding:
-    """What it costs to have two ions of one species near each other.
+    """What it costs to have two ions of one species on the basins of one site.
 
     Attributes
     ----------
     cell : (3, 3) float64, Å
+    frac : (n_basins, 3) float64
+    energy : (n_basins,) float64, eV
+        Of all basins, in the numbering of `SiteGraph.members`.
     contact : float, Å
-        They never come closer.
+        Two ions never come closer.
     repulsion : float, eV Å
         q² k_e / eps_r
     """
 
     cell: NDArray[np.float64]
+    frac: NDArray[np.float64]
+    energy: NDArray[np.float64]
     contact: float
     repulsion: float
 
     @classmethod
-    def of(cls, species: Species, cell: NDArray[np.float64], permittivity: float) -> Crowding:
+    def of(cls, species: Species, basins: SiteGraph, cell: NDArray[np.float64], permittivity: float) -> Crowding:
         """Hard contact and screened Coulomb repulsion of a species."""
-        return cls(cell, 2.0 * species.contact_radius, species.charge**2 * COULOMB / permittivity)
+        repulsion = species.charge**2 * COULOMB / permittivity
+        return cls(cell, basins.frac, basins.energy, 2.0 * species.contact_radius, repulsion)
 
-    def second_ion(self, frac: NDArray[np.float64], energy: NDArray[np.float64]) -> float:
-        """Lowest energy of two ions on the given basins above two ions on the deepest of them, eV."""
-        a, b = np.triu_indices(len(frac), k=1)
+    def second_ion(self, members: tuple[tuple[int, Image], ...]) -> float:
+        """Lowest energy of two ions on the members above that of two far apart on the deepest member, eV."""
+        basin = np.array([number for number, _ in members])
+        frac = self.frac[basin] + np.array([image for _, image in members])
+        energy = self.energy[basin] - self.energy[basin].min()
+        a, b = np.triu_indices(len(basin), k=1)
         distance = np.linalg.norm((frac[a] - frac[b]) @ self.cell, axis=1)
-        apart = distance >= self.contact
-        cost = energy[a] + energy[b] - 2.0 * energy.min() + self.repulsion / np.maximum(distance, 1e-3)
-        return float(cost[apart].min(initial=np.inf))
+        cost = energy[a] + energy[b] + self.repulsion / np.maximum(distance, EQUAL)
+        return float(cost[distance >= self.contact].min(initial=np.inf))
 
 
-def simplify(graph: SiteGraph, *, merge_barrier: float) -> tuple[SiteGraph, tuple[str, ...]]:
+def simplify(graph: SiteGraph, crowding: Crowding, *, merge_barrier: float) -> tuple[SiteGraph, tuple[str, ...]]:
     """Merge and eliminate short-lived basins until none is left that can be.
 
     Parameters
     ----------
     graph : SiteGraph
+    crowding : Crowding
     merge_barrier : float, eV
         Basins with a lower escape barrier are candidates, shortest-lived first.
 
@@ -89,7 +98,7 @@ def simplify(graph: SiteGraph, *, merge_barrier: float) -> tuple[SiteGraph, tupl
     before = graph.percolation()
     notes: list[str] = []
     while True:
-        step = _first_reduction(graph, merge_barrier)
+        step = _first_reduction(graph, crowding, merge_barrier)
         if step is None:
             break
         graph, note = step
@@ -100,14 +109,16 @@ def simplify(graph: SiteGraph, *, merge_barrier: float) -> tuple[SiteGraph, tupl
     return graph, tuple(notes)
 
 
-def _first_reduction(graph: SiteGraph, merge_barrier: float) -> tuple[SiteGraph, str] | None:
+def _first_reduction(graph: SiteGraph, crowding: Crowding, merge_barrier: float) -> tuple[SiteGraph, str] | None:
     barrier = graph.escape() - graph.energy
     representatives = np.unique(graph.orbit, return_index=True)[1]
     shallow = [int(site) for site in representatives if barrier[site] < merge_barrier]
     for site in sorted(shallow, key=lambda s: (round(float(barrier[s]), 9), s)):
         orbit = int(graph.orbit[site])
-        what = f"{int((graph.orbit == orbit).sum())} basins at {graph.energy[site]:.3f} eV, barrier {barrier[site]:.3f} eV"
-        merged = _merge(graph, orbit, merge_barrier)
+        what = (
+            f"{int((graph.orbit == orbit).sum())} basins at {graph.energy[site]:.3f} eV, barrier {barrier[site]:.3f} eV"
+        )
+        merged = _merge(graph, orbit, crowding, merge_barrier)
         if merged is not None:
             return merged, f"merged into neighbours: {what}"
         eliminated = _eliminate(graph, orbit, merge_barrier)
@@ -135,16 +146,19 @@ class Clusters:
     finite: bool
 
 
-def _merge(graph: SiteGraph, orbit: int, merge_barrier: float) -> SiteGraph | None:
+def _merge(graph: SiteGraph, orbit: int, crowding: Crowding, merge_barrier: float) -> SiteGraph | None:
     for contracted in _attempts(graph, orbit, merge_barrier):
         clusters = _clusters(graph, contracted)
         if clusters.finite and _equilibrates(graph, orbit, clusters, contracted, merge_barrier):
-            return contract(graph, clusters)
+            merged = contract(graph, clusters)
+            grown = clusters.number[graph.orbit == orbit]
+            if all(crowding.second_ion(merged.members[c]) > SECOND_ION for c in grown):
+                return merged
     return None
 
 
 def _attempts(graph: SiteGraph, orbit: int, merge_barrier: float) -> Iterator[NDArray[np.bool_]]:
-    """Sets of edges to contract: those over the lowest saddle of the orbit, then all below a rising level around it."""
+    """Yield sets of edges to contract: over the lowest saddle of the orbit, then all below a rising level around it."""
     saddle = graph.saddle
     touches = (graph.orbit[graph.edges.a] == orbit) | (graph.orbit[graph.edges.b] == orbit)
     lowest = saddle[touches].min()
@@ -187,7 +201,7 @@ def _equilibrates(
     exit_saddle = np.full(graph.n_sites, np.inf)
     for end in (graph.edges.a, graph.edges.b):
         np.minimum.at(exit_saddle, end[~contracted], graph.saddle[~contracted])
-    early = exit_saddle < inner[clusters.number] + merge_barrier
+    early = exit_saddle < inner[clusters.number] + EXIT_GAP
     ports = np.bincount(clusters.number, weights=early, minlength=n)
     return bool(((size == 1) | ((fast | star) & (ports <= 1))).all())
 
@@ -259,8 +273,8 @@ def _eliminate(graph: SiteGraph, orbit: int, merge_barrier: float) -> SiteGraph 
 def eliminate(graph: SiteGraph, hub: NDArray[np.bool_]) -> SiteGraph:
     """Replace sites that touch no other of the same kind, and whose saddles are all equal, by hops past them.
 
-    A hop i - hub - j gets the weight w_i w_j / Σ w and the common saddle. Returns to the same site and cell are no hops;
-    returns to a periodic image are.
+    A hop i - hub - j gets the weight w_i w_j / Σ w and the common saddle. Returns to the same site and cell are no
+    hops; returns to a periodic image are.
 
     Parameters
     ----------

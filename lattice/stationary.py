@@ -117,10 +117,8 @@ def _shape(basins: Basins) -> tuple[int, int, int]:
     return n1, n2, n3
 
 
-def _settle(
-    potential: Potential, start: NDArray[np.float64]
-) -> tuple[list[NDArray[np.float64] | None], int]:
-    """Minimum that each lowest grid point belongs to, unwrapped, None if the descent is lost; and how many moved far."""
+def _settle(potential: Potential, start: NDArray[np.float64]) -> tuple[list[NDArray[np.float64] | None], int]:
+    """Minimum below each lowest grid point, unwrapped, None if the descent is lost; and the number without one near."""
     frac, _, ok = refine(potential, start, 0, MINIMUM_MOVE * potential.spacing)
     settled: list[NDArray[np.float64] | None] = list(frac)
     failed = np.flatnonzero(~ok)
@@ -129,9 +127,7 @@ def _settle(
     return settled, len(failed)
 
 
-def _find_saddles(
-    potential: Potential, basins: Basins, faces: Faces, group: SpaceGroup, below: float
-) -> SaddleOrbits:
+def _find_saddles(potential: Potential, basins: Basins, faces: Faces, group: SpaceGroup, below: float) -> SaddleOrbits:
     """Refine one candidate of each orbit to index 1 and descend to both sides."""
     points = np.unique(faces.point)
     chosen, _ = grid_representatives(points, _shape(basins), group)
@@ -188,7 +184,7 @@ def _place_basins(
     graph: SiteGraph,
     group: SpaceGroup,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Site and its cell for every basin of the grid: those of its representative, moved by the operation between them."""
+    """Site and its cell for every basin of the grid: those of its representative, moved by the operation between."""
     site = np.full(len(start), -1, np.int64)
     image = np.zeros((len(start), 3), np.int64)
     for k, target in enumerate(belongs):

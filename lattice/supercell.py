@@ -251,6 +251,8 @@ def replicate(
     eps_r = network.permittivity if permittivity is None else float(permittivity)
     if not eps_r > 0:
         raise InputError(f"permittivity must be positive; got {eps_r}")
+    if isinstance(interaction, str):
+        _refuse_large_table(network, repeats)
     exclusions = np.column_stack([network.exclusion_a, network.exclusion_b, network.exclusion_image]).astype(np.int64)
     _refuse_own_image(exclusions, repeats, network, "exclusion")
     hops = np.column_stack([network.hop_origin, network.hop_target, network.hop_image]).astype(np.int64)
@@ -338,17 +340,20 @@ def _interaction(
 
 def _coulomb(network: PoreNetwork, repeats: tuple[int, int, int], permittivity: float) -> NDArray[np.float64]:
     """Coulomb energy q_a q_b k_e psi / eps_r of every pair of sublattices and cell offset, eV."""
-    need, found = table_bytes(network, repeats), available_memory()
-    if 2 * need > found:
-        raise InputError(
-            f"supercell {repeats} needs {2 * need / _GIB:.1f} GiB for its Coulomb table and the factors of one task; "
-            f"{found / _GIB:.1f} GiB of memory are available"
-        )
     _refuse_coincidence(network)
     charge = np.array([species.charge for species in network.species])[network.site_species]
     table = EwaldPotential(network.cell * np.array(repeats)[:, None]).table(network.site_frac, repeats)
     table *= (COULOMB / permittivity) * charge[:, None, None, None, None] * charge
     return table
+
+
+def _refuse_large_table(network: PoreNetwork, repeats: tuple[int, int, int]) -> None:
+    need, found = 2 * table_bytes(network, repeats), available_memory()
+    if need > found:
+        raise InputError(
+            f"supercell {repeats} needs {need / _GIB:.1f} GiB for its Coulomb table and the factors of one task; "
+            f"{found / _GIB:.1f} GiB of memory are available"
+        )
 
 
 def _refuse_coincidence(network: PoreNetwork) -> None:

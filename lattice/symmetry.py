@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
+
 from structures.framework import Framework
 
 SAME_POINT = 0.1  # Å, refined points closer than this are one point

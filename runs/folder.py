@@ -103,5 +103,5 @@ class ResultsFolder:
                 pass
         except OSError as error:
             raise InputError(
-                f"{self.path}: expected an output folder that can be written, found: {error.strerror} ({existing})"
+                f"{self.path}: expected a folder that can be written, found: {error.strerror} ({existing})"
             ) from None

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 
 from rich.console import Console
 
-from analysis.campaign import open_run
+from analysis.campaign import Analysis, open_run
 from kmc.placement import place_ions
 from lattice.supercell import Lattice, replicate
 from runs.check_tables import check_report, loading_table
@@ -16,7 +17,7 @@ from runs.folder import ResultsFolder
 from runs.model import Model, build_model
 from runs.network_tables import network_report, output_console
 from runs.progress import Reporter, reporter
-from runs.result_tables import assumptions, result_report
+from runs.result_tables import assumptions, footnotes, result_report
 from runs.schedule import Outcome, run_all
 from runs.seeds import stream
 from runs.task import Setting, run_task, simulated_time
@@ -55,8 +56,8 @@ def run_job(file: DeckFile, folder: ResultsFolder, *, threads: int) -> int:
     model.network.save(folder.network)
     with reporter(remarks) as report:
         outcome = simulate(model, lattice, folder, threads=threads, report=report)
-    for key, reason in outcome.failures.items():
-        remarks.print(f"mofkmc: {key} failed: {reason}", markup=False, soft_wrap=True)
+    for line in failure_lines(outcome.failures):
+        remarks.print(line, markup=False, soft_wrap=True)
     if outcome.interrupted:
         remarks.print(_kept(outcome, model, folder), markup=False, soft_wrap=True)
         return INTERRUPTED
@@ -115,6 +116,32 @@ def present(model: Model, folder: ResultsFolder, console: Console) -> None:
     if model.deck.output.plots:
         written += write_plots(analysis, model, folder)
     console.print(f"\nWritten to {folder.path}: {', '.join(written)}", markup=False)
+
+
+def write_plots(analysis: Analysis, model: Model, folder: ResultsFolder) -> list[str]:
+    """Draw conductivity against temperature and loading, and the network; return the names of the files."""
+    from analysis.plots import save_arrhenius, save_loading, save_network
+
+    material = model.deck.output.compare_with
+    footnote = footnotes(model)
+    save_arrhenius(analysis, folder.path / "arrhenius.png", footnote=footnote)
+    save_loading(
+        analysis, folder.path / "loading.png", material=None if material == "nothing" else material, footnote=footnote
+    )
+    save_network(model.network, folder.path / "network.png", footnote=footnote)
+    return ["arrhenius.png", "loading.png", "network.png"]
+
+
+def failure_lines(failures: Mapping[str, str]) -> list[str]:
+    """Name the failed tasks, those of one reason in one line."""
+    by_reason: dict[str, list[str]] = {}
+    for key, reason in failures.items():
+        by_reason.setdefault(reason, []).append(key)
+    lines = []
+    for reason, keys in by_reason.items():
+        others = f" and {len(keys) - 1} others" if len(keys) > 1 else ""
+        lines.append(f"mofkmc: {keys[0]}{others} failed: {reason}")
+    return lines
 
 
 def _kept(outcome: Outcome[Path], model: Model, folder: ResultsFolder) -> str:

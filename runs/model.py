@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lattice.builder import LandscapeSettings
-from lattice.cache import cached_network
+from lattice.builder import LandscapeSettings, cached_network
 from lattice.network import PoreNetwork
 from lattice.supercell import table_bytes
 from runs.composition import Loading, loadings
@@ -69,7 +68,9 @@ def build_model(file: DeckFile, report: Reporter) -> Model:
         net_charge=deck.structure.net_charge,
         cell=deck.structure.cell,
     )
-    network = cached_network(framework, deck_species(deck), landscape_settings(deck), progress=part_of(report, "Pore network"))
+    network = cached_network(
+        framework, deck_species(deck), landscape_settings(deck), progress=part_of(report, "Pore network")
+    )
     found = loadings(deck, network)
     conditions = plan_conditions(found, deck.scan)
     return Model(file, framework, network, found, conditions, plan_tasks(conditions, deck.scan.replicas))

@@ -7,8 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
-from lattice.builder import LandscapeSettings
-from lattice.cache import cached_network
+from lattice.builder import LandscapeSettings, cached_network
 from runs.deck_file import SHIPPED_DECKS, read_deck
 from runs.folder import ResultsFolder
 from runs.network_tables import listing, network_report, output_console
@@ -65,11 +64,11 @@ def network_job(request: NetworkRequest, folder: ResultsFolder | None) -> None:
         console.print(part)
     console.print(listing("Assumptions", (*network.provenance, *remarks)))
     if folder is not None:
-        from analysis.plots import plot_network
+        from analysis.plots import save_network
 
         folder.claim(None)
         network.save(folder.network)
-        plot_network(network, folder.path / "network.png")
+        save_network(network, folder.path / "network.png")
         console.print(f"\nWritten to {folder.path}: network.h5, network.png")
 
 

@@ -87,7 +87,7 @@ def site_table(network: PoreNetwork) -> Table:
 
 
 def hop_table(network: PoreNetwork) -> Table:
-    """Hops by orbit: ends, number, length, barrier from each end, and a factor on the attempt frequency if there is one."""
+    """Hops by orbit: ends, number, length, barrier from each end, and the factor on the attempt frequency."""
     weighted = (network.hop_weight != 1.0).any()
     columns = ["orbit", "<species", "<between sites", "per cell", "length, Å", "barrier, eV", "back, eV"]
     made = table("Hops", *columns, *(["nu ×"] if weighted else []))

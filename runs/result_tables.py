@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -18,6 +19,7 @@ from runs.network_tables import WIDE_SITE, listing, table
 from structures.units import CELSIUS_ZERO
 
 MOST_STATEMENTS = 12
+FEW_POINTS = 3
 Row = Mapping[str, Any]
 
 
@@ -75,8 +77,9 @@ def dilute_table(analysis: Analysis) -> Table:
         "<species", "T, °C", "alone", "D*", "interval", heading(name), "ions",
     )  # fmt: skip
     rows = _records(analysis.conductivity)
+    names = list(dict.fromkeys(analysis.dilute["species"]))
     previous = None
-    for exact in _records(analysis.dilute):
+    for exact in sorted(_records(analysis.dilute), key=lambda row: names.index(row["species"])):
         ion, T = exact["species"], exact["T (K)"]
         with_ion = [row for row in rows if row["T (K)"] == T and row.get(f"n({ion})", 0) > 0]
         fewest = min(with_ion, key=lambda row: row[f"n({ion})"], default=None)
@@ -171,12 +174,20 @@ def comparison_part(material: str, analysis: Analysis) -> Iterator[RenderableTyp
 
 
 def statement_part(statements: Sequence[str]) -> RenderableType:
-    """List what the tables leave out and why."""
+    """List what the tables leave out and why; what is said of many points becomes one line with their number."""
     if not statements:
         return Text("")
-    shown = list(statements[:MOST_STATEMENTS])
-    if len(statements) > len(shown):
-        shown.append(f"{len(statements) - len(shown)} more in remarks.txt")
+    subjects = [statement.split(": ")[1] if statement.count(": ") > 1 else statement for statement in statements]
+    points = Counter(subjects)
+    lines = [
+        statement
+        if points[subject] <= FEW_POINTS
+        else f"{subject} at {points[subject]} points; remarks.txt has them with their reasons"
+        for subject, statement in zip(subjects, statements, strict=True)
+    ]
+    shown = list(dict.fromkeys(lines))
+    if len(shown) > MOST_STATEMENTS:
+        shown[MOST_STATEMENTS:] = [f"{len(shown) - MOST_STATEMENTS} more in remarks.txt"]
     return listing("Remarks", shown)
 
 
@@ -204,6 +215,15 @@ def assumptions(model: Model) -> list[str]:
         lines.append(f"sites wider than {WIDE_SITE:g} Å are flat regions, where hopping is a coarse picture")
     lines.append("ion transport inside one perfect crystal: no grain boundaries, no interfaces, no motion of solvent")
     return list(dict.fromkeys(lines))
+
+
+def footnotes(model: Model) -> list[str]:
+    """Return the assumptions that belong under every picture, short."""
+    deck = model.deck
+    structure = f"{model.network.name}, charges and eps_r = {deck.landscape.permittivity:g} assumed"
+    return [
+        f"kinetic Monte Carlo, {structure}, attempt frequency {deck.kmc.attempt_frequency_Hz:g} /s; not calibrated",
+    ]
 
 
 def heading(name: str) -> str:

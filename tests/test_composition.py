@@ -96,7 +96,11 @@ def test_treatments_decide_who_is_placed_and_who_moves():
     [
         (exchange((0.5,)), charged(0.0), "expected a framework whose charge Li\\+ balances, found \\+0 e"),
         (exchange((0.5,)), charged(+1.0), "expected a framework whose charge Li\\+ balances, found \\+1 e"),
-        (exchange((0.5,)), charged(-0.3), "expected a framework charge that whole ions of \\+1 e balance, found -8.1 e"),
+        (
+            exchange((0.5,)),
+            charged(-0.3),
+            "expected a framework charge that whole ions of \\+1 e balance, found -8.1 e",
+        ),
         (exchange((1.0,)), charged(-2.0), "expected at most 27 Li\\+, one per site of the supercell, found 54"),
         (exchange((0.0,), treatment={"Me2NH2+": "frozen"}), charged(), "x = 0: expected at least one mobile ion"),
         (salt((1.0,)), replace(simple_cubic(species=(LI, PF6)), framework_charge=-1.0), "expected a neutral framework"),

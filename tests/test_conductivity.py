@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from synthetic import walk
 
 from analysis.conductivity import anisotropic_components, collective_slope, common_grid
-from synthetic import walk
 
 MODELS = {
     "plain diffusion": {"diffusivity": (1.0, 1.0, 1.0)},
@@ -86,7 +86,7 @@ def test_replicas_that_disagree_widen_the_interval():
     paths = [walk(rng, 500, (D, D, D)) for D in (0.2, 1.8, 0.2, 1.8)]
     found = collective_slope(paths, 1.0)
     assert "replicas disagree" in found.statement
-    assert found.slope.lo < 0.5 < 1.5 < found.slope.hi
+    assert found.slope.hi / found.slope.lo > 3
 
 
 def test_few_large_hops_leave_fewer_degrees_of_freedom():

@@ -105,7 +105,7 @@ def test_a_good_deck_is_read(tmp_path):
         (
             'leaving = "Me2NH2+"',
             'leaving = "Na+"',
-            'deck.toml: [composition] expected Li+, Me2NH2+, PF6- or a table [species."Na+"], found \'Na+\'',
+            "deck.toml: [composition] expected Li+, Me2NH2+, PF6- or a table [species.\"Na+\"], found 'Na+'",
         ),
         (
             'leaving = "Me2NH2+"',
@@ -120,9 +120,14 @@ def test_a_good_deck_is_read(tmp_path):
         (
             "exchange_fractions = [0, 0.5, 1]",
             "molarities_mol_per_L = [1]",
-            'deck.toml: [scan] exchange_fractions: expected a list, because [composition] kind is "exchange"; found none',
+            "deck.toml: [scan] exchange_fractions: expected a list, "
+            'because [composition] kind is "exchange"; found none',
         ),
-        ("[0, 0.5, 1]", "[0.5, 0.5]", "deck.toml: [scan] exchange_fractions: expected different values, found [0.5, 0.5]"),
+        (
+            "[0, 0.5, 1]",
+            "[0.5, 0.5]",
+            "deck.toml: [scan] exchange_fractions: expected different values, found [0.5, 0.5]",
+        ),
         (
             "lj_sigma_A = 4.6",
             "lj_sigma_A = 0.46",

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from synthetic import LAGS, tracer_msd, walk
 
 from analysis.diffusion import tracer_diffusivity
-from synthetic import LAGS, tracer_msd, walk
 
 
 def estimates(n_runs, *, jitter, n_replicas=4, n_ions=6, n_steps=600):

@@ -8,7 +8,7 @@ from analysis.network_exact import single_particle_diffusivity
 
 
 def test_perfect_lattices():
-    """D = z a² w / (2 d): 1 per axis on square and simple cubic, 2 z / (2 d) · ... on fcc with unit hops."""
+    """tr D = z a² w / 2: per axis 1 on the square and the simple cubic lattice; 6 in total on fcc, z = 12."""
     assert np.allclose(single_particle_diffusivity(simple_cubic(), 0, TEMPERATURE, 1.0), np.eye(3))
     assert np.allclose(single_particle_diffusivity(square(), 0, TEMPERATURE, 1.0), np.diag([1.0, 1.0, 0.0]))
     assert np.trace(single_particle_diffusivity(face_centred(), 0, TEMPERATURE, 1.0)) == pytest.approx(6)
@@ -26,7 +26,7 @@ def test_chain_with_any_energies_and_barriers():
 
 
 def test_random_traps_in_three_dimensions():
-    """All saddles equal, site energies random: D = D_0 / <exp(-E / kT)> with D_0 that of the saddles, in any dimension."""
+    """All saddles equal, site energies random: D = exp(-E_saddle) / <exp(-E)> in any dimension, kT = 1."""
     n = 3
     points = np.array([[i, j, k] for i in range(n) for j in range(n) for k in range(n)])
     index = {tuple(p): s for s, p in enumerate(points)}
@@ -43,7 +43,7 @@ def test_random_traps_in_three_dimensions():
 
 
 def test_barriers_over_a_wide_range_keep_their_digits():
-    """Barriers of 0 and 30 kT in alternation: D = a² 2 / (e^0 + e^30) · ... exactly as the chain formula says."""
+    """Barriers of 0 and 30 kT in alternation: the harmonic mean of the conductances."""
     saddle = np.array([0.0, 30.0, 0.0, 30.0])
     found = single_particle_diffusivity(chain(np.zeros(4), saddle), 0, TEMPERATURE, 1.0)
     assert found[0, 0] == pytest.approx(16 / (4 * np.exp(saddle).sum()), rel=1e-6)

@@ -43,7 +43,7 @@ def test_drift_mobility_of_an_interacting_gas(field):
     )
     repulsion = PairEnergies.within(network, 1.01, lambda distance, charges: 2.0 + 0.0 * distance)
     lattice = replicate(network, (4, 4, 1), interaction=repulsion)
-    found = run_replicas(lattice, {"A": 4}, block=10.0, n_blocks=600, seed=71, nu=NU, field=field)
+    found = run_replicas(lattice, {"A": 4}, block=10.0, n_blocks=500, seed=71, nu=NU, field=field)
     mobility = found.velocity[:, 0, 0] / 4 / field
     assert abs(z_score(mobility, gas.drift()[0, 0] / 4 / field)) < 4
     if field == 0.1:

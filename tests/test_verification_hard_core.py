@@ -1,7 +1,7 @@
 """Hard-core lattice gases on finite periodic cells, VERIFICATION §2 and §3.
 
 D_J = D0 (N - n)/(N - 1) on every lattice, at every time. The tracer's <Δr²>/2dt falls from D0 W to D* and is D* + C/t
-after the relaxation; D* and C come from the master equation of the same cell (tests/exact.py), D* also from closed forms.
+after the relaxation; D* and C come from the master equation of the same cell (tests/exact.py).
 Hard-core ions relax, tagged or not, as slowly as one ion alone (P. Caputo, T. M. Liggett, T. Richthammer, J. Am. Math.
 Soc. 23, 831 (2010)), so a block of 12 of its relaxation times is long enough.
 """

@@ -43,7 +43,7 @@ def test_random_barriers():
 
 
 def test_random_traps():
-    """Every hop starts with the depth of its own site: D = D0 / (1 - x + x exp(E/kT)) in any dimension, no transient."""
+    """Every hop starts with the depth of its own site: D = D0 / (1 - x + x exp(E/kT)) in any dimension."""
     points = [(i, j, k) for i in range(3) for j in range(3) for k in range(3)]
     number = {p: n for n, p in enumerate(points)}
     bonds = []

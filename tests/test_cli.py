@@ -1,0 +1,222 @@
+"""The command line: every mistake is one line on stderr, status 2, and nothing is written."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from lattices import ion, simple_cubic
+
+from lattice.network import PoreNetwork
+from runs import folder, job, model
+from runs.cli import main
+from structures.errors import InputError
+
+DECK = """
+[structure]
+cif = "ni_pacs_sym"
+cell = "primitive"
+net_charge = -2
+[structure.charges]
+Ni = 1.2
+O = -0.7
+C = 0.06
+H = 0.1
+N = -0.3
+[landscape]
+permittivity = 10
+[lattice]
+repeats = [3, 3, 3]
+[composition]
+kind = "exchange"
+entering = "Li+"
+leaving = "Me2NH2+"
+[kmc]
+events = 2000
+[scan]
+exchange_fractions = [0, 0.5, 1]
+temperatures_C = [-40, 25, 100]
+replicas = 2
+"""
+
+
+def network(charge: float = -1.0) -> PoreNetwork:
+    made = simple_cubic(species=(ion("Li+"), ion("Me2NH2+")), permittivity=10.0)
+    return replace(made, cell=10 * made.cell, framework_charge=charge, accessible_volume=500.0)
+
+
+@pytest.fixture
+def call(tmp_path, monkeypatch) -> Callable[..., Result]:
+    """Run the command line in an empty folder, with a network that takes no time to build."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(model, "cached_network", lambda *args, **options: network())
+    (tmp_path / "deck.toml").write_text(DECK)
+    return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
+
+
+def refused(result: Result) -> str:
+    """The one line of a refusal."""
+    assert result.exit_code == 2, result.output
+    lines = [line for line in result.stderr.splitlines() if "using the deck" not in line]
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("mofkmc: ")
+    assert result.exception is None or isinstance(result.exception, SystemExit)
+    return lines[0]
+
+
+def change(old: str, new: str) -> None:
+    text = Path("deck.toml").read_text()
+    assert old in text
+    Path("deck.toml").write_text(text.replace(old, new))
+
+
+def test_check_prints_every_value_with_its_unit_and_the_size(call):
+    result = call("check", "deck.toml")
+    assert result.exit_code == 0, result.output
+    for words in (
+        "spacing_A",
+        "0.2 (default)",
+        "Å",
+        "asked for 0.5",
+        "54 (Li+ 27, Me2NH2+ 27)",
+        "= 18, 2,000 hops each",
+    ):
+        assert words in result.output
+    assert not Path("results").exists()
+
+
+def test_a_missing_deck(call):
+    assert "nothing.toml: expected a TOML deck" in refused(call("run", "nothing.toml"))
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ('"ni_pacs_sym"', '"none.cif"', "none.cif does not exist"),
+        ('"ni_pacs_sym"', '"empty.cif"', "the file is empty"),
+        ('"ni_pacs_sym"', '"broken.cif"', "broken.cif"),
+        ("net_charge = -2", "net_charge = 9", "net charge of the cell"),
+        ("[0, 0.5, 1]", "[0, 1.2]", "expected 0 to 1, found 1.2"),
+        ("[-40, 25, 100]", "[-400]", "expected -220 to 1200 °C, found -400"),
+        ("permittivity = 10", "permitivity = 10", "did you mean permittivity?"),
+        ("permittivity = 10", "permittivity = 10\nmerge_barrier_eV = 300", "300 is probably meV"),
+    ],
+)
+def test_a_mistake_in_the_deck_or_the_cif(call, old, new, words):
+    Path("empty.cif").write_text("")
+    Path("broken.cif").write_text("data_x\nloop_\n_atom_site_fract_x\n'unterminated\n")
+    change(old, new)
+    result = call("run", "deck.toml")
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert all(line.startswith("mofkmc: ") for line in result.stderr.splitlines())
+    assert not Path("results").exists()
+
+
+def test_a_charge_that_no_ions_balance(call, monkeypatch):
+    monkeypatch.setattr(model, "cached_network", lambda *args, **options: network(0.0))
+    assert "expected a framework whose charge Li+ balances" in refused(call("run", "deck.toml"))
+    assert not Path("results").exists()
+
+
+def test_more_ions_than_sites(call, monkeypatch):
+    monkeypatch.setattr(model, "cached_network", lambda *args, **options: network(-2.0))
+    assert "expected at most 27 Me2NH2+" in refused(call("run", "deck.toml"))
+
+
+def test_a_network_that_does_not_percolate(call, monkeypatch):
+    """The network builder refuses it; the line is printed as it stands."""
+
+    def refuse(*args, **options):
+        raise InputError("Li+ percolates in 1 dimensions; expected at least 3")
+
+    monkeypatch.setattr(model, "cached_network", refuse)
+    assert refused(call("run", "deck.toml")) == "mofkmc: Li+ percolates in 1 dimensions; expected at least 3"
+
+
+def test_a_supercell_in_which_an_ion_meets_its_own_image(call, monkeypatch):
+    made = network()
+    own = replace(
+        made, exclusion_a=[*made.exclusion_a, 0, 0], exclusion_b=[*made.exclusion_b, 0, 0],
+        exclusion_image=[*made.exclusion_image, [1, 0, 0], [-1, 0, 0]],
+    )  # fmt: skip
+    monkeypatch.setattr(model, "cached_network", lambda *args, **options: own)
+    change("[3, 3, 3]", "[1, 3, 3]")
+    assert "supercell (1, 3, 3) is too small" in refused(call("run", "deck.toml"))
+
+
+def test_a_table_that_does_not_fit_in_memory(call, monkeypatch):
+    monkeypatch.setattr("lattice.supercell.available_memory", lambda: 1000)
+    assert "GiB" in refused(call("run", "deck.toml"))
+    assert not Path("results").exists()
+
+
+def test_an_existing_output_folder_is_refused_and_force_replaces_only_our_files(call, monkeypatch):
+    """`--force` leaves foreign folders alone altogether, and foreign files in our own."""
+    monkeypatch.setattr(job, "run_job", lambda file, into, threads: into.claim(file.text) or 0)
+    assert call("run", "deck.toml").exit_code == 0
+    results = Path("results/deck")
+    (results / "notes.txt").write_text("mine")
+    (results / "tasks" / "old.h5").write_text("old")
+    assert "--force" in refused(call("run", "deck.toml"))
+    assert (results / "tasks" / "old.h5").exists()
+    assert call("run", "deck.toml", "--force").exit_code == 0
+    assert (results / "notes.txt").read_text() == "mine"
+    assert not (results / "tasks" / "old.h5").exists()
+
+    foreign = Path("foreign")
+    foreign.mkdir()
+    (foreign / "deck.toml").write_text(DECK)
+    assert "--force replaces only results of mofkmc" in refused(
+        call("run", "deck.toml", "--output", "foreign", "--force")
+    )
+    assert (foreign / "deck.toml").read_text() == DECK
+
+
+def test_an_output_that_is_a_file(call):
+    assert "found a file" in refused(call("run", "deck.toml", "--output", "deck.toml"))
+
+
+def test_a_read_only_output_folder_is_refused_before_anything_is_computed(call, monkeypatch):
+    def deny(*args, **options):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(folder.tempfile, "TemporaryFile", deny)
+    monkeypatch.setattr(model, "load_framework", lambda *args, **options: pytest.fail("computed before the check"))
+    assert "expected a folder that can be written, found: Permission denied" in refused(call("run", "deck.toml"))
+
+
+def test_an_interrupt_before_the_first_task(call, monkeypatch):
+    def interrupt(*args, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(model, "cached_network", interrupt)
+    result = call("run", "deck.toml")
+    assert result.exit_code == 130
+    assert "nothing is kept" in result.stderr
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--species", "K+"], "expected one of Li+, Me2NH2+, PF6-, found K+"),
+        (["--species", "Li+", "--species", "Li+"], "expected different ions"),
+    ],
+)
+def test_network_refuses_unknown_ions(call, arguments, words):
+    assert words in refused(call("network", "mof5", *arguments))
+
+
+def test_network_refuses_a_charge_that_is_no_number(call):
+    result = call("network", "mof5", "--species", "Li+", "--charge", "Zn")
+    assert result.exit_code == 2
+    assert "expected CLASS=CHARGE" in result.stderr
+
+
+@pytest.mark.parametrize("command", [[], ["run"], ["check"], ["network"]])
+def test_help_has_examples(command):
+    result = CliRunner().invoke(main, [*command, "--help"])
+    assert result.exit_code == 0
+    assert "Examples:" in result.output

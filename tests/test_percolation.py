@@ -1,0 +1,50 @@
+"""Percolation energies on grids and networks."""
+
+import numpy as np
+import pytest
+from landscapes import Cosines
+from lattice.basins import grid_stencil
+from lattice.percolation import components, grid_percolation, network_percolation
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_grid_percolation_equals_persistent_homology(seed):
+    """E_1D, E_2D, E_3D are the births of the essential classes of H1 of the sublevel sets of the torus (gudhi)."""
+    gudhi = pytest.importorskip("gudhi")
+    energy = np.random.default_rng(seed).random((5, 6, 7))
+    complex_ = gudhi.PeriodicCubicalComplex(top_dimensional_cells=energy, periodic_dimensions=[True] * 3)
+    complex_.compute_persistence()
+    intervals = complex_.persistence_intervals_in_dimension(1)
+    births = np.sort(intervals[np.isinf(intervals[:, 1]), 0])
+    np.testing.assert_array_equal(grid_percolation(energy, grid_stencil(np.eye(3), (5, 6, 7)), below=2.0), births)
+
+
+def test_cosine_landscape_is_crossed_at_its_saddles():
+    landscape = Cosines((1.0, 0.5, 0.25))
+    stencil = grid_stencil(landscape.cell, (24, 24, 24))
+    np.testing.assert_allclose(grid_percolation(landscape.energy, stencil, below=5.0), [-1.25, -0.75, 0.25], atol=1e-9)
+
+
+def test_a_wall_stops_paths():
+    """A plane of impassable points leaves two directions."""
+    energy = np.random.default_rng(1).random((6, 6, 6))
+    energy[:, :, 3] = 5.0
+    found = grid_percolation(energy, grid_stencil(np.eye(3), (6, 6, 6)), below=5.0)
+    assert np.isfinite(found).tolist() == [True, True, False]
+
+
+def test_a_path_may_need_several_cells_to_close():
+    """A helix that moves on by one cell along y after two cells along x crosses in one direction, (2, 1, 0)."""
+    a, b = np.array([0, 1, 1]), np.array([1, 0, 1])
+    image = np.array([[0, 0, 0], [2, 1, 0], [0, 0, 0]])
+    found = network_percolation(2, a, b, image, np.array([0.1, 0.3, 0.0]))
+    np.testing.assert_array_equal(found, [0.3, np.nan, np.nan])
+
+
+def test_components_know_the_directions_they_cross():
+    """A closed pocket (0, 1), a channel (2) and a layer (3, 4) in one cell."""
+    a, b = np.array([0, 2, 3, 4, 3]), np.array([1, 2, 4, 3, 3])
+    image = np.array([[1, 0, 0], [0, 0, 1], [0, 0, 0], [0, 1, 0], [1, 0, 0]])
+    part, dimensions = components(5, a, b, image)
+    assert part.tolist() == [0, 0, 1, 2, 2]
+    assert dimensions.tolist() == [0, 0, 1, 2, 2]

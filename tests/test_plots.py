@@ -1,0 +1,74 @@
+"""Pictures show what the tables say and are written as PNG."""
+
+import numpy as np
+import pytest
+from lattices import ion, network_of
+from matplotlib.figure import Figure
+from synthetic import arrhenius_diffusivity, record
+
+from analysis import plots
+from analysis.campaign import analyse
+
+PNG = b"\x89PNG"
+
+
+@pytest.fixture(scope="module")
+def analysis():
+    return analyse(
+        [
+            record(
+                x,
+                T,
+                replica,
+                ions={
+                    "Li+": (round(8 * x), arrhenius_diffusivity(T, 0.2, 4.0 * (1.1 - x))),
+                    "Me2NH2+": (round(8 * (1 - x)), arrhenius_diffusivity(T, 0.3, 0.5)),
+                },
+                n_steps=200,
+            )
+            for x in (0.0, 0.5, 1.0)
+            for T in (250.0, 298.15, 350.0)
+            for replica in range(2)
+        ]
+    )
+
+
+@pytest.fixture(scope="module")
+def pores():
+    frac = np.array([[0.1, 0.1, 0.1], [0.6, 0.5, 0.4]])
+    bonds = [(0, 1, (0, 0, 0)), (0, 1, (-1, 0, 0)), (0, 1, (0, -1, 0)), (0, 1, (0, 0, -1))]
+    return network_of(
+        10 * np.eye(3), frac, bonds, site_energy=np.array([0.0, 0.1]), saddle=0.3, species=(ion("Li+"), ion("Me2NH2+"))
+    )
+
+
+def test_arrhenius_shows_every_composition(analysis, tmp_path):
+    axes = Figure().add_subplot()
+    assert plots.arrhenius(analysis, axes) is axes
+    assert len(axes.containers) == 3
+    assert len(axes.get_legend().get_texts()) == 3
+    plots.save_arrhenius(analysis, tmp_path / "a.png", footnote=("assumption",))
+    assert (tmp_path / "a.png").read_bytes()[:4] == PNG
+
+
+def test_loading_shows_every_temperature_and_the_measured_points(analysis, tmp_path):
+    axes = plots.loading(analysis, material="ni_mof")
+    labels = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert "measured, 25 °C" in labels
+    assert sum(label.endswith("°C") for label in labels) == 4
+    plots.save_loading(analysis, tmp_path / "l.png", material="ni_mof")
+    assert (tmp_path / "l.png").read_bytes()[:4] == PNG
+
+
+def test_network_shows_sites_by_orbit(pores, tmp_path):
+    axes = plots.network(pores, 1)
+    assert len(axes.get_legend().get_texts()) == 2
+    plots.save_network(pores, tmp_path / "n.png")
+    assert (tmp_path / "n.png").read_bytes()[:4] == PNG
+
+
+def test_nothing_to_draw_is_drawn_as_nothing(tmp_path):
+    """A blocked run has no positive conductivity: empty axes, no warning."""
+    blocked = analyse([record(1.0, 300.0, r, ions={"Li+": (4, 0.0)}) for r in range(2)])
+    plots.save_arrhenius(blocked, tmp_path / "a.png")
+    plots.save_loading(blocked, tmp_path / "l.png")

@@ -1,0 +1,143 @@
+"""A whole run on a small network: the same files for any number of threads, and readable after an interruption."""
+
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+from lattices import ion, simple_cubic
+
+from kmc.trajectory import read_task
+from runs import model, schedule
+from runs.cli import main
+from runs.seeds import stream
+
+DECK = """
+[structure]
+cif = "ni_pacs_sym"
+net_charge = -2
+[landscape]
+permittivity = 10
+[lattice]
+repeats = [3, 3, 3]
+[composition]
+kind = "exchange"
+entering = "Li+"
+leaving = "Me2NH2+"
+[kmc]
+events = 2000
+equilibration_sweeps = 20
+samples = 100
+[scan]
+exchange_fractions = [0.25, 0.5, 0.75]
+temperatures_C = [0, 50, 100]
+replicas = 2
+[output]
+plots = false
+compare_with = "ni_mof"
+"""
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    """Run the deck on a cubic network with half of the sites of either ion free: 27 sites for 13 ions."""
+    made = simple_cubic(species=(ion("Li+"), ion("Me2NH2+")), rates=(1.0, 0.5), permittivity=10.0)
+    made = replace(made, cell=10 * made.cell, framework_charge=-13 / 27, accessible_volume=500.0)
+    made = replace(made, hop_saddle=made.hop_saddle * 0.02 + 0.1)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(model, "load_framework", lambda *args, **options: None)
+    monkeypatch.setattr(model, "cached_network", lambda *args, **options: made)
+    Path("deck.toml").write_text(DECK)
+
+    def call(*arguments: str) -> Result:
+        return CliRunner().invoke(main, ["run", "deck.toml", *arguments])
+
+    return call
+
+
+def digests(folder: Path) -> dict[str, str]:
+    """Hash of every number and text in every task file."""
+    found = {}
+    for path in sorted((folder / "tasks").glob("*.h5")):
+        digest = hashlib.sha256()
+
+        def add(name: str, item: h5py.Group | h5py.Dataset, digest=digest) -> None:
+            digest.update(name.encode())
+            for key, value in sorted(item.attrs.items()):
+                digest.update(f"{key}={value!r}".encode())
+            if isinstance(item, h5py.Dataset):
+                digest.update(np.asarray(item[()]).tobytes() if item.dtype.kind != "O" else repr(item[()]).encode())
+
+        with h5py.File(path) as file:
+            add("", file)
+            file.visititems(add)
+        found[path.name] = digest.hexdigest()
+    return found
+
+
+def test_a_run_gives_the_same_bits_for_one_and_two_threads_and_writes_its_tables(run):
+    """Streams come from seed and task key alone; 3 loadings × 3 temperatures × 2 replicas = 18 tasks."""
+    one = run("--output", "one", "--threads", "1")
+    assert one.exit_code == 0, one.output
+    two = run("--output", "two", "--threads", "2")
+    assert two.exit_code == 0, two.output
+    assert digests(Path("one")) == digests(Path("two"))
+    assert len(digests(Path("one"))) == 18
+    for name in ("deck.toml", "summary.csv", "activation.csv", "optimum.csv", "remarks.txt"):
+        assert (Path("one") / name).read_bytes() == (Path("two") / name).read_bytes()
+    assert (Path("one") / "network.h5").is_file()
+    for words in ("Conductivity with 95 % intervals", "Optimum loading", "Measured beside computed", "not calibrated"):
+        assert words in one.stdout
+    assert max(len(line) for line in one.stdout.splitlines()) <= 100
+
+    other = Path("deck.toml").read_text().replace("[scan]", "[scan]\nseed = 2")
+    Path("deck.toml").write_text(other)
+    assert run("--output", "three").exit_code == 0
+    assert not set(digests(Path("three")).values()) & set(digests(Path("one")).values())
+
+
+def test_ctrl_c_keeps_the_finished_tasks_and_says_so(run, monkeypatch):
+    """The interrupt comes after the fifth task file; what is on disk is complete and analysable."""
+    real_wait = schedule.wait
+
+    def wait(pending, **options):
+        if len(list(Path("results/deck/tasks").glob("*.h5"))) >= 5:
+            raise KeyboardInterrupt
+        return real_wait(pending, **{**options, "timeout": 0.001})
+
+    monkeypatch.setattr(schedule, "wait", wait)
+    result = run("--threads", "1")
+    assert result.exit_code == 130
+    kept = sorted(Path("results/deck/tasks").iterdir())
+    assert 5 <= len(kept) < 18
+    assert f"{len(kept)} of 18 tasks are finished and stay readable" in result.stderr
+    for path in kept:
+        assert read_task(path).key == path.stem
+
+
+def test_a_failed_task_is_named_and_the_others_are_analysed(run, monkeypatch):
+    from runs import task
+
+    real_write = task.write_task
+
+    def write(path, *args, **options):
+        if path.stem == "x0.4615_T323.15K_r01":
+            raise OSError(28, "No space left on device")
+        real_write(path, *args, **options)
+
+    monkeypatch.setattr(task, "write_task", write)
+    result = run()
+    assert result.exit_code == 1
+    assert "x0.4615_T323.15K_r01 failed: OSError: [Errno 28] No space left on device" in result.stderr
+    assert len(list(Path("results/deck/tasks").glob("*.h5"))) == 17
+    assert Path("results/deck/summary.csv").exists()
+
+
+def test_a_task_can_be_repeated_from_its_key():
+    """The stream of a task is that of its key, whatever ran before."""
+    first = stream(3, "x0.5000_T298.15K_r00").bit_generator.state
+    stream(3, "x0.5000_T298.15K_r01").random(1000)
+    assert stream(3, "x0.5000_T298.15K_r00").bit_generator.state == first
