@@ -321,7 +321,7 @@ def _sites(lattice: Lattice, free_energy: NDArray[np.float64]) -> Sites:
 
 
 def _hops(lattice: Lattice, conditions: Conditions, free_energy: NDArray[np.float64]) -> Hops:
-    """Hop constants; the hops of the first cell stand for those of all cells."""
+    """Give the hop constants; the hops of the first cell stand for those of all cells."""
     network, twice_kT = lattice.network, 2.0 * conditions.kT
     origin, target = network.hop_origin, lattice.hop_target[: len(network.hop_origin)]
     forbidden = [lattice.exclusion_site[slice(*lattice.exclusion_offset[a : a + 2])] for a in range(network.n_sites)]
@@ -332,6 +332,13 @@ def _hops(lattice: Lattice, conditions: Conditions, free_energy: NDArray[np.floa
     shift = (own_field + work) / twice_kT
     kra = network.hop_saddle - 0.5 * (free_energy[origin] + free_energy[network.hop_target])
     attempt = conditions.attempt_frequency * network.hop_weight
+    with np.errstate(over="ignore"):
+        linear, square = attempt * np.exp(shift - kra / conditions.kT), attempt * np.exp(2.0 * shift)
+    if not (np.isfinite(linear).all() and np.isfinite(square).all()):
+        raise InputError(
+            f"field and barriers must stay within some 300 kT; got {np.abs(work).max():.3g} eV of work and "
+            f"E_KRA down to {kra.min():.3g} eV at {conditions.temperature:g} K"
+        )
     unit = np.searchsorted(origin, np.arange(network.n_sites))
     return Hops(
         first=lattice.hop_offset[:-1].astype(np.uint32),
@@ -341,8 +348,8 @@ def _hops(lattice: Lattice, conditions: Conditions, free_energy: NDArray[np.floa
         wrap=lattice.hop_wrap,
         own=np.array([j in forbidden[i] for i, j in zip(origin, target, strict=True)], np.int16),
         top=attempt,
-        linear=attempt * np.exp(shift - kra / conditions.kT),
-        square=attempt * np.exp(2.0 * shift),
+        linear=linear,
+        square=square,
         orbit=network.hop_orbit,
         reverse=network.hop_reverse,
     )

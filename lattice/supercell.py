@@ -333,7 +333,7 @@ def _interaction(
             raise InputError(f"pair energies must name sites in [0, {n_sublattices}); got {links[:, :2].max()}")
         _refuse_own_image(links, repeats, network, "pair energy")
     distinct, place = _distinct(links, repeats)
-    summed = np.bincount(place, weights=energy, minlength=len(distinct))
+    summed = np.bincount(place, weights=energy, minlength=len(distinct)).astype(np.float64)
     offset, site, _ = _expand(distinct, repeats, n_sublattices)
     return InteractionTable(_frozen(nothing), offset, site, _frozen(np.tile(summed, int(np.prod(repeats)))))
 

@@ -103,6 +103,12 @@ class Landscape(Table):
     merge_barrier_eV: float = key(  # noqa: N815
         "basins with a lower escape barrier become one site", unit="eV", within=(0, 0.5), default=0.05
     )
+    separation_eV: float | None = key(  # noqa: N815
+        "local hops are slowed down to this much below the crossing of the crystal; left out: none is",
+        unit="eV",
+        within=(0.05, 1),
+        default=None,
+    )
     percolation_dimensions: int = key("directions the network must connect", within=(1, 3), default=3)
 
 

@@ -89,8 +89,9 @@ def site_table(network: PoreNetwork) -> Table:
 def hop_table(network: PoreNetwork) -> Table:
     """Hops by orbit: ends, number, length, barrier from each end, and the factor on the attempt frequency."""
     weighted = (network.hop_weight != 1.0).any()
-    columns = ["orbit", "<species", "<between sites", "per cell", "length, Å", "barrier, eV", "back, eV"]
+    columns = ["orbit", "<species", "<from", "<to", "per cell", "length, Å", "barrier, eV", "back, eV"]
     made = table("Hops", *columns, *(["nu ×"] if weighted else []))
+    made.collapse_padding = True
     length = np.linalg.norm(network.hop_vector, axis=1)
     for orbit in np.unique(network.hop_orbit):
         members = np.flatnonzero(network.hop_orbit == orbit)
@@ -100,7 +101,7 @@ def hop_table(network: PoreNetwork) -> Table:
         saddle = network.hop_saddle[hop]
         made.add_row(
             str(orbit), network.species[network.site_species[a]].name,
-            f"{_site_name(network, a)} → {_site_name(network, b)}", str(len(members) // 2), f"{length[hop]:.2f}",
+            _site_name(network, a), _site_name(network, b), str(len(members) // 2), f"{length[hop]:.2f}",
             f"{saddle - network.site_energy[a]:.3f}", f"{saddle - network.site_energy[b]:.3f}",
             *([f"{network.hop_weight[hop]:.2g}"] if weighted else []),
         )  # fmt: skip

@@ -116,7 +116,8 @@ def run_all(jobs: Mapping[str, Job[Result]], *, threads: int, stage: str, report
             outcome.failures[key] = f"{type(result).__name__}: {result}".splitlines()[0]
         else:
             outcome.results[key] = result
-    report(stage, 1.0)
+    if not outcome.interrupted:
+        report(stage, 1.0)
     return outcome
 
 

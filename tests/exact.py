@@ -39,7 +39,8 @@ class Supercell:
     excluded: np.ndarray
 
 
-def supercell(network: PoreNetwork, repeats: tuple[int, int, int]) -> Supercell:
+def supercell(network: PoreNetwork, repeats: tuple[int, int, int], kT: float = 1.0) -> Supercell:
+    """Repeat a network; energies are divided by kT (eV), a site of several basins has -ln Σ exp(-E_basin/kT)."""
     cells = list(itertools.product(*(range(n) for n in repeats)))
     number = {c: k for k, c in enumerate(cells)}
     S, N = network.n_sites, network.n_sites * len(cells)
@@ -54,16 +55,18 @@ def supercell(network: PoreNetwork, repeats: tuple[int, int, int]) -> Supercell:
         for a, b, m in zip(network.exclusion_a, network.exclusion_b, network.exclusion_image, strict=True):
             excluded[site(c, (0, 0, 0), a), site(c, m, b)] = True
     charge = np.array([s.charge for s in network.species])[network.site_species]
+    basins = np.split(network.basin_energy / kT, network.basin_offset[1:-1])
+    energy = np.array([-np.log(np.exp(-basin).sum()) for basin in basins])
     return Supercell(
         cell=network.cell * np.array(repeats)[:, None],
         position=np.concatenate([(network.site_frac + c) @ network.cell for c in cells]),
         species=np.tile(network.site_species, len(cells)),
-        energy=np.tile(network.site_energy, len(cells)),
+        energy=np.tile(energy, len(cells)),
         charge=np.tile(charge, len(cells)),
         origin=np.concatenate([network.hop_origin + S * k for k in range(len(cells))]),
         target=np.array(target),
         vector=np.tile(network.hop_vector, (len(cells), 1)),
-        saddle=np.tile(network.hop_saddle, len(cells)),
+        saddle=np.tile(network.hop_saddle / kT, len(cells)),
         weight=np.tile(network.hop_weight, len(cells)),
         excluded=excluded,
     )

@@ -4,21 +4,21 @@ import numpy as np
 
 
 class Cosines:
-    """E = -Σ A_k cos(2 pi (f_k - shift_k)) in a cubic cell of side `side` Å.
+    """E = -Σ A_k cos(2 pi m (f_k - shift_k)) in a cubic cell of side `side` Å with m = `periods`.
 
-    One minimum at the shift, -Σ A; saddle points at half a cell along each axis, 2 A_k above it.
+    Minima at the shift and every 1/m from it, -Σ A; saddle points midway along each axis, 2 A_k above them.
     """
 
-    def __init__(self, amplitude=(1.0, 1.0, 1.0), shift=(0.0, 0.0, 0.0), n=24, side=6.0):
+    def __init__(self, amplitude=(1.0, 1.0, 1.0), shift=(0.0, 0.0, 0.0), n=24, side=6.0, periods=1):
         self.amplitude, self.shift = np.array(amplitude), np.array(shift)
         self.cell = side * np.eye(3)
-        self.wave = 2 * np.pi / side
+        self.periods, self.wave = periods, 2 * np.pi * periods / side
         frac = np.stack(np.meshgrid(*[np.arange(n) / n] * 3, indexing="ij"), axis=-1)
         self.energy = np.round(self.derivatives(frac.reshape(-1, 3))[0].reshape(n, n, n), 9)
         self.spacing = side / n
 
     def derivatives(self, frac):
-        phase = 2 * np.pi * (np.asarray(frac) - self.shift)
+        phase = 2 * np.pi * self.periods * (np.asarray(frac) - self.shift)
         terms = self.amplitude * np.cos(phase)
         hessian = np.zeros((len(phase), 3, 3))
         hessian[:, range(3), range(3)] = self.wave**2 * terms
@@ -26,10 +26,8 @@ class Cosines:
 
 
 def cubic_group():
-    """The 48 point operations of a cube."""
+    """Return the 48 point operations of a cube."""
     from itertools import permutations, product
 
-    matrices = [
-        np.diag(signs)[list(order)] for order in permutations(range(3)) for signs in product((-1, 1), repeat=3)
-    ]
+    matrices = [np.diag(signs)[list(order)] for order in permutations(range(3)) for signs in product((-1, 1), repeat=3)]
     return np.array(matrices), np.zeros((48, 3))

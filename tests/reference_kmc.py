@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 
 import numpy as np
@@ -11,10 +12,16 @@ from kmc.state import State
 from lattice.supercell import Lattice
 
 
+@functools.cache
+def pair_energies(lattice: Lattice) -> list[list[float]]:
+    """Energy of every two sites, eV."""
+    return [lattice.interaction.row(site).tolist() for site in range(lattice.n_sites)]
+
+
 def total_energy(lattice: Lattice, sites: list[int], temperature: float) -> float:
     """Energies of the sites and of every pair, eV."""
-    free_energy, rows = lattice.network.site_free_energy(temperature), [lattice.interaction.row(s) for s in sites]
-    pairs = sum(rows[i][sites[j]] for i in range(len(sites)) for j in range(i))
+    free_energy, pair = lattice.network.site_free_energy(temperature), pair_energies(lattice)
+    pairs = sum(pair[sites[i]][sites[j]] for i in range(len(sites)) for j in range(i))
     return pairs + sum(free_energy[s % lattice.network.n_sites] for s in sites)
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from landscapes import Cosines, cubic_group
+
 from lattice.basins import find_basins, find_faces, grid_stencil, reachable_moments
 from lattice.percolation import grid_percolation, network_percolation
 
@@ -44,7 +45,7 @@ def test_basins_and_faces_keep_the_percolation_of_the_grid(seed):
 
 
 def test_two_channels_through_one_face_are_two_candidates():
-    """A wall at x = 1/2 with holes at y = 0 (0.8) and y = 1/2 (0.6): both are lowest points of the face to (1, 0, 0)."""
+    """A wall at x = 1/2 with holes at y = 0 (0.8) and y = 1/2 (0.6): both are lowest on the face to (1, 0, 0)."""
     n = 24
     x, y, z = np.meshgrid(*[2 * np.pi * np.arange(n) / n] * 3, indexing="ij")
     wall = np.sin(x / 2) ** 2

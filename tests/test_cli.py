@@ -11,6 +11,7 @@ from lattices import ion, simple_cubic
 from lattice.network import PoreNetwork
 from runs import folder, job, model
 from runs.cli import main
+from structures.cif import load_framework
 from structures.errors import InputError
 
 DECK = """
@@ -51,6 +52,7 @@ def call(tmp_path, monkeypatch) -> Callable[..., Result]:
     """Run the command line in an empty folder, with a network that takes no time to build."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(model, "cached_network", lambda *args, **options: network())
+    monkeypatch.setattr(model, "load_framework", lambda *args, **options: None)
     (tmp_path / "deck.toml").write_text(DECK)
     return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
 
@@ -103,7 +105,8 @@ def test_a_missing_deck(call):
         ("permittivity = 10", "permittivity = 10\nmerge_barrier_eV = 300", "300 is probably meV"),
     ],
 )
-def test_a_mistake_in_the_deck_or_the_cif(call, old, new, words):
+def test_a_mistake_in_the_deck_or_the_cif(call, monkeypatch, old, new, words):
+    monkeypatch.setattr(model, "load_framework", load_framework)
     Path("empty.cif").write_text("")
     Path("broken.cif").write_text("data_x\nloop_\n_atom_site_fract_x\n'unterminated\n")
     change(old, new)

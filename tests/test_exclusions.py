@@ -1,6 +1,7 @@
 """Contact exclusions through periodic images."""
 
 import numpy as np
+
 from lattice.exclusions import exclusions
 
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from landscapes import Cosines
+
 from lattice.basins import grid_stencil
 from lattice.percolation import components, grid_percolation, network_percolation
 

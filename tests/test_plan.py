@@ -1,10 +1,14 @@
 """Tasks, their keys, their random streams, and the threads that run them."""
 
+import io
 import threading
+import time
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from runs import progress
 from runs.composition import Loading
 from runs.deck import Scan
 from runs.plan import plan_conditions, plan_tasks
@@ -100,6 +104,37 @@ def test_an_interrupt_stops_running_jobs_at_their_next_report_and_keeps_finished
     assert stopped.is_set()
     assert outcome.results == {"quick": "done"}
     assert outcome.failures == {}
+
+
+def test_a_pipe_gets_a_line_a_minute_and_nothing_for_what_is_over_at_once(monkeypatch):
+    """A stage of 1 s says nothing; one of 130 s speaks at 60 and 120 s with the time left, and at its end."""
+    clock = [0.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: clock[0])
+    console = Console(file=io.StringIO(), width=100)
+    with progress.reporter(console) as report:
+        report("quick", 0.0)
+        clock[0] = 1.0
+        report("quick", 1.0)
+        for second in range(131):
+            clock[0] = 1.0 + second
+            report("slow", second / 130)
+    assert console.file.getvalue().splitlines() == [
+        "slow: 46 %, about 1 min 10 s left",
+        "slow: 92 %, about 10 s left",
+        "slow: done in 2 min 10 s",
+    ]
+
+
+def test_a_terminal_gets_bars(monkeypatch):
+    monkeypatch.setattr(progress, "QUIET_SECONDS", 0.0)
+    console = Console(file=io.StringIO(), width=100, force_terminal=True)
+    with progress.reporter(console) as report:
+        report("Pore network", 0.2, "potential")
+        time.sleep(0.05)
+        report("Pore network", 0.5, "saddles")
+        time.sleep(0.15)
+    assert "Pore network: saddles" in console.file.getvalue()
+    assert "50 %" in console.file.getvalue()
 
 
 def test_progress_never_falls_and_ends_at_one():

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from landscapes import Cosines, cubic_group
+
 from lattice import stationary
 from lattice.basins import find_basins, find_faces, grid_stencil
 from lattice.descent import descend, descend_to_minima
@@ -80,6 +81,22 @@ def test_a_false_minimum_of_the_grid_is_dissolved(monkeypatch):
     assert len(result.basin_site) == 2
     assert result.basin_site.tolist() == [0, 0]
     np.testing.assert_allclose(result.graph.percolation(), [-1.25, -0.75, 0.25], atol=1e-10)
+
+
+def test_basins_know_the_cell_of_their_site():
+    """Eight wells, half translations apart, just inside the cell's upper faces: grid minima at 0 belong to cell -1."""
+    landscape = Cosines((1.0, 0.5, 0.25), (0.495, 0.49, 0.0), periods=2)
+    landscape.energy[12, 12, 0] -= 1e-6  # the representative is not the first grid point
+    halves = np.array([[i, j, k] for i in (0, 0.5) for j in (0, 0.5) for k in (0, 0.5)])
+    result = found(landscape, (np.array([np.eye(3, dtype=int)] * 8), halves))
+    assert result.graph.n_sites == len(result.basin_site) == 8
+    n = landscape.energy.shape[0]
+    stencil = grid_stencil(landscape.cell, (n, n, n))
+    basins = find_basins(landscape.energy, stencil, below=10.0)
+    gap = result.graph.frac[result.basin_site] + result.basin_image - basins.frac(basins.minima)
+    assert np.abs(gap).max() <= 0.5 / n
+    assert (result.basin_image == -1).any()
+    np.testing.assert_allclose(result.graph.percolation(), [-1.25, -0.75, 0.25], atol=1e-9)
 
 
 @pytest.mark.parametrize("cell", [(0, 0, 0), (2, -1, 0)])

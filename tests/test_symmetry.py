@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from landscapes import cubic_group
+
 from lattice.symmetry import SpaceGroup, complete_orbits, grid_representatives, locate, site_action, wrap
 
 

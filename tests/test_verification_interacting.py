@@ -42,7 +42,7 @@ def test_nearest_neighbour_repulsion(u):
 @pytest.mark.parametrize(
     "loadings",
     [
-        pytest.param((2, 6, 8), id="few"),
+        pytest.param((3, 8), id="few"),
         pytest.param(tuple(range(1, 16)), marks=pytest.mark.validation, id="all"),
     ],
 )

@@ -1,0 +1,177 @@
+"""From frameworks to networks."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from landscapes import cubic_group
+
+from lattice import builder
+from lattice.builder import LandscapeSettings, build_network, cached_network
+from structures.cif import load_framework
+from structures.errors import InputError
+from structures.framework import Framework
+from structures.species import SHIPPED_SPECIES, Species
+
+DDEC = {
+    "Zn": 0.957,
+    "mu-O": -1.034,
+    "carboxylate-O": -0.539,
+    "carboxylate-C": 0.577,
+    "C": -0.011,
+    "C-H": -0.103,
+    "H": 0.127,
+}
+LI = SHIPPED_SPECIES["Li+"]
+COARSE = LandscapeSettings(permittivity=1.0, spacing=0.35)
+
+
+def oxide(**changes):
+    """Simple cubic array of positive atoms, 5 Å apart: a lithium ion sits in the middle of the cube."""
+    rotations, translations = cubic_group()
+    fields = {
+        "name": "oxide",
+        "cell": 5.0 * np.eye(3),
+        "symbols": ("O",),
+        "frac_coords": np.zeros((1, 3)),
+        "charges": np.ones(1),
+        "atom_classes": ("O",),
+        "formula_units": 1,
+        "net_charge": 1.0,
+        "rotations": rotations,
+        "translations": translations,
+        "provenance": ("made for a test",),
+    }
+    return Framework(**fields | changes)
+
+
+@pytest.fixture(scope="module")
+def mof5():
+    framework = load_framework("mof5", charges=DDEC, cell="primitive")
+    return build_network(framework, [LI], replace(COARSE, spacing=0.25))
+
+
+def test_every_site_of_mof5_has_all_its_copies(mof5):
+    """Fm-3m has 48 operations on the primitive cell: the deep Li+ orbit has 24 of 24 sites there, 96 in the cubic cell.
+
+    Each lies on a mirror plane, 24 = 48 / 2.
+    """
+    _, counts = np.unique(mof5.site_orbit, return_counts=True)
+    assert (48 % counts == 0).all()
+    assert counts[0] == 24
+    assert mof5.site_label[0] == "carboxylate-O"
+    for orbit in np.unique(mof5.site_orbit):
+        assert np.ptp(mof5.site_energy[mof5.site_orbit == orbit]) == 0
+
+
+def test_lithium_hops_in_mof5_within_and_between_nodes(mof5):
+    """Every deep site has the same hops: two within its node; the linkers are reached over a much higher saddle."""
+    deep = np.flatnonzero(mof5.site_orbit == 0)
+    lists = [np.sort(mof5.hop_orbit[mof5.hop_origin == site]).tolist() for site in deep]
+    assert all(hops == lists[0] for hops in lists)
+    inside = (mof5.hop_origin == deep[0]) & (mof5.site_orbit[mof5.hop_target] == 0)
+    assert inside.sum() == 2
+    assert np.linalg.norm(mof5.hop_vector[inside], axis=1).max() < 3.0
+    barrier = mof5.hop_saddle[inside].max() - mof5.site_energy[deep[0]]
+    assert barrier < 0.5 * (mof5.percolation[0, 2] - mof5.site_energy[deep[0]])
+
+
+def test_refined_percolation_agrees_with_the_grid(mof5):
+    line = next(line for line in mof5.provenance if "percolation energies" in line)
+    grid, refined = line.split("E_3D ")[1].removesuffix(" eV").split(" / ")
+    assert float(grid) == pytest.approx(float(refined), abs=0.01)
+    assert float(refined) == pytest.approx(mof5.percolation[0, 2], abs=1e-4)
+
+
+def test_two_species_share_one_network():
+    """Each species has the body centre of the empty cube and hops through its six faces."""
+    small = Species("small+", 1.0, 7.0, 1e-3, 2.0, 0.7, "test")
+    network = build_network(oxide(), [LI, small], COARSE)
+    assert network.site_species.tolist() == [0, 1]
+    np.testing.assert_allclose(network.site_frac, 0.5)
+    assert [int((network.hop_origin == site).sum()) for site in (0, 1)] == [6, 6]
+    assert {(0, 1), (1, 0)} == set(zip(network.exclusion_a.tolist(), network.exclusion_b.tolist(), strict=True))
+    assert np.isfinite(network.percolation).all()
+
+
+def test_building_twice_gives_the_same_network():
+    assert build_network(oxide(), [LI], COARSE).content_hash == build_network(oxide(), [LI], COARSE).content_hash
+
+
+def test_an_ion_that_fits_nowhere_is_refused():
+    with pytest.raises(
+        InputError, match=r"large\+ fits nowhere in oxide: the largest cavity is 5\.6 Å wide; .* 9\.0 Å"
+    ):
+        build_network(oxide(), [Species("large+", 1.0, 50.0, 0.02, 8.0, 4.5, "test")], COARSE)
+
+
+def test_too_few_directions_are_refused():
+    """A wall of atoms across z leaves two directions: enough only if the user says so."""
+    frac = np.array([[x / 6, y / 6, 0.0] for x in range(6) for y in range(6)])
+    cell = np.diag([9.0, 9.0, 7.0])
+    walls = oxide(
+        cell=cell,
+        symbols=("O",) * 36,
+        frac_coords=frac,
+        charges=np.full(36, 1 / 36),
+        atom_classes=("O",) * 36,
+        rotations=np.eye(3, dtype=int)[None],
+        translations=np.zeros((1, 3)),
+    )
+    with pytest.raises(InputError, match=r"Li\+ percolates in 2 dimensions; expected at least 3"):
+        build_network(walls, [LI], COARSE)
+    network = build_network(walls, [LI], replace(COARSE, percolation_dimensions=2))
+    assert np.isnan(network.percolation[0]).tolist() == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"permittivity": 0.0}, "permittivity must lie between 1 and 10000; got 0"),
+        ({"merge_barrier": 300.0}, "merge_barrier must lie between 0 and 1 eV; got 300"),
+        ({"percolation_dimensions": 4}, "percolation_dimensions must lie between 1 and 3; got 4"),
+        ({"separation": 0.0}, "separation must be at least 0.05 eV; got 0"),
+        ({"spacing": float("nan")}, "spacing must lie between"),
+    ],
+)
+def test_settings_out_of_range_are_refused(changes, message):
+    with pytest.raises(InputError, match=message):
+        replace(COARSE, **changes)
+
+
+def test_the_same_species_twice_is_refused():
+    with pytest.raises(InputError, match="species must be different"):
+        build_network(oxide(), [LI, LI], COARSE)
+
+
+def test_the_cache_is_used_survives_damage_and_knows_its_inputs(tmp_path, monkeypatch):
+    stages = []
+
+    def network(framework, settings=COARSE):
+        stages.clear()
+        return cached_network(
+            framework, [LI], settings, cache_dir=tmp_path / "cache", progress=lambda stage, _: stages.append(stage)
+        )
+
+    first = network(oxide())
+    assert network(oxide()).content_hash == first.content_hash
+    assert stages == ["network from the cache"]
+    file = next((tmp_path / "cache").iterdir())
+    file.write_bytes(b"damaged")
+    assert network(oxide()).content_hash == first.content_hash
+    assert len(stages) > 1
+    network(oxide(), replace(COARSE, permittivity=2.0))
+    assert len(stages) > 1
+    network(oxide(charges=np.array([0.5]), net_charge=0.5))
+    assert len(list((tmp_path / "cache").iterdir())) == 3
+
+
+def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path):
+    blocked = tmp_path / "file"
+    blocked.write_text("not a folder")
+    assert cached_network(oxide(), [LI], COARSE, cache_dir=blocked / "cache").n_sites == 1
+
+
+def test_cache_folder_follows_the_environment(tmp_path, monkeypatch):
+    monkeypatch.setenv("MOFKMC_CACHE", str(tmp_path))
+    assert builder.default_cache_dir() == tmp_path

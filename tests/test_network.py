@@ -1,0 +1,127 @@
+"""PoreNetwork on disk."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import h5py
+import numpy as np
+import pytest
+
+from lattice import network_file
+from lattice.network import PoreNetwork
+from structures.species import SHIPPED_SPECIES
+
+
+def chain(**changes):
+    """Two sites per cell on a line."""
+    fields = {
+        "name": "chain",
+        "cell": np.diag([4.0, 5.0, 6.0]),
+        "framework_charge": -1.0,
+        "permittivity": 10,
+        "species": (SHIPPED_SPECIES["Li+"],),
+        "site_species": [0, 0],
+        "site_frac": [[0.0, 0, 0], [0.5, 0, 0]],
+        "site_energy": [0.0, 0.1],
+        "site_orbit": [0, 1],
+        "site_label": ("µ-O", "pore"),
+        "site_width": [1.0, 2.0],
+        "basin_offset": [0, 1, 3],
+        "basin_energy": [0.0, 0.1, 0.12],
+        "hop_origin": [0, 0, 1, 1],
+        "hop_target": [1, 1, 0, 0],
+        "hop_image": [[-1, 0, 0], [0, 0, 0], [0, 0, 0], [1, 0, 0]],
+        "hop_saddle": [0.3, 0.2, 0.2, 0.3],
+        "hop_weight": [1.0, 0.5, 0.5, 1.0],
+        "hop_orbit": [1, 0, 0, 1],
+        "hop_reverse": [3, 2, 1, 0],
+        "exclusion_a": [],
+        "exclusion_b": [],
+        "exclusion_image": np.zeros((0, 3)),
+        "percolation": [[0.3, np.nan, np.nan]],
+        "accessible_volume": np.float64(60.0),
+        "largest_cavity": 3.0,
+        "provenance": ("made for a test", "eps_r 10"),
+    }
+    return PoreNetwork(**fields | changes)
+
+
+def test_what_is_saved_is_what_is_loaded(tmp_path):
+    network = chain()
+    network.save(tmp_path / "network.h5")
+    loaded = PoreNetwork.load(tmp_path / "network.h5")
+    for field in PoreNetwork.__dataclass_fields__:
+        a, b = getattr(network, field), getattr(loaded, field)
+        if isinstance(a, np.ndarray):
+            np.testing.assert_array_equal(a, b)
+            assert a.dtype == b.dtype
+        else:
+            assert a == b
+    assert loaded.content_hash == network.content_hash
+    assert [p.name for p in tmp_path.iterdir()] == ["network.h5"]
+
+
+def test_the_hash_depends_on_every_field():
+    network = chain()
+    changed = [
+        replace(network, name="other"),
+        replace(network, permittivity=11.0),
+        replace(network, site_label=("N", "pore")),
+        replace(network, site_energy=[0.0, 0.1 + 1e-15]),
+        replace(network, species=(replace(SHIPPED_SPECIES["Li+"], mass=7.0),)),
+        replace(network, percolation=[[0.3, 0.4, np.nan]]),
+    ]
+    assert len({n.content_hash for n in (network, *changed)}) == 7
+    assert chain().content_hash == network.content_hash
+
+
+def test_a_damaged_file_is_refused(tmp_path):
+    path = tmp_path / "network.h5"
+    chain().save(path)
+    with h5py.File(path, "r+") as file:
+        file["site_energy"][1] = 0.2
+    with pytest.raises(ValueError, match="must match its checksum"):
+        PoreNetwork.load(path)
+    path.write_bytes(path.read_bytes()[:1000])
+    with pytest.raises(ValueError, match="must be a network file"):
+        PoreNetwork.load(path)
+
+
+def test_another_format_is_refused(tmp_path):
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file.attrs["format"] = 99
+    with pytest.raises(ValueError, match="must have format 1; got 99"):
+        PoreNetwork.load(tmp_path / "other.h5")
+
+
+def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch):
+    path = tmp_path / "network.h5"
+    chain().save(path)
+
+    def full_disk(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(network_file.os, "fsync", full_disk)
+    with pytest.raises(OSError, match="no space"):
+        chain(name="new").save(path)
+    monkeypatch.undo()
+    assert PoreNetwork.load(path).name == "chain"
+    assert [p.name for p in tmp_path.iterdir()] == ["network.h5"]
+
+
+def test_loading_needs_no_chemistry_library(tmp_path):
+    """A thousand ranks read the network; they should not pay for pymatgen, ase or numba."""
+    path = tmp_path / "network.h5"
+    chain().save(path)
+    code = (
+        "import sys; from lattice.network import PoreNetwork; PoreNetwork.load(sys.argv[1]); "
+        "assert not {'pymatgen', 'ase', 'numba', 'spglib', 'matplotlib'} & set(sys.modules)"
+    )
+    environment = {"PYTHONPATH": ":".join(p for p in sys.path if p)}
+    subprocess.run([sys.executable, "-c", code, str(path)], check=True, env=environment)
+
+
+def test_a_hop_without_its_reverse_is_refused():
+    with pytest.raises(ValueError, match="hop 1 and its reverse 2 differ"):
+        chain(hop_saddle=[0.3, 0.25, 0.2, 0.3])

@@ -1,0 +1,115 @@
+"""The file of a task: what goes in comes out, bit for bit, and what is not whole is refused."""
+
+import dataclasses
+
+import h5py
+import numpy as np
+import pytest
+from random_network import TEMPERATURE, random_network
+
+import kmc.trajectory
+from kmc.placement import place_ions
+from kmc.simulation import Simulation
+from kmc.trajectory import TaskLabel, read_frames, read_state, read_task, task_record, write_task
+from lattice.supercell import replicate
+from structures.errors import InputError
+
+LABEL = TaskLabel(
+    key="x0.50_T300_r2", seed=7, composition=0.5, composition_name="x", replica=2, network_hash="abc", deck="a = 1\n"
+)
+LATTICE = replicate(random_network(), (2, 1, 2))
+
+
+@pytest.fixture
+def finished():
+    """A short simulation with a frozen species and one without ions, its samples and its record."""
+    rng = np.random.default_rng(9)
+    state = place_ions(LATTICE, {"A+": 3, "B-": 2}, rng, temperature=TEMPERATURE, frozen=("B-",))
+    simulation = Simulation(LATTICE, state, temperature=TEMPERATURE, attempt_frequency=2e12)
+    samples = simulation.run(1e-10, 40, frame_every=10)
+    return simulation, samples, task_record(simulation, samples, LABEL)
+
+
+def test_a_record_comes_back_as_it_was(finished, tmp_path):
+    _, samples, record = finished
+    write_task(tmp_path / "task.h5", record)
+    found = read_task(tmp_path / "task.h5")
+    for field in dataclasses.fields(record):
+        np.testing.assert_array_equal(getattr(found, field.name), getattr(record, field.name), err_msg=field.name)
+    assert found.species_names == ("A+", "B-", "C2+")
+    assert found.species_count.tolist() == [3, 2, 0]
+    assert found.species_mobile.tolist() == [True, False, True]
+    assert found.volume == pytest.approx(4 * LATTICE.network.volume)
+    assert (found.temperature, found.attempt_frequency, found.permittivity) == (TEMPERATURE, 2e12, 60.0)
+    assert found.events[-1] == samples.hop_orbit_events.sum() > 0
+    assert (found.displacement[:, 1:] == 0).all()
+    assert [path.name for path in tmp_path.iterdir()] == ["task.h5"]
+
+
+def test_a_simulation_goes_on_from_the_file_with_the_same_bits(finished, tmp_path):
+    simulation, _, record = finished
+    write_task(tmp_path / "task.h5", record, state=simulation.state)
+    resumed = Simulation(
+        LATTICE, read_state(tmp_path / "task.h5"), temperature=TEMPERATURE, attempt_frequency=2e12
+    )  # fmt: skip
+    here, there = simulation.run(5e-11, 10), resumed.run(5e-11, 10)
+    for field in ("displacement", "events", "energy", "msd", "hop_orbit_returns"):
+        np.testing.assert_array_equal(getattr(here, field), getattr(there, field), err_msg=field)
+    assert simulation.state.rng.random() == resumed.state.rng.random()
+    for name, array in simulation.state.arrays().items():
+        assert array.dtype == resumed.state.arrays()[name].dtype
+        np.testing.assert_array_equal(array, resumed.state.arrays()[name], err_msg=name)
+
+
+def test_frames_are_kept_only_if_asked_for(finished, tmp_path):
+    _, samples, record = finished
+    write_task(tmp_path / "with.h5", record, frames=samples.frames)
+    write_task(tmp_path / "without.h5", record)
+    frames = read_frames(tmp_path / "with.h5")
+    assert (frames.every, frames.site.shape) == (10, (5, 5))
+    np.testing.assert_array_equal(frames.site, samples.frames.site)
+    np.testing.assert_array_equal(frames.image, samples.frames.image)
+    with pytest.raises(InputError, match="task file with frames was expected; it holds none"):
+        read_frames(tmp_path / "without.h5")
+    with pytest.raises(InputError, match="task file with a state was expected; it holds none"):
+        read_state(tmp_path / "without.h5")
+
+
+def test_a_file_that_is_not_whole_is_refused(finished, tmp_path):
+    _, _, record = finished
+    path = tmp_path / "task.h5"
+    with pytest.raises(InputError, match="a finished task file was expected; it cannot be read"):
+        read_task(path)
+    write_task(path, record)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(InputError, match="cannot be read"):
+        read_task(path)
+    path.write_bytes(whole)
+    with h5py.File(path, "a") as file:
+        file.attrs["complete"] = False
+    with pytest.raises(InputError, match="finished task file of format 1 was expected; found complete = False"):
+        read_task(path)
+
+
+def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(finished, tmp_path, monkeypatch):
+    _, _, record = finished
+    path = tmp_path / "task.h5"
+    write_task(path, record)
+    before = path.read_bytes()
+
+    def full_disk(group, state):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(kmc.trajectory, "_write_state", full_disk)
+    with pytest.raises(OSError, match="no space left"):
+        write_task(path, record, state=finished[0].state)
+    assert path.read_bytes() == before
+    assert [entry.name for entry in tmp_path.iterdir()] == ["task.h5"]
+
+
+def test_a_record_checks_its_shapes(finished):
+    with pytest.raises(ValueError, match=r"energy must have shape \(41,\); got \(40,\)"):
+        dataclasses.replace(finished[2], energy=finished[2].energy[1:])
+    with pytest.raises(ValueError, match="msd must have shape"):
+        dataclasses.replace(finished[2], msd=finished[2].msd[1:])
