@@ -11,130 +11,13 @@ by another.
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 DONE, PAUSED, BLOCKED, OVERFLOW = 0, 1, 2, 3
 
 jit = njit(cache=True, nogil=True, error_model="numpy")
-
-
-class Sites(NamedTuple):
-    """Sites of the supercell at one temperature."""
-
-    species: NDArray[np.int32]  # (n_sites,)
-    sublattice: NDArray[np.int32]  # (n_sites,)
-    energy: NDArray[np.float64]  # (n_sublattices,) eV, free energy
-    own_energy: NDArray[np.float64]  # (n_sublattices,) eV, of an ion with its own images
-    position: NDArray[np.float64]  # (n_sites, 3) Å
-    supercell: NDArray[np.float64]  # (3, 3) Å
-    first: NDArray[np.int64]  # (n_species + 1,) first sublattice of each species
-
-
-class Interaction(NamedTuple):
-    """Energies of pairs of ions and their factors exp(-energy/2kT); the dense ones or the listed ones are empty."""
-
-    repeats: NDArray[np.int64]  # (3,)
-    cell: NDArray[np.int32]  # (n_sites, 4): cell coordinates and sublattice
-    energy: NDArray[np.float64]  # (n_sublattices, n_sites or 0) eV, by cell offset and sublattice of the other site
-    factor: NDArray[np.float64]  # the same shape
-    pair_offset: NDArray[np.int64]  # (n_sites + 1,)
-    pair_site: NDArray[np.int32]  # (n_pairs,)
-    pair_energy: NDArray[np.float64]  # (n_pairs,) eV
-    pair_factor: NDArray[np.float64]  # (n_pairs,)
-
-
-class Exclusions(NamedTuple):
-    """Sites that an ion forbids, its own apart."""
-
-    offset: NDArray[np.int64]  # (n_sites + 1,)
-    site: NDArray[np.int32]  # (n_exclusions,)
-
-
-class Hops(NamedTuple):
-    """Hops by origin and their constants, nu w min(1, r², K r) = min(top, min(square x, linear) x) with x = g_j/g_i.
-
-    The constants belong to the hops of the network: the k-th hop of site i has number first[i] + k in the supercell
-    and unit[i] + k in the network.
-    """
-
-    first: NDArray[np.uint32]  # (n_sites,)
-    unit: NDArray[np.uint32]  # (n_sites,)
-    degree: NDArray[np.uint32]  # (n_sites,) number of hops
-    target: NDArray[np.uint32]  # (n_hops,)
-    wrap: NDArray[np.int8]  # (n_hops, 3)
-    own: NDArray[np.int16]  # (n_unit_hops,) 1 if the origin excludes the target, else 0
-    top: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w
-    linear: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w K c
-    square: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w c²
-    orbit: NDArray[np.int32]  # (n_unit_hops,)
-    reverse: NDArray[np.int64]  # (n_unit_hops,)
-
-
-class Tables(NamedTuple):
-    """What does not change during a simulation."""
-
-    sites: Sites
-    interaction: Interaction
-    exclusions: Exclusions
-    hops: Hops
-    twice_kT: float  # noqa: N815  # eV
-    rebuild_every: int
-
-
-class Configuration(NamedTuple):
-    """Where the ions are and what follows from it for every site; arrays of a State."""
-
-    site: NDArray[np.int32]  # (n_ions,)
-    occupant: NDArray[np.int32]  # (n_sites,)
-    blocked: NDArray[np.int16]  # (n_sites,)
-    factor: NDArray[np.float64]  # (n_sites,)
-
-
-class Movers(NamedTuple):
-    """Ions that hop, and their rates; workspace."""
-
-    ion: NDArray[np.int32]  # (n_movers,)
-    of_ion: NDArray[np.int32]  # (n_ions,) place in `ion`, or -1
-    rate: NDArray[np.float64]  # (n_movers,) 1/s
-    renewed: NDArray[np.int64]  # (n_movers,) event at which the rate was computed
-
-
-class Ions(NamedTuple):
-    """What changes: the arrays of a State, workspace and counters."""
-
-    configuration: Configuration
-    movers: Movers
-    species: NDArray[np.int32]  # (n_ions,)
-    image: NDArray[np.int32]  # (n_ions, 3)
-    last_hop: NDArray[np.int32]  # (n_ions,)
-    reference: NDArray[np.float64]  # (n_species,) eV
-    clock: NDArray[np.float64]  # (2,) s: time, next_time
-    events: NDArray[np.int64]  # (1,)
-    drift: NDArray[np.float64]  # (1,) eV, the worst found by a rebuild
-    orbit_events: NDArray[np.int64]  # (n_orbits,)
-    orbit_returns: NDArray[np.int64]  # (n_orbits,)
-
-
-class Sampler(NamedTuple):
-    """Samples on a grid of times, and multiple-tau correlators; see kmc/sampling.py."""
-
-    time: NDArray[np.float64]  # (n_samples,) s on the simulation's clock
-    next_sample: NDArray[np.int64]  # (1,)
-    start: NDArray[np.float64]  # (n_ions, 3) Å
-    first_event: NDArray[np.int64]  # (1,)
-    displacement: NDArray[np.float64]  # (n_samples, n_species, 3) Å
-    events: NDArray[np.int64]  # (n_samples,)
-    energy: NDArray[np.float64]  # (n_samples,) eV
-    history: NDArray[np.float64]  # (n_levels, n_lags + 1, n_ions, 3) Å, ring buffers
-    square: NDArray[np.float64]  # (n_levels, n_lags + 1, n_species, 3) Å², sums over origins and ions
-    origins: NDArray[np.int64]  # (n_levels, n_lags + 1)
-    frame_every: int
-    frame_site: NDArray[np.int32]  # (n_frames, n_ions)
-    frame_image: NDArray[np.int32]  # (n_frames, n_ions, 3)
 
 
 @jit

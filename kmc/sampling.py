@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc.kernels import Sampler
+from kmc.tables import Sampler
 from structures.errors import InputError
 
 N_LAGS = 16

@@ -8,16 +8,15 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kmc import kernels
-from kmc.kernels import Configuration, Exclusions, Hops, Interaction, Ions, Movers, Sampler, Sites, Tables
 from kmc.rates import Conditions
 from kmc.sampling import Frames, Samples, empty_sampler, mean_square_displacement, time_grid
 from kmc.state import State, species_counts
-from lattice.supercell import Lattice, cell_coordinates
+from kmc.tables import LARGEST_EXPONENT, Ions, Sampler, prepare_tables, workspace
+from lattice.supercell import Lattice
 from structures.errors import InputError
 
 REBUILD_EVERY = 2**17  # events between two full recounts of the site factors
 _BLOCK = 2**16  # events between two returns to Python
-_LARGEST_EXPONENT = 300.0  # of a factor; products of two must stay below exp(709)
 _LARGEST_DRIFT = 1e-6  # eV
 
 Progress = Callable[[str, float], None]
@@ -65,7 +64,7 @@ class Simulation:
         fresh = state.site_factor.size == 0
         if fresh:
             state.site_factor = np.zeros(lattice.n_sites)
-        self._ions = _workspace(state, self._tables)
+        self._ions = workspace(state, self._tables)
         if fresh:
             self._rebuild()
         elif not self.drift() < _LARGEST_DRIFT:
@@ -115,7 +114,7 @@ class Simulation:
         copy = self.state.copy()
         copy.rng = np.random.Generator(self.state.rng.bit_generator.jumped())  # type: ignore[attr-defined]
         copy.next_time = np.nan
-        ions = _workspace(copy, self._tables)
+        ions = workspace(copy, self._tables)
         nothing = empty_sampler(np.zeros(0), np.zeros((copy.n_ions, 3)), self._n_species)
         status = self._loop(ions, nothing, copy.n_events + n_events, copy.rng)
         elapsed = float(ions.clock[0]) - copy.time
@@ -214,9 +213,9 @@ class Simulation:
         largest = kernels.rebuild(
             tables.sites, energy, tables.twice_kT, state.site_factor, state.reference, self._ions.drift
         )
-        if not largest < _LARGEST_EXPONENT:
+        if not largest < LARGEST_EXPONENT:
             raise InputError(
-                f"site energies must lie within {_LARGEST_EXPONENT:g} x 2kT of their mean; "
+                f"site energies must lie within {LARGEST_EXPONENT:g} x 2kT of their mean; "
                 f"got {largest:.0f} x 2kT at {self.conditions.temperature:g} K"
             )
 
@@ -240,116 +239,3 @@ class Simulation:
     def _hand_back(self) -> None:
         self.state.time, self.state.next_time = (float(t) for t in self._ions.clock)
         self.state.n_events = int(self._ions.events[0])
-
-
-def _workspace(state: State, tables: Tables) -> Ions:
-    """Hand the arrays of a state over in the kernels' form; all but the scalars are shared with it."""
-    movers = np.flatnonzero(state.mobile).astype(np.int32)
-    mover_of = np.full(state.n_ions, -1, np.int32)
-    mover_of[movers] = np.arange(len(movers))
-    n_orbits = int(tables.hops.orbit.max(initial=-1)) + 1
-    return Ions(
-        configuration=Configuration(state.ion_site, state.occupant, state.blocked, state.site_factor),
-        movers=Movers(movers, mover_of, np.zeros(len(movers)), np.zeros(len(movers), np.int64)),
-        species=state.ion_species,
-        image=state.ion_image,
-        last_hop=state.ion_last_hop,
-        reference=state.reference,
-        clock=np.array([state.time, state.next_time]),
-        events=np.array([state.n_events], np.int64),
-        drift=np.zeros(1),
-        orbit_events=np.zeros(n_orbits, np.int64),
-        orbit_returns=np.zeros(n_orbits, np.int64),
-    )
-
-
-def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int = REBUILD_EVERY) -> Tables:
-    """Energies, factors and hop constants of a lattice at one temperature, as the kernels take them.
-
-    Raises
-    ------
-    InputError
-        If a pair of ions has an energy beyond the range of exp(-e/2kT).
-    """
-    network, interaction = lattice.network, lattice.interaction
-    S, twice_kT = network.n_sites, 2.0 * conditions.kT
-    free_energy = network.site_free_energy(conditions.temperature)
-    dense = interaction.dense.reshape(S, S * int(np.prod(interaction.dense.shape[1:4])))
-    strongest = max(np.abs(dense).max(initial=0.0), np.abs(interaction.pair_energy).max(initial=0.0))
-    if not strongest / twice_kT < _LARGEST_EXPONENT:
-        raise InputError(
-            f"pair energies must lie below {_LARGEST_EXPONENT:g} x 2kT; got {strongest:.3g} eV at "
-            f"{conditions.temperature:g} K"
-        )
-    return Tables(
-        sites=_sites(lattice, free_energy),
-        interaction=Interaction(
-            repeats=np.array(lattice.repeats, np.int64),
-            cell=_cells(lattice),
-            energy=dense,
-            factor=np.exp(-dense / twice_kT),
-            pair_offset=interaction.pair_offset,
-            pair_site=interaction.pair_site,
-            pair_energy=interaction.pair_energy,
-            pair_factor=np.exp(-interaction.pair_energy / twice_kT),
-        ),
-        exclusions=Exclusions(lattice.exclusion_offset, lattice.exclusion_site),
-        hops=_hops(lattice, conditions, free_energy),
-        twice_kT=twice_kT,
-        rebuild_every=rebuild_every,
-    )
-
-
-def _cells(lattice: Lattice) -> NDArray[np.int32]:
-    cells = np.repeat(cell_coordinates(lattice.repeats), lattice.network.n_sites, axis=0)
-    sublattice = np.tile(np.arange(lattice.network.n_sites), lattice.n_cells)
-    return np.column_stack([cells, sublattice]).astype(np.int32)
-
-
-def _sites(lattice: Lattice, free_energy: NDArray[np.float64]) -> Sites:
-    network = lattice.network
-    own_energy = np.array([lattice.interaction.row(a)[a] for a in range(network.n_sites)])
-    return Sites(
-        species=lattice.site_species,
-        sublattice=np.tile(np.arange(network.n_sites, dtype=np.int32), lattice.n_cells),
-        energy=free_energy,
-        own_energy=own_energy,
-        position=lattice.position,
-        supercell=lattice.cell,
-        first=np.searchsorted(network.site_species, np.arange(len(network.species) + 1)).astype(np.int64),
-    )
-
-
-def _hops(lattice: Lattice, conditions: Conditions, free_energy: NDArray[np.float64]) -> Hops:
-    """Give the hop constants; the hops of the first cell stand for those of all cells."""
-    network, twice_kT = lattice.network, 2.0 * conditions.kT
-    origin, target = network.hop_origin, lattice.hop_target[: len(network.hop_origin)]
-    forbidden = [lattice.exclusion_site[slice(*lattice.exclusion_offset[a : a + 2])] for a in range(network.n_sites)]
-    rows = [lattice.interaction.row(a) for a in range(network.n_sites)]
-    own_field = np.array([rows[i][j] - rows[i][i] for i, j in zip(origin, target, strict=True)])
-    charge = np.array([species.charge for species in network.species])[network.site_species]
-    work = charge[origin] * (network.hop_vector @ conditions.field)
-    shift = (own_field + work) / twice_kT
-    kra = network.hop_saddle - 0.5 * (free_energy[origin] + free_energy[network.hop_target])
-    attempt = conditions.attempt_frequency * network.hop_weight
-    with np.errstate(over="ignore"):
-        linear, square = attempt * np.exp(shift - kra / conditions.kT), attempt * np.exp(2.0 * shift)
-    if not (np.isfinite(linear).all() and np.isfinite(square).all()):
-        raise InputError(
-            f"field and barriers must stay within some 300 kT; got {np.abs(work).max():.3g} eV of work and "
-            f"E_KRA down to {kra.min():.3g} eV at {conditions.temperature:g} K"
-        )
-    unit = np.searchsorted(origin, np.arange(network.n_sites))
-    return Hops(
-        first=lattice.hop_offset[:-1].astype(np.uint32),
-        unit=np.tile(unit, lattice.n_cells).astype(np.uint32),
-        degree=np.diff(lattice.hop_offset).astype(np.uint32),
-        target=lattice.hop_target.astype(np.uint32),
-        wrap=lattice.hop_wrap,
-        own=np.array([j in forbidden[i] for i, j in zip(origin, target, strict=True)], np.int16),
-        top=attempt,
-        linear=linear,
-        square=square,
-        orbit=network.hop_orbit,
-        reverse=network.hop_reverse,
-    )

@@ -19,7 +19,6 @@ from lattice.landscape import Landscape, compute_landscape, framework_potential,
 from lattice.network import PoreNetwork
 from lattice.percolation import components, grid_percolation
 from lattice.persistence import Crowding, simplify
-from lattice.separation import separate
 from lattice.stationary import find_stationary_points
 from lattice.symmetry import SpaceGroup
 from structures.errors import InputError
@@ -28,7 +27,6 @@ from structures.species import Species
 
 Progress = Callable[[str, float], None]
 
-MIN_SEPARATION = 0.05  # eV, two kT at 300 K
 CONTACT_ENERGY = 1.0  # eV, an ion whose best place costs more repulsion than this does not fit
 
 
@@ -46,9 +44,6 @@ class LandscapeSettings:
         Of the Lennard-Jones terms.
     merge_barrier : float, eV
         Basins that are left over a lower barrier are merged or eliminated where that keeps the slow dynamics.
-    separation : float, eV
-        Hops inside a group of sites that is faster than every crossing of the crystal by more than this are slowed down
-        to it; infinite to leave all as they are.
     window : float, eV
         Sites and saddles are searched up to this far above the energy at which the crystal is crossed.
     percolation_dimensions : int
@@ -64,13 +59,10 @@ class LandscapeSettings:
     spacing: float = 0.2
     cutoff: float = 12.0
     merge_barrier: float = 0.05
-    separation: float = math.inf
     window: float = 0.3
     percolation_dimensions: int = 3
 
     def __post_init__(self) -> None:
-        if not self.separation >= MIN_SEPARATION:
-            raise InputError(f"separation must be at least {MIN_SEPARATION:g} eV; got {self.separation:g}")
         for name, low, high, unit in (
             ("permittivity", 1.0, 1e4, ""),
             ("spacing", 0.02, 1.0, " Å"),
@@ -191,8 +183,7 @@ def _species_network(
     _require_directions(species, connected.percolation(), settings)
     crowding = Crowding.of(species, stationary.graph, framework.cell, settings.permittivity)
     graph, reductions = simplify(connected, crowding, merge_barrier=settings.merge_barrier)
-    graph, slowed = separate(graph, settings.separation)
-    notes = (_crossing_line(crossing, connected), *stationary.notes, *pockets, *reductions, *slowed)
+    notes = (_crossing_line(crossing, connected), *stationary.notes, *pockets, *reductions)
     return describe_sites(framework, species, graph, stationary, basins, group, notes)
 
 

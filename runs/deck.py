@@ -103,12 +103,6 @@ class Landscape(Table):
     merge_barrier_eV: float = key(  # noqa: N815
         "basins with a lower escape barrier become one site", unit="eV", within=(0, 0.5), default=0.05
     )
-    separation_eV: float | None = key(  # noqa: N815
-        "local hops are slowed down to this much below the crossing of the crystal; left out: none is",
-        unit="eV",
-        within=(0.05, 1),
-        default=None,
-    )
     percolation_dimensions: int = key("directions the network must connect", within=(1, 3), default=3)
 
 
@@ -157,6 +151,12 @@ class Kmc(Table):
         "prefactor nu of every hop rate", unit="1/s", within=(1e9, 1e16), default=1e12
     )
     events: int = key("hops per task to aim at; fixes the simulated time", unit="hops", within=(1000, 1e11))
+    separation_kT: float | None = key(  # noqa: N815
+        "local hops are slowed to this much below the crossing of the crystal; left out: none is",
+        unit="kT",
+        within=(1, 100),
+        default=None,
+    )
     equilibration_sweeps: int = key(
         "Monte Carlo moves per ion before the clock starts", unit="moves/ion", within=(0, 1e7), default=200
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 from lattice.builder import LandscapeSettings, cached_network
@@ -85,6 +84,5 @@ def landscape_settings(deck: Deck) -> LandscapeSettings:
         spacing=table.spacing_A,
         cutoff=table.cutoff_A,
         merge_barrier=table.merge_barrier_eV,
-        separation=math.inf if table.separation_eV is None else table.separation_eV,
         percolation_dimensions=table.percolation_dimensions,
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +10,14 @@ import numpy as np
 from kmc.placement import place_ions
 from kmc.simulation import Simulation
 from kmc.trajectory import TaskLabel, task_record, write_task
+from lattice.separation import separate
 from lattice.supercell import Lattice
 from runs.deck import Deck
 from runs.deck_file import DeckFile
 from runs.plan import Condition, Task
 from runs.schedule import Watch
 from runs.seeds import stream
+from structures.units import BOLTZMANN
 
 _PILOT_SHARE = 20  # a pilot makes one hop for so many hops of a task
 _PILOT_LEAST = 2000
@@ -40,6 +42,13 @@ class Setting:
     def deck(self) -> Deck:
         """The deck's tables."""
         return self.file.deck
+
+    def lattice_at(self, temperature: float) -> Lattice:
+        """Give the lattice with its local hops slowed as the deck asks; all arrays but the saddles are shared."""
+        separation = self.deck.kmc.separation_kT
+        if separation is None:
+            return self.lattice
+        return replace(self.lattice, network=separate(self.lattice.network, separation * BOLTZMANN * temperature))
 
 
 def simulated_time(setting: Setting, condition: Condition, watch: Watch) -> float:
@@ -99,7 +108,7 @@ def _start(setting: Setting, condition: Condition, rng: np.random.Generator) -> 
     loading, deck = condition.loading, setting.deck
     state = place_ions(setting.lattice, loading.counts, rng, temperature=condition.temperature, frozen=loading.frozen)
     simulation = Simulation(
-        setting.lattice,
+        setting.lattice_at(condition.temperature),
         state,
         temperature=condition.temperature,
         attempt_frequency=deck.kmc.attempt_frequency_Hz,

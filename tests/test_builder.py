@@ -130,7 +130,6 @@ def test_too_few_directions_are_refused():
         ({"permittivity": 0.0}, "permittivity must lie between 1 and 10000; got 0"),
         ({"merge_barrier": 300.0}, "merge_barrier must lie between 0 and 1 eV; got 300"),
         ({"percolation_dimensions": 4}, "percolation_dimensions must lie between 1 and 3; got 4"),
-        ({"separation": 0.0}, "separation must be at least 0.05 eV; got 0"),
         ({"spacing": float("nan")}, "spacing must lie between"),
     ],
 )

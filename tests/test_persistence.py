@@ -1,11 +1,10 @@
-"""Merging, elimination and separation keep percolation and slow dynamics; images keep their sign."""
+"""Merging and elimination keep percolation and slow dynamics; images keep their sign."""
 
 import numpy as np
 import pytest
 
 from lattice.graph import Edges, SiteGraph, edge_orbits
 from lattice.persistence import Crowding, eliminate, simplify
-from lattice.separation import separate
 from lattice.symmetry import Action
 
 CELL = np.diag([10.0, 11.0, 12.0])
@@ -165,17 +164,6 @@ def test_a_hub_with_unequal_saddles_stays():
     energy[0] += 0.01
     graph = graph.with_edges(graph.edges, energy)
     assert simplify(graph, loose(graph), merge_barrier=0.05)[0].n_sites == 5
-
-
-def test_separation_slows_local_hops_only():
-    """A pair that exchanges 0.3 eV below the crossing is slowed to 0.15 eV below: D changes by exp(-0.15 eV / kT)."""
-    hops = [(0, 1, (0, 0, 0), -0.1, 1), (0, 1, (-1, 0, 0), 0.2, 1), (1, 1, (0, 1, 0), 0.25, 1)]
-    graph = graph_of([[0.3, 0.5, 0.5], [0.6, 0.5, 0.5]], [-0.2, -0.2], hops)
-    slowed, notes = separate(graph, 0.15)
-    np.testing.assert_allclose(slowed.level_energy, [0.05, 0.2, 0.25])
-    assert len(notes) == 1
-    np.testing.assert_allclose(diffusivity(slowed, T), diffusivity(graph, T), rtol=2 * np.exp(-0.15 * T), atol=1e-12)
-    assert separate(graph, np.inf) == (graph, ())
 
 
 def test_edges_from_a_site_to_itself_vanish_and_parallel_ones_add_up():

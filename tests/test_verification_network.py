@@ -11,6 +11,7 @@ from lattices import TEMPERATURE, chain, network_of
 from replicas import assert_ladder, run_replicas, z_score
 
 from lattice.builder import LandscapeSettings, build_network
+from lattice.separation import separate
 from lattice.supercell import replicate
 from structures.cif import load_framework
 from structures.library import library_cif
@@ -105,8 +106,8 @@ def ni_mof(request):
     """The Ni-MOF and the network of its two counter-ions."""
     framework = load_framework(library_cif("ni_pacs_sym"), charges=NI_MOF_CHARGES, net_charge=-2, cell="primitive")
     ions = [SHIPPED_SPECIES["Li+"], SHIPPED_SPECIES["Me2NH2+"]]
-    settings = LandscapeSettings(permittivity=10, spacing=request.param, separation=0.1)
-    return framework, build_network(framework, ions, settings)
+    settings = LandscapeSettings(permittivity=10, spacing=request.param)
+    return framework, separate(build_network(framework, ions, settings), 0.1)
 
 
 @pytest.mark.parametrize("interaction", [None, "coulomb"])
