@@ -1,7 +1,8 @@
 """The loading at which the conductivity is largest, with an interval, all maxima, and what the scan cannot tell.
 
 Near a maximum ln sigma of the loading is fitted by a cubic over the points above half of that maximum; a parabola
-through the whole scan would be pulled off by its tails. The interval comes from a bootstrap over replicas that repeats
+through the whole scan would be pulled off by its tails. Where the scan has too few such points for a fit, the interval
+reaches to the neighbours of the highest one. The interval comes from a bootstrap over replicas that repeats
 the choice of the maximum, of its points, and of the fit.
 """
 
@@ -19,6 +20,7 @@ from analysis.statistics import LEVEL, Interval, resampled_means
 
 Edge = Literal["", "at least", "at most"]
 SIGNIFICANT_DIP = 2.5  # standard errors by which a minimum must lie below both of its maxima
+FEWEST_POINTS = 4  # above half of a maximum, for a fit
 FINE = 400
 
 
@@ -33,11 +35,15 @@ class Maximum:
         Of the fit at that loading; unit of the data.
     edge : "", "at least" or "at most"
         The conductivity still grows at the upper or lower end of the scan, so that the loading is a bound.
+    lo, hi : float
+        What the spacing of the scan leaves open: the loading twice where a fit interpolates, else its neighbours.
     """
 
     loading: float
     sigma: float
     edge: Edge
+    lo: float
+    hi: float
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -114,7 +120,8 @@ def optimum_loading(
     maxima, minima = find_maxima(x, mean, error)
     best = max(maxima, key=lambda m: m.sigma)
     drawn = [max(find_maxima(x, s, error)[0], key=lambda m: m.sigma) for s in samples]
-    lo, hi = np.quantile([m.loading for m in drawn], [0.5 - level / 2, 0.5 + level / 2])
+    lo = np.quantile([best.lo, *(m.lo for m in drawn)], 0.5 - level / 2)
+    hi = np.quantile([best.hi, *(m.hi for m in drawn)], 0.5 + level / 2)
     interval = Interval(best.loading, float(min(lo, best.loading)), float(max(hi, best.loading)))
     return Optimum(
         loading=interval,
@@ -174,26 +181,32 @@ def _peaks_and_dips(y: NDArray[np.float64], error: NDArray[np.float64]) -> tuple
 def _fitted_maximum(
     x: NDArray[np.float64], y: NDArray[np.float64], error: NDArray[np.float64], peak: int, first: int, last: int
 ) -> Maximum:
-    """Maximum of the local cubic through the points around `peak` above half of it, between `first` and `last`."""
+    """Maximum of the local fit to the points around `peak` above half of it, between the indices `first` and `last`.
+
+    A cubic needs five points, a parabola four; with fewer the maximum is the highest point, and it may lie anywhere
+    between the neighbours of that point.
+    """
     lo = hi = peak
     half = y[peak] - np.log(2.0)
-    while lo > first and (y[lo - 1] > half or hi - lo < 1):
+    while lo > first and y[lo - 1] > half:
         lo -= 1
-    while hi < last and (y[hi + 1] > half or hi - lo < 3):
+    while hi < last and y[hi + 1] > half:
         hi += 1
-    while lo > first and hi - lo < 3:
-        lo -= 1
+    if hi - lo + 1 < FEWEST_POINTS:
+        neighbours = float(x[max(peak - 1, 0)]), float(x[min(peak + 1, len(x) - 1)])
+        return Maximum(float(x[peak]), float(np.exp(y[peak])), _edge(x[peak], x), *neighbours)
     points = slice(lo, hi + 1)
-    degree = min(3, hi - lo)
+    degree = min(3, hi - lo - 1)
     fit = np.polynomial.Polynomial.fit(x[points], y[points], degree, w=1 / np.maximum(error[points], 1e-12))
-    nearest = slice(max(peak - 1, lo), min(peak + 1, hi) + 1)
-    around = points if hi - lo > degree else nearest
-    grid = np.linspace(x[around][0], x[around][-1], FINE + 1)
+    grid = np.linspace(x[lo], x[hi], FINE + 1)
     curve = fit(grid)
     top = int(curve.argmax())
     at = float(grid[top])
-    edge: Edge = "at most" if at == x[0] else "at least" if at == x[-1] else ""
-    return Maximum(at, float(np.exp(curve[top])), edge)
+    return Maximum(at, float(np.exp(curve[top])), _edge(at, x), at, at)
+
+
+def _edge(at: float, x: NDArray[np.float64]) -> Edge:
+    return "at most" if at == x[0] else "at least" if at == x[-1] else ""
 
 
 def _not_below_best(y: NDArray[np.float64], samples: NDArray[np.float64], level: float) -> NDArray[np.bool_]:

@@ -100,3 +100,12 @@ def test_loadings_not_below_the_best():
 def test_what_cannot_be_fitted_is_refused(loading, sigma, message):
     with pytest.raises(ValueError, match=message):
         optimum_loading(loading, sigma, rng=np.random.default_rng(5))
+
+
+def test_a_steep_coarse_scan_gives_no_peak_between_its_points():
+    """Too few points above half of the maximum carry no fit: the best loading of the scan, up to its neighbours."""
+    x, sigma = [0.25, 0.5, 1.0, 2.0], [8.4e-3, 1.19e-2, 5.28e-2, 0.133]
+    found = optimum_loading(x, [[s * 0.95, s * 1.05] for s in sigma], rng=np.random.default_rng(3))
+    assert found.edge == "at least"
+    assert found.maxima[0].sigma == pytest.approx(0.133)
+    assert (found.loading.value, found.loading.lo, found.loading.hi) == (2.0, 1.0, 2.0)
