@@ -20,7 +20,7 @@ from analysis.statistics import LEVEL, Interval, resampled_means
 
 Edge = Literal["", "at least", "at most"]
 SIGNIFICANT_DIP = 2.5  # standard errors by which a minimum must lie below both of its maxima
-FEWEST_POINTS = 4  # above half of a maximum, for a fit
+FEWEST_POINTS = 4  # for a fit
 FINE = 400
 
 
@@ -183,15 +183,18 @@ def _fitted_maximum(
 ) -> Maximum:
     """Maximum of the local fit to the points around `peak` above half of it, between the indices `first` and `last`.
 
-    A cubic needs five points, a parabola four; with fewer the maximum is the highest point, and it may lie anywhere
-    between the neighbours of that point.
+    A cubic needs five points, a parabola four; where half of the maximum leaves fewer, a quarter bounds them. With
+    fewer still the maximum is the highest point, and it may lie anywhere between the neighbours of that point.
     """
     lo = hi = peak
-    half = y[peak] - np.log(2.0)
-    while lo > first and y[lo - 1] > half:
-        lo -= 1
-    while hi < last and y[hi + 1] > half:
-        hi += 1
+    for depth in (2.0, 4.0):
+        above = y > y[peak] - np.log(depth)
+        while lo > first and above[lo - 1]:
+            lo -= 1
+        while hi < last and above[hi + 1]:
+            hi += 1
+        if hi - lo + 1 > FEWEST_POINTS:
+            break
     if hi - lo + 1 < FEWEST_POINTS:
         neighbours = float(x[max(peak - 1, 0)]), float(x[min(peak + 1, len(x) - 1)])
         return Maximum(float(x[peak]), float(np.exp(y[peak])), _edge(x[peak], x), *neighbours)
