@@ -23,6 +23,7 @@ def test_interval_covers(jitter):
     assert np.mean([d.value.lo <= 1 <= d.value.hi for d in estimates(40, jitter=jitter)]) > 0.79
 
 
+@pytest.mark.sample
 @pytest.mark.validation
 @pytest.mark.parametrize("jitter", [0.0, 10.0])
 def test_coverage_on_many_runs(jitter):
