@@ -53,6 +53,12 @@ def paper(material: str) -> str:
     return str(_section(material)["paper"])
 
 
+def specimen(material: str) -> str:
+    """Name what was measured and what it was soaked in, in the words of the data file; empty if it says nothing."""
+    section = _section(material)
+    return str(section.get("membrane", {}).get("composition", section.get("electrolyte", "")))
+
+
 def measured(material: str) -> tuple[MeasuredConductivity, ...]:
     """Conductivities measured for `material` ("ni_mof"); empty if its paper gives none.
 

@@ -1,50 +1,147 @@
 """Every jitted function of the engine: interaction factors, rates, the event loop, sampling and equilibration.
 
-The rate nu w exp(-E_b/kT), E_b = max(0, ΔE, E_KRA + ΔE/2), is nu w min(1, r², K r) with r = exp(-ΔE/2kT) and
-K = exp(-E_KRA/kT).
+A rate nu w exp(-E_b/kT), E_b = max(0, ΔE, E_KRA + ΔE/2), is nu w min(1, r², K r), r = exp(-ΔE/2kT), K = exp(-E_KRA/kT).
 The engine keeps the factor g_j = exp(-(F_j + V_j - reference)/2kT) of every site, V_j being the energy on site j with
 all ions, so that r = c g_j/g_i without an exponential: c = exp((e_ij - e_ii)/2kT + q E·d/2kT) takes out the ion's own
-field and adds the external one. An executed hop multiplies g by a row of tabulated factors exp(-e/2kT) and divides it
-by another.
+field and adds the external one. An executed hop multiplies g by a row of tabulated exp(-e/2kT) and divides by another.
+
+The types that the kernels take are here too, because numba's disk cache does not notice an edit in another file.
 """
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 DONE, PAUSED, BLOCKED, OVERFLOW = 0, 1, 2, 3
+LARGEST_EXPONENT = 300.0  # of a factor; products of two must stay below exp(709)
 
 jit = njit(cache=True, nogil=True, error_model="numpy")
 
 
-@jit
-def _add_row(energy, row, origin, repeats, n_sublattices):
-    """Add the energies with an ion on a site of cell `origin` to every site; `energy` is modified in place."""
-    n1, n2, n3 = repeats[0], repeats[1], repeats[2]
-    for c1 in range(n1):
-        for c2 in range(n2):
-            for c3 in range(n3):
-                offset = (((c1 - origin[0]) % n1) * n2 + (c2 - origin[1]) % n2) * n3 + (c3 - origin[2]) % n3
-                here = energy[((c1 * n2 + c2) * n3 + c3) * n_sublattices :][:n_sublattices]
-                there = row[offset * n_sublattices :][:n_sublattices]
-                for b in range(n_sublattices):
-                    here[b] += there[b]
+class Sites(NamedTuple):
+    """Sites of the supercell at one temperature."""
+
+    species: NDArray[np.int32]  # (n_sites,)
+    sublattice: NDArray[np.int32]  # (n_sites,)
+    energy: NDArray[np.float64]  # (n_sublattices,) eV, free energy
+    own_energy: NDArray[np.float64]  # (n_sublattices,) eV, of an ion with its own images
+    position: NDArray[np.float64]  # (n_sites, 3) Å
+    supercell: NDArray[np.float64]  # (3, 3) Å
+    first: NDArray[np.int64]  # (n_species + 1,) first sublattice of each species
+
+
+class Interaction(NamedTuple):
+    """Energies of pairs of ions and their factors exp(-energy/2kT); the dense ones or the listed ones are empty."""
+
+    repeats: NDArray[np.int64]  # (3,)
+    cell: NDArray[np.int32]  # (n_sites, 4): cell coordinates and sublattice
+    energy: NDArray[np.float64]  # (n_sublattices, n_sites or 0) eV, by cell offset and sublattice of the other site
+    factor: NDArray[np.float64]  # the same shape
+    pair_offset: NDArray[np.int64]  # (n_sites + 1,)
+    pair_site: NDArray[np.int32]  # (n_pairs,)
+    pair_energy: NDArray[np.float64]  # (n_pairs,) eV
+    pair_factor: NDArray[np.float64]  # (n_pairs,)
+
+
+class Exclusions(NamedTuple):
+    """Sites that an ion forbids, its own apart."""
+
+    offset: NDArray[np.int64]  # (n_sites + 1,)
+    site: NDArray[np.int32]  # (n_exclusions,)
+
+
+class Hops(NamedTuple):
+    """Hops by origin and their constants, nu w min(1, r², K r) = min(top, min(square x, linear) x) with x = g_j/g_i.
+
+    The k-th hop of site i is number first[i] + k of the supercell and, for the constants, unit[i] + k of the network.
+    """
+
+    first: NDArray[np.uint32]  # (n_sites,)
+    unit: NDArray[np.uint32]  # (n_sites,)
+    degree: NDArray[np.uint32]  # (n_sites,) number of hops
+    target: NDArray[np.uint32]  # (n_hops,)
+    wrap: NDArray[np.int8]  # (n_hops, 3)
+    own: NDArray[np.int16]  # (n_unit_hops,) 1 if the origin excludes the target, else 0
+    top: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w
+    linear: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w K c
+    square: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w c²
+    orbit: NDArray[np.int32]  # (n_unit_hops,)
+    reverse: NDArray[np.int64]  # (n_unit_hops,)
+
+
+class Tables(NamedTuple):
+    """What does not change during a simulation."""
+
+    sites: Sites
+    interaction: Interaction
+    exclusions: Exclusions
+    hops: Hops
+    twice_kT: float  # noqa: N815  # eV
+    rebuild_every: int
+
+
+class Configuration(NamedTuple):
+    """Where the ions are and what follows from it for every site; arrays of a State."""
+
+    site: NDArray[np.int32]  # (n_ions,)
+    occupant: NDArray[np.int32]  # (n_sites,)
+    blocked: NDArray[np.int16]  # (n_sites,)
+    factor: NDArray[np.float64]  # (n_sites,)
+
+
+class Movers(NamedTuple):
+    """Ions that hop, and their rates; workspace."""
+
+    ion: NDArray[np.int32]  # (n_movers,)
+    of_ion: NDArray[np.int32]  # (n_ions,) place in `ion`, or -1
+    rate: NDArray[np.float64]  # (n_movers,) 1/s
+    renewed: NDArray[np.int64]  # (n_movers,) event at which the rate was computed
+
+
+class Ions(NamedTuple):
+    """What changes: the arrays of a State, and workspace."""
+
+    configuration: Configuration
+    movers: Movers
+    species: NDArray[np.int32]  # (n_ions,)
+    image: NDArray[np.int32]  # (n_ions, 3)
+    last_hop: NDArray[np.int32]  # (n_ions,)
+    reference: NDArray[np.float64]  # (n_species,) eV
+    clock: NDArray[np.float64]  # (2,) s: time, next_time
+    events: NDArray[np.int64]  # (1,)
+
+
+class Sampler(NamedTuple):
+    """What a run has measured so far: with the State all that is needed to go on with it; see kmc/sampling.py."""
+
+    begin: float  # s on the simulation's clock
+    first_event: int
+    time: NDArray[np.float64]  # (n_samples,) s from the start of the run
+    next_sample: NDArray[np.int64]  # (1,)
+    start: NDArray[np.float64]  # (n_ions, 3) Å
+    displacement: NDArray[np.float64]  # (n_samples, n_species, 3) Å
+    events: NDArray[np.int64]  # (n_samples,)
+    energy: NDArray[np.float64]  # (n_samples,) eV
+    history: NDArray[np.float64]  # (n_levels, n_lags + 1, n_ions, 3) Å, ring buffers
+    square: NDArray[np.float64]  # (n_levels, n_lags + 1, n_species, 3) Å², sums over origins and ions
+    origins: NDArray[np.int64]  # (n_levels, n_lags + 1)
+    orbit_hops: NDArray[np.int64]  # (2, n_orbits): all hops, and those that undid the ion's last one
+    drift: NDArray[np.float64]  # (1,) eV, the worst found by a rebuild
+    frame_every: int
+    frame_site: NDArray[np.int32]  # (n_frames, n_ions)
+    frame_image: NDArray[np.int32]  # (n_frames, n_ions, 3)
 
 
 @jit
 def _move_charge(factor, table, old, new, repeats, n_sublattices):
     """Multiply every site's factor by that of an ion on `new` and divide by that of one on `old`, in place.
 
-    Parameters
-    ----------
-    factor : (n_sites,) float64
-    table : (n_sublattices, n_sites) float64
-        exp(-e/2kT) by sublattice of the ion and cell offset of the other site.
-    old, new : (4,) int32
-        Cell coordinates and sublattice.
+    `factor` and `table` as in Configuration and Interaction; `old`, `new`: (4,) int32, cell coordinates and sublattice.
     """
     n1, n2, n3 = repeats[0], repeats[1], repeats[2]
     onto, away = table[new[3]], table[old[3]]
@@ -67,15 +164,24 @@ def _move_charge(factor, table, old, new, repeats, n_sublattices):
 
 
 @jit
+def _offset(interaction, site, other):
+    """First column of the cell of `other` in the dense row of an ion on `site`."""
+    here, there, n = interaction.cell[site], interaction.cell[other], interaction.repeats
+    cell = (((there[0] - here[0]) % n[0]) * n[1] + (there[1] - here[1]) % n[1]) * n[2] + (there[2] - here[2]) % n[2]
+    return cell * len(interaction.energy)
+
+
+@jit
 def interaction_energy(interaction, site):
     """Energy on every site with all ions, V_j, from the ions' places alone, (n_sites,), eV."""
-    energy = np.zeros(len(interaction.cell))
-    n_sublattices = len(interaction.energy)
-    for ion in range(len(site)):
-        s = site[ion]
+    energy, n_sublattices = np.zeros(len(interaction.cell)), len(interaction.energy)
+    for s in site:
         if interaction.energy.size > 0:
-            cell = interaction.cell[s]
-            _add_row(energy, interaction.energy[cell[3]], cell, interaction.repeats, n_sublattices)
+            row = interaction.energy[interaction.cell[s, 3]]
+            for first in range(0, len(energy), n_sublattices):
+                there = row[_offset(interaction, s, first) :]
+                for b in range(n_sublattices):
+                    energy[first + b] += there[b]
         else:
             for p in range(interaction.pair_offset[s], interaction.pair_offset[s + 1]):
                 energy[interaction.pair_site[p]] += interaction.pair_energy[p]
@@ -83,34 +189,36 @@ def interaction_energy(interaction, site):
 
 
 @jit
-def rebuild(sites, energy, twice_kT, factor, reference, drift):
-    """Compute every site's factor from its energy, record the drift of the old one and return the largest |exponent|.
+def _pair_energy(interaction, site, other):
+    """Energy of an ion on `site` with an ion on `other`, its own images where they are the same, eV."""
+    if interaction.energy.size > 0:
+        here, there = interaction.cell[site, 3], interaction.cell[other, 3]
+        return interaction.energy[here, _offset(interaction, site, other) + there]
+    for p in range(interaction.pair_offset[site], interaction.pair_offset[site + 1]):
+        if interaction.pair_site[p] == other:
+            return interaction.pair_energy[p]
+    return 0.0
 
-    Parameters
-    ----------
-    sites : Sites
-    energy : (n_sites,) float64, eV
-        With all ions. The sites' own energies are added in place.
-    twice_kT : float, eV
-    factor : (n_sites,) float64
-        Modified in place; zero where there is no old one.
-    reference : (n_species,) float64, eV
-        Mean energy of the sites of each species, modified in place.
-    drift : (1,) float64, eV
-        Modified in place.
+
+@jit
+def rebuild(tables, ions, drift):
+    """Compute the factor of every site from the ions' places and return the largest |exponent|.
+
+    The factors and `reference`, now the mean energy of the sites of each species, are modified in place; `drift`, (1,)
+    eV, is raised in place to the largest change of a site's energy.
     """
-    n_species = len(reference)
-    mean, number = np.zeros(n_species), np.zeros(n_species)
+    sites, twice_kT, factor, reference = tables.sites, tables.twice_kT, ions.configuration.factor, ions.reference
+    energy = interaction_energy(tables.interaction, ions.configuration.site)
+    mean, number = np.zeros(len(reference)), np.zeros(len(reference))
     for j in range(len(energy)):
         energy[j] += sites.energy[sites.sublattice[j]]
         p = sites.species[j]
         mean[p] += energy[j]
         number[p] += 1.0
-        if factor[j] != 0.0:
-            change = abs(reference[p] - twice_kT * math.log(factor[j]) - energy[j])
-            if not change <= drift[0]:
-                drift[0] = change
-    for p in range(n_species):
+        change = abs(reference[p] - twice_kT * math.log(factor[j]) - energy[j])
+        if not change <= drift[0]:
+            drift[0] = change
+    for p in range(len(reference)):
         reference[p] = mean[p] / number[p] if number[p] > 0.0 else 0.0
     largest = 0.0
     for j in range(len(energy)):
@@ -163,10 +271,8 @@ def _leaving_rate(site, factor, blocked, hops):
 @jit
 def renew_rates(hops, configuration, movers):
     """Rate of every mover and their sum in this order, 1/s; `movers.rate` is modified in place."""
-    site, factor, blocked, ion, rate = (
-        configuration.site, configuration.factor, configuration.blocked, movers.ion, movers.rate
-    )  # fmt: skip
-    total = 0.0
+    site, factor, blocked = configuration.site, configuration.factor, configuration.blocked
+    ion, rate, total = movers.ion, movers.rate, 0.0
     for m in range(len(ion)):
         rate[m] = _leaving_rate(np.uint64(site[ion[m]]), factor, blocked, hops)
         total += rate[m]
@@ -195,22 +301,14 @@ def _renew_rates_nearby(tables, configuration, movers, old, new, event):
             _renew_around(hops, configuration, movers, np.int64(exclusions.site[e]), event)
         for p in range(interaction.pair_offset[site], interaction.pair_offset[site + 1]):
             _renew_around(hops, configuration, movers, np.int64(interaction.pair_site[p]), event)
-    total = 0.0
-    for m in range(len(movers.rate)):
-        total += movers.rate[m]
-    return total
+    return movers.rate.sum()
 
 
 @jit
 def _choose(hops, configuration, movers, x):
-    """Ion and hop at the place `x` of the running sum of all rates; never one of zero rate.
+    """Ion, and number of a hop from its site, at the place `x` of the running sum of all rates; never of zero rate.
 
     The sum over the movers runs in the order of `renew_rates`, so that x below the total always meets a mover.
-
-    Returns
-    -------
-    ion, k : int
-        The k-th hop from the ion's site.
     """
     rate = movers.rate
     chosen, below = -1, 0.0
@@ -239,15 +337,15 @@ def _choose(hops, configuration, movers, x):
 
 
 @jit
-def _count_hop(hops, ions, ion, old, k):
-    """Enter the k-th hop from `old` into the ion's image and the statistics; `ions` is modified in place."""
+def _count_hop(hops, ions, orbit_hops, ion, old, k):
+    """Enter the k-th hop from `old` into the ion's image and the statistics; both are modified in place."""
     hop, unit = np.int64(hops.first[old]) + k, np.int64(hops.unit[old]) + k
     for axis in range(3):
         ions.image[ion, axis] += hops.wrap[hop, axis]
     orbit, last = hops.orbit[unit], ions.last_hop[ion]
-    ions.orbit_events[orbit] += 1
+    orbit_hops[0, orbit] += 1
     if last >= 0 and hops.reverse[last] == unit:
-        ions.orbit_returns[orbit] += 1
+        orbit_hops[1, orbit] += 1
     ions.last_hop[ion] = unit
     ions.events[0] += 1
 
@@ -255,23 +353,22 @@ def _count_hop(hops, ions, ion, old, k):
 @jit
 def positions(sites, site, image):
     """Unwrapped places of all ions, from integers, (n_ions, 3), Å."""
-    place = np.empty((len(site), 3))
+    place = sites.position[site]
     for ion in range(len(place)):
         for axis in range(3):
-            place[ion, axis] = sites.position[site[ion], axis]
             for k in range(3):
                 place[ion, axis] += image[ion, k] * sites.supercell[k, axis]
     return place
 
 
 @jit
-def configuration_energy(sites, configuration, species, reference, twice_kT):
+def configuration_energy(tables, ions):
     """Energy of the configuration from the kept factors, Σ F + ½ Σ_{i≠j} e_ij, eV."""
-    energy = 0.0
+    sites, configuration, energy = tables.sites, ions.configuration, 0.0
     for ion in range(len(configuration.site)):
         site = configuration.site[ion]
         sublattice = sites.sublattice[site]
-        both = reference[species[ion]] - twice_kT * math.log(configuration.factor[site])
+        both = ions.reference[ions.species[ion]] - tables.twice_kT * math.log(configuration.factor[site])
         energy += 0.5 * (both + sites.energy[sublattice] - sites.own_energy[sublattice])
     return energy
 
@@ -282,10 +379,7 @@ def _correlate(history, square, origins, index, place, species):
     n_levels, width = history.shape[0], history.shape[1]
     entry = index
     for level in range(n_levels):
-        now = history[level, entry % width]
-        for ion in range(len(place)):
-            for axis in range(3):
-                now[ion, axis] = place[ion, axis]
+        history[level, entry % width] = place
         shortest = 1 if level == 0 else width // 2 + 1
         for lag in range(shortest, min(width - 1, entry) + 1):
             before = history[level, (entry - lag) % width]
@@ -307,17 +401,12 @@ def _record(tables, ions, sampler):
     for ion in range(len(place)):
         for axis in range(3):
             sampler.displacement[index, ions.species[ion], axis] += place[ion, axis] - sampler.start[ion, axis]
-    sampler.events[index] = ions.events[0] - sampler.first_event[0]
-    sampler.energy[index] = configuration_energy(
-        tables.sites, ions.configuration, ions.species, ions.reference, tables.twice_kT
-    )
+    sampler.events[index] = ions.events[0] - sampler.first_event
+    sampler.energy[index] = configuration_energy(tables, ions)
     _correlate(sampler.history, sampler.square, sampler.origins, index, place, ions.species)
     if sampler.frame_every > 0 and index % sampler.frame_every == 0:
-        frame = index // sampler.frame_every
-        for ion in range(len(place)):
-            sampler.frame_site[frame, ion] = site[ion]
-            for axis in range(3):
-                sampler.frame_image[frame, ion, axis] = ions.image[ion, axis]
+        sampler.frame_site[index // sampler.frame_every] = site
+        sampler.frame_image[index // sampler.frame_every] = ions.image
     sampler.next_sample[0] += 1
 
 
@@ -329,35 +418,21 @@ def advance(tables, ions, sampler, last_event, rng):
     clock, the second its ion and hop. A sample at t is of the state that holds at t.
     Bortz, Kalos, Lebowitz, J. Comput. Phys. 17, 10 (1975); Gillespie, J. Comput. Phys. 22, 403 (1976).
 
-    Parameters
-    ----------
-    tables : Tables
-    ions : Ions
-        Modified in place.
-    sampler : Sampler
-        Modified in place; without sample times only `last_event` and a blocked state end the loop.
-    last_event : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    status : DONE, PAUSED at `last_event`, BLOCKED (no hop is open, no sample is due) or OVERFLOW (factors out of range)
+    `ions` and `sampler` are modified in place; without sample times only `last_event` and a blocked state end the loop.
+    Returns DONE, PAUSED at `last_event`, BLOCKED (no hop is open, no sample is due) or OVERFLOW (factors out of range).
     """
     interaction, exclusions, hops = tables.interaction, tables.exclusions, tables.hops
     configuration, movers, clock, events = ions.configuration, ions.movers, ions.clock, ions.events
-    n_samples = len(sampler.time)
-    short_ranged = interaction.factor.size == 0
+    n_samples, orbit_hops = len(sampler.time), sampler.orbit_hops
     total = renew_rates(hops, configuration, movers)
     movers.renewed[:] = -1
     while events[0] < last_event:
-        if not total < np.inf:
-            return OVERFLOW
         if np.isnan(clock[1]):
             clock[1] = clock[0] - math.log1p(-rng.random()) / total if total > 0.0 else np.inf
-        while sampler.next_sample[0] < n_samples and sampler.time[sampler.next_sample[0]] < clock[1]:
+        while sampler.next_sample[0] < n_samples and sampler.begin + sampler.time[sampler.next_sample[0]] < clock[1]:
             _record(tables, ions, sampler)
         if n_samples > 0 and sampler.next_sample[0] == n_samples:
-            clock[0] = sampler.time[n_samples - 1]
+            clock[0] = sampler.begin + sampler.time[n_samples - 1]
             return DONE
         if clock[1] == np.inf:
             return BLOCKED
@@ -365,13 +440,15 @@ def advance(tables, ions, sampler, last_event, rng):
         old = np.int64(configuration.site[ion])
         new = np.int64(hops.target[hops.first[old] + k])
         _relocate(interaction, exclusions, configuration, ion, old, new)
-        _count_hop(hops, ions, ion, old, k)
+        if not 0.0 < configuration.factor[new] < np.inf:
+            return OVERFLOW
+        _count_hop(hops, ions, orbit_hops, ion, old, k)
         clock[0], clock[1] = clock[1], np.nan
         if events[0] % tables.rebuild_every == 0:
-            energy = interaction_energy(interaction, configuration.site)
-            rebuild(tables.sites, energy, tables.twice_kT, configuration.factor, ions.reference, ions.drift)
+            if not rebuild(tables, ions, sampler.drift) < LARGEST_EXPONENT:
+                return OVERFLOW
             total = renew_rates(hops, configuration, movers)
-        elif short_ranged:
+        elif interaction.factor.size == 0:
             total = _renew_rates_nearby(tables, configuration, movers, old, new, events[0])
         else:
             total = renew_rates(hops, configuration, movers)
@@ -388,46 +465,18 @@ def _excludes(exclusions, site, other):
 
 
 @jit
-def _pair_energy(interaction, site, other):
-    """Energy of an ion on `site` with an ion on `other`, its own images where they are the same, eV."""
-    if interaction.energy.size > 0:
-        here, there, n = interaction.cell[site], interaction.cell[other], interaction.repeats
-        cell = (((there[0] - here[0]) % n[0]) * n[1] + (there[1] - here[1]) % n[1]) * n[2] + (there[2] - here[2]) % n[2]
-        return interaction.energy[here[3], cell * len(interaction.energy) + there[3]]
-    for p in range(interaction.pair_offset[site], interaction.pair_offset[site + 1]):
-        if interaction.pair_site[p] == other:
-            return interaction.pair_energy[p]
-    return 0.0
-
-
-@jit
-def equilibrate(tables, ions, n_trials, rng):
+def equilibrate(tables, ions, accepted, drift, n_trials, rng):
     """Metropolis Monte Carlo: a random ion to a random site of its species, accepted with min(1, exp(-ΔE/kT)).
 
     The stationary distribution is Boltzmann's whatever the barriers between the sites, because both directions are
     proposed equally often. N. Metropolis et al., J. Chem. Phys. 21, 1087 (1953).
 
-    Parameters
-    ----------
-    tables : Tables
-    ions : Ions
-        Modified in place; images and clock stay.
-    n_trials : int
-    rng : numpy.random.Generator
-
-    Returns
-    -------
-    accepted : int
+    `ions`, but for images and clock, `accepted` and `drift` are modified in place; `accepted`, (1,), counts the moves
+    over all calls and decides when the factors are rebuilt. Returns DONE or OVERFLOW (factors out of range).
     """
-    sites, interaction, exclusions, configuration = (
-        tables.sites,
-        tables.interaction,
-        tables.exclusions,
-        ions.configuration,
-    )
-    n_sublattices, n_ions = len(sites.energy), len(ions.species)
+    sites, interaction, exclusions = tables.sites, tables.interaction, tables.exclusions
+    configuration, n_ions, n_sublattices = ions.configuration, len(ions.species), len(sites.energy)
     n_cells = len(sites.species) // n_sublattices
-    accepted = 0
     for _ in range(n_trials):
         ion = int(rng.random() * n_ions)
         species = ions.species[ion]
@@ -440,10 +489,11 @@ def equilibrate(tables, ions, n_trials, rng):
             continue
         own_field = (_pair_energy(interaction, old, new) - _pair_energy(interaction, old, old)) / tables.twice_kT
         r = configuration.factor[new] / configuration.factor[old] * math.exp(own_field)
+        if not r < np.inf:
+            return OVERFLOW
         if u < r * r:
             _relocate(interaction, exclusions, configuration, ion, old, new)
-            accepted += 1
-            if accepted % tables.rebuild_every == 0:
-                energy = interaction_energy(interaction, configuration.site)
-                rebuild(sites, energy, tables.twice_kT, configuration.factor, ions.reference, ions.drift)
-    return accepted
+            accepted[0] += 1
+            if accepted[0] % tables.rebuild_every == 0 and not rebuild(tables, ions, drift) < LARGEST_EXPONENT:
+                return OVERFLOW
+    return DONE

@@ -1,4 +1,8 @@
-"""Energies and rates of one configuration in plain NumPy: what the kernels must agree with."""
+"""Energies and rates of one configuration in plain NumPy: the twin of the kernels that the tests hold them against.
+
+The engine never calls it. It computes everything from the ions' places alone, and says each formula once as it is
+written in a paper.
+"""
 
 from __future__ import annotations
 
@@ -8,43 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc.state import State
+from kmc.tables import Conditions
 from lattice.supercell import Lattice
-from structures.checks import as_array
-from structures.errors import InputError
-from structures.units import BOLTZMANN
-
-
-@dataclass(frozen=True, eq=False, slots=True)
-class Conditions:
-    """Temperature, attempt frequency and field.
-
-    Attributes
-    ----------
-    temperature : float, K
-    attempt_frequency : float, 1/s
-    field : (3,) float64, V/Å
-
-    Raises
-    ------
-    InputError
-        If the temperature or the attempt frequency is not positive.
-    """
-
-    temperature: float
-    attempt_frequency: float
-    field: NDArray[np.float64]
-
-    def __post_init__(self) -> None:
-        for name in ("temperature", "attempt_frequency"):
-            value = getattr(self, name)
-            if not (np.isfinite(value) and value > 0):
-                raise InputError(f"{name} must be positive; got {value}")
-        object.__setattr__(self, "field", as_array(self.field, "field", np.float64, (3,)))
-
-    @property
-    def kT(self) -> float:  # noqa: N802
-        """Thermal energy, eV."""
-        return BOLTZMANN * self.temperature
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc.tables import Sampler
+from kmc.kernels import Sampler, Tables, positions
+from kmc.state import State
 from structures.errors import InputError
 
 N_LAGS = 16
@@ -90,44 +91,38 @@ def time_grid(until: float, n_samples: int) -> NDArray[np.float64]:
     return until * (np.arange(n_samples + 1) / n_samples)
 
 
-def empty_sampler(
-    time: NDArray[np.float64],
-    start: NDArray[np.float64],
-    n_species: int,
-    *,
-    first_event: int = 0,
-    frame_every: int = 0,
-) -> Sampler:
-    """Allocate the arrays that the event loop fills.
+def empty_sampler(time: NDArray[np.float64], tables: Tables, state: State, *, frame_every: int = 0) -> Sampler:
+    """Allocate the arrays that the event loop fills from the present state on.
 
     Parameters
     ----------
     time : (n_times,) float64, s
-        On the simulation's clock; may be empty.
-    start : (n_ions, 3) float64, Å
-        Positions that displacements are counted from.
-    n_species : int
-    first_event : int
-        Event count at the start.
+        From now; may be empty.
+    tables : Tables
+    state : State
     frame_every : int
         Keep the ions' places at every so many samples; 0 keeps none.
     """
-    n_times, n_ions = len(time), len(start)
+    n_times, n_ions, n_species = len(time), state.n_ions, len(tables.sites.first) - 1
+    n_orbits = int(tables.hops.orbit.max(initial=-1)) + 1
     n_levels = 1
     while (n_times - 1) >> n_levels > N_LAGS // 2:
         n_levels += 1
     n_frames = -(-n_times // frame_every) if frame_every > 0 else 0
     return Sampler(
+        begin=state.time,
+        first_event=state.n_events,
         time=time,
         next_sample=np.zeros(1, np.int64),
-        start=start,
-        first_event=np.array([first_event], np.int64),
+        start=positions(tables.sites, state.ion_site, state.ion_image),
         displacement=np.zeros((n_times, n_species, 3)),
         events=np.zeros(n_times, np.int64),
         energy=np.zeros(n_times),
         history=np.zeros((n_levels, N_LAGS + 1, n_ions, 3)),
         square=np.zeros((n_levels, N_LAGS + 1, n_species, 3)),
         origins=np.zeros((n_levels, N_LAGS + 1), np.int64),
+        orbit_hops=np.zeros((2, n_orbits), np.int64),
+        drift=np.zeros(1),
         frame_every=frame_every,
         frame_site=np.zeros((n_frames, n_ions), np.int32),
         frame_image=np.zeros((n_frames, n_ions, 3), np.int32),
@@ -135,15 +130,13 @@ def empty_sampler(
 
 
 def mean_square_displacement(
-    sampler: Sampler, step: float, counts: NDArray[np.int64]
+    sampler: Sampler, counts: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.int64]]:
     """Lags (L,) s, mean square displacements (L, n_species, 3) Å² and their origins (L,) from the filled correlators.
 
     Parameters
     ----------
     sampler : Sampler
-    step : float, s
-        Of the time grid.
     counts : (n_species,) int64
         Ions of every species.
     """
@@ -152,4 +145,4 @@ def mean_square_displacement(
     weight = origins[:, None] * counts.astype(np.float64)
     weight[:, counts == 0] = np.nan
     msd = sampler.square[level, lag] / weight[:, :, None]
-    return np.asarray(step * (lag * 2**level), np.float64), msd, origins
+    return np.asarray(sampler.time[1] * (lag * 2**level), np.float64), msd, origins

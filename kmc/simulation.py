@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kmc import kernels
-from kmc.rates import Conditions
+from kmc.kernels import LARGEST_EXPONENT, Ions, Sampler
 from kmc.sampling import Frames, Samples, empty_sampler, mean_square_displacement, time_grid
 from kmc.state import State, species_counts
-from kmc.tables import LARGEST_EXPONENT, Ions, Sampler, prepare_tables, workspace
+from kmc.tables import Conditions, prepare_tables, workspace
 from lattice.supercell import Lattice
 from structures.errors import InputError
 
 REBUILD_EVERY = 2**17  # events between two full recounts of the site factors
-_BLOCK = 2**16  # events between two returns to Python
+_BLOCK = 2**15  # events between two returns to Python
+_TRIALS = 2**17  # trial moves between two returns to Python
 _LARGEST_DRIFT = 1e-6  # eV
+_NO_TIMES = np.zeros(0)
 
 Progress = Callable[[str, float], None]
 
@@ -60,19 +62,18 @@ class Simulation:
         if len(state.occupant) != lattice.n_sites:
             raise ValueError(f"state must have {lattice.n_sites} sites like the lattice; got {len(state.occupant)}")
         self._tables = prepare_tables(lattice, self.conditions, rebuild_every)
-        self._n_species = len(lattice.network.species)
         fresh = state.site_factor.size == 0
         if fresh:
-            state.site_factor = np.zeros(lattice.n_sites)
+            state.site_factor = np.ones(lattice.n_sites)
         self._ions = workspace(state, self._tables)
         if fresh:
-            self._rebuild()
+            self._rebuild(np.zeros(1))
         elif not self.drift() < _LARGEST_DRIFT:
             raise ValueError(
                 f"state must come from this lattice and temperature; its site energies differ by {self.drift():.2g} eV"
             )
 
-    def equilibrate(self, sweeps: int) -> float:
+    def equilibrate(self, sweeps: int, *, progress: Progress | None = None) -> float:
         """Bring all ions, frozen ones included, to equilibrium by Metropolis moves to any site; the clock stands still.
 
         The result has the Boltzmann distribution of the temperature (without the field) whatever the barriers.
@@ -81,31 +82,41 @@ class Simulation:
         ----------
         sweeps : int
             Trial moves per ion.
+        progress : callable, optional
+            Called between kernels with a text and the fraction done.
 
         Returns
         -------
         float
             Share of accepted moves.
+
+        Raises
+        ------
+        FloatingPointError
+            If the kept site energies drift away from their recount.
         """
         trials = int(sweeps) * self.state.n_ions
-        accepted = 0
-        self._ions.clock[1] = np.nan
-        for first in range(0, trials, 16 * _BLOCK):
-            count = min(16 * _BLOCK, trials - first)
-            accepted += kernels.equilibrate(self._tables, self._ions, count, self.state.rng)
+        accepted, drift = np.zeros(1, np.int64), np.zeros(1)
         self.state.ion_last_hop[:] = -1
-        self._rebuild()
+        self._ions.clock[1] = np.nan
         self._hand_back()
-        return accepted / trials if trials else 0.0
+        for first in range(0, trials, _TRIALS):
+            last = min(first + _TRIALS, trials)
+            status = kernels.equilibrate(self._tables, self._ions, accepted, drift, last - first, self.state.rng)
+            _refuse_overflow(status)
+            if progress is not None:
+                progress("equilibration", last / trials)
+        self._rebuild(drift)
+        _refuse_drift(float(drift[0]))
+        return float(accepted[0]) / trials if trials else 0.0
 
     def step(self, n_events: int = 1) -> int:
         """Make so many hops without sampling; the number made is smaller if no hop is open any more."""
         before = self.state.n_events
-        nothing = empty_sampler(np.zeros(0), np.zeros((self.state.n_ions, 3)), self._n_species)
-        self._advance(self._ions, nothing, before + n_events)
+        self.advance(empty_sampler(_NO_TIMES, self._tables, self.state), n_events)
         return self.state.n_events - before
 
-    def estimate_rate(self, n_events: int) -> float:
+    def estimate_rate(self, n_events: int, *, progress: Progress | None = None) -> float:
         """Hops per second, measured on so many hops of a copy; 0 if the copy is blocked before.
 
         The copy has random numbers of its own and the state stays as it is: the length of a run that is chosen by this
@@ -114,11 +125,14 @@ class Simulation:
         copy = self.state.copy()
         copy.rng = np.random.Generator(self.state.rng.bit_generator.jumped())  # type: ignore[attr-defined]
         copy.next_time = np.nan
-        ions = workspace(copy, self._tables)
-        nothing = empty_sampler(np.zeros(0), np.zeros((copy.n_ions, 3)), self._n_species)
-        status = self._loop(ions, nothing, copy.n_events + n_events, copy.rng)
+        ions, first = workspace(copy, self._tables), copy.n_events
+        sampler, made = empty_sampler(_NO_TIMES, self._tables, copy), 0
+        for _ in self._blocks(ions, sampler, first + n_events, copy.rng):
+            made = int(ions.events[0]) - first
+            if progress is not None:
+                progress("rate", made / n_events)
         elapsed = float(ions.clock[0]) - copy.time
-        return 0.0 if status == kernels.BLOCKED or elapsed <= 0.0 else n_events / elapsed
+        return n_events / elapsed if made == n_events and elapsed > 0.0 else 0.0
 
     def run(self, until: float, n_samples: int, *, frame_every: int = 0, progress: Progress | None = None) -> Samples:
         """Simulate for a physical time and sample on a uniform grid; a sample is of the state that holds at its time.
@@ -132,7 +146,7 @@ class Simulation:
         frame_every : int
             Keep the places of all ions at every so many samples; 0 keeps none.
         progress : callable, optional
-            Called with a text and the fraction done.
+            Called between kernels with a text and the fraction done.
 
         Raises
         ------
@@ -141,38 +155,78 @@ class Simulation:
         FloatingPointError
             If the kept site energies drift away from their recount.
         """
-        grid = time_grid(until, n_samples)
-        start = kernels.positions(self._tables.sites, self.state.ion_site, self.state.ion_image)
-        sampler = empty_sampler(
-            self.state.time + grid,
-            start,
-            self._n_species,
-            first_event=self.state.n_events,
-            frame_every=frame_every,
-        )
-        for counter in (self._ions.orbit_events, self._ions.orbit_returns, self._ions.drift):
-            counter[:] = 0
-        self._advance(self._ions, sampler, np.iinfo(np.int64).max, progress)
-        drift = max(float(self._ions.drift[0]), self.drift())
-        if not drift < _LARGEST_DRIFT:
-            raise FloatingPointError(
-                f"site energies must stay within {_LARGEST_DRIFT:g} eV of their recount; got {drift:g}"
-            )
-        counts = species_counts(self.state, self._n_species)
-        lag, msd, origins = mean_square_displacement(sampler, until / n_samples, counts)
+        sampler = self.begin(until, n_samples, frame_every=frame_every)
+        self.advance(sampler, progress=progress)
+        return self.finish(sampler)
+
+    def begin(self, until: float, n_samples: int, *, frame_every: int = 0) -> Sampler:
+        """Start a run, see `run`, that `advance` takes further in parts.
+
+        State and sampler together are a checkpoint: stored with `kmc.trajectory.write_checkpoint` after any part, they
+        go on in another Simulation as if nothing had been in between, to the last bit.
+        """
+        return empty_sampler(time_grid(until, n_samples), self._tables, self.state, frame_every=frame_every)
+
+    def advance(self, sampler: Sampler, n_events: int | None = None, *, progress: Progress | None = None) -> bool:
+        """Take a run further by so many hops, or to its end; the sampler is changed in place.
+
+        Returns
+        -------
+        bool
+            Whether all samples are taken.
+
+        Raises
+        ------
+        ValueError
+            If the sampler does not belong to this simulation.
+        """
+        fresh = empty_sampler(_NO_TIMES, self._tables, self.state)
+        for name in ("start", "orbit_hops"):
+            here, given = getattr(fresh, name).shape, getattr(sampler, name).shape
+            if here != given:
+                raise ValueError(f"sampler must be of this simulation with {name} of shape {here}; got {given}")
+        n_times = len(sampler.time)
+        if 0 < n_times == sampler.next_sample[0]:
+            return True
+        last = np.iinfo(np.int64).max if n_events is None else self.state.n_events + n_events
+        try:
+            for _ in self._blocks(self._ions, sampler, last, self.state.rng):
+                if progress is not None:
+                    progress("events", float(sampler.next_sample[0]) / max(n_times, 1))
+        finally:
+            self._hand_back()
+        return bool(sampler.next_sample[0] == n_times)
+
+    def finish(self, sampler: Sampler) -> Samples:
+        """Give what a run has measured.
+
+        Raises
+        ------
+        ValueError
+            If samples are missing.
+        FloatingPointError
+            If the kept site energies drift away from their recount.
+        """
+        taken, wanted = int(sampler.next_sample[0]), len(sampler.time)
+        if taken < wanted:
+            raise ValueError(f"run must have all its {wanted} samples; got {taken}")
+        drift = max(float(sampler.drift[0]), self.drift())
+        _refuse_drift(drift)
+        lag, msd, origins = mean_square_displacement(sampler, species_counts(self.state, sampler.displacement.shape[1]))
+        frames = Frames(sampler.frame_every, sampler.frame_site, sampler.frame_image)
         return Samples(
-            time=grid,
+            time=sampler.time,
             displacement=sampler.displacement,
             events=sampler.events,
             energy=sampler.energy,
             lag=lag,
             msd=msd,
             origins=origins,
-            hop_orbit_events=self._ions.orbit_events.copy(),
-            hop_orbit_returns=self._ions.orbit_returns.copy(),
+            hop_orbit_events=sampler.orbit_hops[0],
+            hop_orbit_returns=sampler.orbit_hops[1],
             drift=drift,
             blocked=bool(self.state.next_time == np.inf),
-            frames=Frames(frame_every, sampler.frame_site, sampler.frame_image) if frame_every > 0 else None,
+            frames=frames if sampler.frame_every > 0 else None,
         )
 
     def positions(self) -> NDArray[np.float64]:
@@ -181,21 +235,14 @@ class Simulation:
 
     def energy(self) -> float:
         """Energy of the configuration, Σ F_i + ½ Σ_{i≠j} e_ij, from the kept site energies, eV."""
-        return float(
-            kernels.configuration_energy(
-                self._tables.sites,
-                self._ions.configuration,
-                self.state.ion_species,
-                self.state.reference,
-                self._tables.twice_kT,
-            )
-        )
+        return float(kernels.configuration_energy(self._tables, self._ions))
 
     def site_interaction(self) -> NDArray[np.float64]:
         """Energy V of an ion on every site with all ions, as it is kept, (n_sites,), eV; q φ_j for Coulomb."""
         reference = self.state.reference[self._tables.sites.species]
         free_energy = np.tile(self._tables.sites.energy, self.lattice.n_cells)
-        return np.asarray(reference - self._tables.twice_kT * np.log(self.state.site_factor) - free_energy)
+        with np.errstate(divide="ignore"):  # a factor that went down to zero is found by `drift`
+            return np.asarray(reference - self._tables.twice_kT * np.log(self.state.site_factor) - free_energy)
 
     def mover_rates(self) -> tuple[NDArray[np.float64], float]:
         """Rate of leaving its site of every mobile ion, (n_movers,), and their sum, 1/s."""
@@ -207,35 +254,33 @@ class Simulation:
         recount = kernels.interaction_energy(self._tables.interaction, self.state.ion_site)
         return float(np.abs(recount - self.site_interaction()).max(initial=0.0))
 
-    def _rebuild(self) -> None:
-        state, tables = self.state, self._tables
-        energy = kernels.interaction_energy(tables.interaction, state.ion_site)
-        largest = kernels.rebuild(
-            tables.sites, energy, tables.twice_kT, state.site_factor, state.reference, self._ions.drift
-        )
+    def _rebuild(self, drift: NDArray[np.float64]) -> None:
+        largest = kernels.rebuild(self._tables, self._ions, drift)
         if not largest < LARGEST_EXPONENT:
             raise InputError(
                 f"site energies must lie within {LARGEST_EXPONENT:g} x 2kT of their mean; "
                 f"got {largest:.0f} x 2kT at {self.conditions.temperature:g} K"
             )
 
-    def _advance(self, ions: Ions, sampler: Sampler, last_event: int, progress: Progress | None = None) -> None:
-        self._loop(ions, sampler, last_event, self.state.rng, progress)
-        self._hand_back()
-
-    def _loop(
-        self, ions: Ions, sampler: Sampler, last_event: int, rng: np.random.Generator, progress: Progress | None = None
-    ) -> int:
-        while True:
+    def _blocks(self, ions: Ions, sampler: Sampler, last_event: int, rng: np.random.Generator) -> Iterator[int]:
+        """Run to the end of the samples or to an event count, and give the kernel's status every now and then."""
+        status = kernels.PAUSED
+        while status == kernels.PAUSED and ions.events[0] < last_event:
             block = min(last_event, int(ions.events[0]) + _BLOCK)
             status = int(kernels.advance(self._tables, ions, sampler, block, rng))
-            if status == kernels.OVERFLOW:
-                raise FloatingPointError("site factors left the range of floating-point numbers between two recounts")
-            if progress is not None:
-                progress("events", float(sampler.next_sample[0]) / max(len(sampler.time), 1))
-            if status != kernels.PAUSED or ions.events[0] >= last_event:
-                return status
+            _refuse_overflow(status)
+            yield status
 
     def _hand_back(self) -> None:
         self.state.time, self.state.next_time = (float(t) for t in self._ions.clock)
         self.state.n_events = int(self._ions.events[0])
+
+
+def _refuse_overflow(status: int) -> None:
+    if status == kernels.OVERFLOW:
+        raise FloatingPointError("site factors left the range of floating-point numbers between two recounts")
+
+
+def _refuse_drift(drift: float) -> None:
+    if not drift < _LARGEST_DRIFT:
+        raise FloatingPointError(f"site energies must be within {_LARGEST_DRIFT:g} eV of their recount; got {drift:g}")

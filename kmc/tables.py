@@ -1,133 +1,62 @@
-"""The arrays as the kernels take them: what is fixed at one temperature, what changes, and what samples."""
+"""Conditions, and the arrays of a lattice and a state in the form that the kernels take."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc.rates import Conditions
+from kmc.kernels import (
+    LARGEST_EXPONENT,
+    Configuration,
+    Exclusions,
+    Hops,
+    Interaction,
+    Ions,
+    Movers,
+    Sites,
+    Tables,
+)
 from kmc.state import State
 from lattice.supercell import Lattice, cell_coordinates
+from structures.checks import as_array
 from structures.errors import InputError
-
-LARGEST_EXPONENT = 300.0  # of a factor; products of two must stay below exp(709)
-
-
-class Sites(NamedTuple):
-    """Sites of the supercell at one temperature."""
-
-    species: NDArray[np.int32]  # (n_sites,)
-    sublattice: NDArray[np.int32]  # (n_sites,)
-    energy: NDArray[np.float64]  # (n_sublattices,) eV, free energy
-    own_energy: NDArray[np.float64]  # (n_sublattices,) eV, of an ion with its own images
-    position: NDArray[np.float64]  # (n_sites, 3) Å
-    supercell: NDArray[np.float64]  # (3, 3) Å
-    first: NDArray[np.int64]  # (n_species + 1,) first sublattice of each species
+from structures.units import BOLTZMANN
 
 
-class Interaction(NamedTuple):
-    """Energies of pairs of ions and their factors exp(-energy/2kT); the dense ones or the listed ones are empty."""
+@dataclass(frozen=True, eq=False, slots=True)
+class Conditions:
+    """Temperature, attempt frequency and field.
 
-    repeats: NDArray[np.int64]  # (3,)
-    cell: NDArray[np.int32]  # (n_sites, 4): cell coordinates and sublattice
-    energy: NDArray[np.float64]  # (n_sublattices, n_sites or 0) eV, by cell offset and sublattice of the other site
-    factor: NDArray[np.float64]  # the same shape
-    pair_offset: NDArray[np.int64]  # (n_sites + 1,)
-    pair_site: NDArray[np.int32]  # (n_pairs,)
-    pair_energy: NDArray[np.float64]  # (n_pairs,) eV
-    pair_factor: NDArray[np.float64]  # (n_pairs,)
+    Attributes
+    ----------
+    temperature : float, K
+    attempt_frequency : float, 1/s
+    field : (3,) float64, V/Å
 
-
-class Exclusions(NamedTuple):
-    """Sites that an ion forbids, its own apart."""
-
-    offset: NDArray[np.int64]  # (n_sites + 1,)
-    site: NDArray[np.int32]  # (n_exclusions,)
-
-
-class Hops(NamedTuple):
-    """Hops by origin and their constants, nu w min(1, r², K r) = min(top, min(square x, linear) x) with x = g_j/g_i.
-
-    The constants belong to the hops of the network: the k-th hop of site i has number first[i] + k in the supercell
-    and unit[i] + k in the network.
+    Raises
+    ------
+    InputError
+        If the temperature or the attempt frequency is not positive.
     """
 
-    first: NDArray[np.uint32]  # (n_sites,)
-    unit: NDArray[np.uint32]  # (n_sites,)
-    degree: NDArray[np.uint32]  # (n_sites,) number of hops
-    target: NDArray[np.uint32]  # (n_hops,)
-    wrap: NDArray[np.int8]  # (n_hops, 3)
-    own: NDArray[np.int16]  # (n_unit_hops,) 1 if the origin excludes the target, else 0
-    top: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w
-    linear: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w K c
-    square: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w c²
-    orbit: NDArray[np.int32]  # (n_unit_hops,)
-    reverse: NDArray[np.int64]  # (n_unit_hops,)
+    temperature: float
+    attempt_frequency: float
+    field: NDArray[np.float64]
 
+    def __post_init__(self) -> None:
+        for name in ("temperature", "attempt_frequency"):
+            value = getattr(self, name)
+            if not (np.isfinite(value) and value > 0):
+                raise InputError(f"{name} must be positive; got {value}")
+        object.__setattr__(self, "field", as_array(self.field, "field", np.float64, (3,)))
 
-class Tables(NamedTuple):
-    """What does not change during a simulation."""
-
-    sites: Sites
-    interaction: Interaction
-    exclusions: Exclusions
-    hops: Hops
-    twice_kT: float  # noqa: N815  # eV
-    rebuild_every: int
-
-
-class Configuration(NamedTuple):
-    """Where the ions are and what follows from it for every site; arrays of a State."""
-
-    site: NDArray[np.int32]  # (n_ions,)
-    occupant: NDArray[np.int32]  # (n_sites,)
-    blocked: NDArray[np.int16]  # (n_sites,)
-    factor: NDArray[np.float64]  # (n_sites,)
-
-
-class Movers(NamedTuple):
-    """Ions that hop, and their rates; workspace."""
-
-    ion: NDArray[np.int32]  # (n_movers,)
-    of_ion: NDArray[np.int32]  # (n_ions,) place in `ion`, or -1
-    rate: NDArray[np.float64]  # (n_movers,) 1/s
-    renewed: NDArray[np.int64]  # (n_movers,) event at which the rate was computed
-
-
-class Ions(NamedTuple):
-    """What changes: the arrays of a State, workspace and counters."""
-
-    configuration: Configuration
-    movers: Movers
-    species: NDArray[np.int32]  # (n_ions,)
-    image: NDArray[np.int32]  # (n_ions, 3)
-    last_hop: NDArray[np.int32]  # (n_ions,)
-    reference: NDArray[np.float64]  # (n_species,) eV
-    clock: NDArray[np.float64]  # (2,) s: time, next_time
-    events: NDArray[np.int64]  # (1,)
-    drift: NDArray[np.float64]  # (1,) eV, the worst found by a rebuild
-    orbit_events: NDArray[np.int64]  # (n_orbits,)
-    orbit_returns: NDArray[np.int64]  # (n_orbits,)
-
-
-class Sampler(NamedTuple):
-    """Samples on a grid of times, and multiple-tau correlators; see kmc/sampling.py."""
-
-    time: NDArray[np.float64]  # (n_samples,) s on the simulation's clock
-    next_sample: NDArray[np.int64]  # (1,)
-    start: NDArray[np.float64]  # (n_ions, 3) Å
-    first_event: NDArray[np.int64]  # (1,)
-    displacement: NDArray[np.float64]  # (n_samples, n_species, 3) Å
-    events: NDArray[np.int64]  # (n_samples,)
-    energy: NDArray[np.float64]  # (n_samples,) eV
-    history: NDArray[np.float64]  # (n_levels, n_lags + 1, n_ions, 3) Å, ring buffers
-    square: NDArray[np.float64]  # (n_levels, n_lags + 1, n_species, 3) Å², sums over origins and ions
-    origins: NDArray[np.int64]  # (n_levels, n_lags + 1)
-    frame_every: int
-    frame_site: NDArray[np.int32]  # (n_frames, n_ions)
-    frame_image: NDArray[np.int32]  # (n_frames, n_ions, 3)
+    @property
+    def kT(self) -> float:  # noqa: N802
+        """Thermal energy, eV."""
+        return BOLTZMANN * self.temperature
 
 
 def workspace(state: State, tables: Tables) -> Ions:
@@ -135,7 +64,6 @@ def workspace(state: State, tables: Tables) -> Ions:
     movers = np.flatnonzero(state.mobile).astype(np.int32)
     mover_of = np.full(state.n_ions, -1, np.int32)
     mover_of[movers] = np.arange(len(movers))
-    n_orbits = int(tables.hops.orbit.max(initial=-1)) + 1
     return Ions(
         configuration=Configuration(state.ion_site, state.occupant, state.blocked, state.site_factor),
         movers=Movers(movers, mover_of, np.zeros(len(movers)), np.zeros(len(movers), np.int64)),
@@ -145,9 +73,6 @@ def workspace(state: State, tables: Tables) -> Ions:
         reference=state.reference,
         clock=np.array([state.time, state.next_time]),
         events=np.array([state.n_events], np.int64),
-        drift=np.zeros(1),
-        orbit_events=np.zeros(n_orbits, np.int64),
-        orbit_returns=np.zeros(n_orbits, np.int64),
     )
 
 
@@ -160,22 +85,24 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
         If a pair of ions has an energy beyond the range of exp(-e/2kT).
     """
     network, interaction = lattice.network, lattice.interaction
-    S, twice_kT = network.n_sites, 2.0 * conditions.kT
+    twice_kT = 2.0 * conditions.kT
     free_energy = network.site_free_energy(conditions.temperature)
-    dense = interaction.dense.reshape(S, S * int(np.prod(interaction.dense.shape[1:4])))
-    strongest = max(np.abs(dense).max(initial=0.0), np.abs(interaction.pair_energy).max(initial=0.0))
+    dense = _dense_rows(lattice)
+    tables = dense, interaction.pair_energy
+    strongest = max(abs(bound(table, initial=0.0)) for table in tables for bound in (np.min, np.max))
     if not strongest / twice_kT < LARGEST_EXPONENT:
         raise InputError(
             f"pair energies must lie below {LARGEST_EXPONENT:g} x 2kT; got {strongest:.3g} eV at "
             f"{conditions.temperature:g} K"
         )
+    factor = np.divide(dense, -twice_kT)
     return Tables(
         sites=_sites(lattice, free_energy),
         interaction=Interaction(
             repeats=np.array(lattice.repeats, np.int64),
             cell=_cells(lattice),
             energy=dense,
-            factor=np.exp(-dense / twice_kT),
+            factor=np.exp(factor, out=factor),
             pair_offset=interaction.pair_offset,
             pair_site=interaction.pair_site,
             pair_energy=interaction.pair_energy,
@@ -188,6 +115,19 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
     )
 
 
+def _dense_rows(lattice: Lattice) -> NDArray[np.float64]:
+    """Give the dense table as (n_sublattices, n_sites): a row holds the energies with an ion of the first cell."""
+    dense = lattice.interaction.dense
+    return dense.reshape(len(dense), np.prod(dense.shape[1:4], dtype=int) * dense.shape[4])
+
+
+def _pair_energies(lattice: Lattice, site: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
+    """Energies of ions on sites of the first cell with ions on other sites, pair by pair, eV."""
+    if lattice.interaction.is_dense:
+        return np.asarray(_dense_rows(lattice)[site, other])
+    return np.array([lattice.interaction.row(i)[j] for i, j in zip(site, other, strict=True)], np.float64)
+
+
 def _cells(lattice: Lattice) -> NDArray[np.int32]:
     cells = np.repeat(cell_coordinates(lattice.repeats), lattice.network.n_sites, axis=0)
     sublattice = np.tile(np.arange(lattice.network.n_sites), lattice.n_cells)
@@ -195,13 +135,12 @@ def _cells(lattice: Lattice) -> NDArray[np.int32]:
 
 
 def _sites(lattice: Lattice, free_energy: NDArray[np.float64]) -> Sites:
-    network = lattice.network
-    own_energy = np.array([lattice.interaction.row(a)[a] for a in range(network.n_sites)])
+    network, unit = lattice.network, np.arange(lattice.network.n_sites)
     return Sites(
         species=lattice.site_species,
-        sublattice=np.tile(np.arange(network.n_sites, dtype=np.int32), lattice.n_cells),
+        sublattice=np.tile(unit.astype(np.int32), lattice.n_cells),
         energy=free_energy,
-        own_energy=own_energy,
+        own_energy=_pair_energies(lattice, unit, unit),
         position=lattice.position,
         supercell=lattice.cell,
         first=np.searchsorted(network.site_species, np.arange(len(network.species) + 1)).astype(np.int64),
@@ -213,8 +152,7 @@ def _hops(lattice: Lattice, conditions: Conditions, free_energy: NDArray[np.floa
     network, twice_kT = lattice.network, 2.0 * conditions.kT
     origin, target = network.hop_origin, lattice.hop_target[: len(network.hop_origin)]
     forbidden = [lattice.exclusion_site[slice(*lattice.exclusion_offset[a : a + 2])] for a in range(network.n_sites)]
-    rows = [lattice.interaction.row(a) for a in range(network.n_sites)]
-    own_field = np.array([rows[i][j] - rows[i][i] for i, j in zip(origin, target, strict=True)])
+    own_field = _pair_energies(lattice, origin, target) - _pair_energies(lattice, origin, origin)
     charge = np.array([species.charge for species in network.species])[network.site_species]
     work = charge[origin] * (network.hop_vector @ conditions.field)
     shift = (own_field + work) / twice_kT

@@ -1,14 +1,13 @@
-"""The file of one task: what it was, what it measured and where it ended; HDF5, whole or not there at all.
+"""The file of one task: what it was, what it measured and where it ended; and the checkpoint of a run in progress.
 
-Layout: attributes of the task; /species, /samples, /msd, /statistics, /state, and /frames if frames were asked for.
-A file is written under a temporary name, synchronised to disk and renamed; `complete` is the last thing in it.
+Layout of a task: its attributes; /species, /samples, /msd, /statistics, /state, and /frames if frames were asked for.
+Layout of a checkpoint: /state and /sampler, from which the run goes on bit for bit.
 """
 
 from __future__ import annotations
 
 import importlib.metadata
 import json
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,13 +16,14 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from kmc.hdf5 import create_file, open_file
+from kmc.kernels import Sampler
 from kmc.sampling import Frames, Samples
 from kmc.simulation import Simulation
 from kmc.state import State, species_counts
 from structures.checks import as_array
-from structures.errors import InputError
 
-FORMAT = 1
+_TASK = "the file of a finished task"
 _ATTRIBUTES: dict[str, type] = {
     "seed": int,
     "temperature": float,
@@ -201,16 +201,8 @@ def write_task(
         The final state, complete for a restart.
     frames : Frames, optional
     """
-    path = Path(path)
-    unfinished = path.with_name(path.name + ".part")
-    try:
-        with h5py.File(unfinished, "w") as file:
-            _write(file, record, state, frames)
-        _synchronise(unfinished)
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
-    _synchronise(path.parent)
+    with create_file(path) as file:
+        _write(file, record, state, frames)
 
 
 def read_task(path: str | Path) -> TaskRecord:
@@ -221,7 +213,7 @@ def read_task(path: str | Path) -> TaskRecord:
     InputError
         If the file is missing, damaged, unfinished or of another format.
     """
-    with _open(path) as file:
+    with open_file(path, _TASK) as file:
         samples, msd, statistics, species = file["samples"], file["msd"], file["statistics"], file["species"]
         attributes: dict[str, Any] = {name: kind(file.attrs[name]) for name, kind in _ATTRIBUTES.items()}
         return TaskRecord(
@@ -252,20 +244,8 @@ def read_state(path: str | Path) -> State:
     InputError
         As `read_task`, or if the file holds no state.
     """
-    with _open(path) as file:
-        if "state" not in file:
-            raise InputError(f"{path}: a task file with a state was expected; it holds none")
-        group = file["state"]
-        generator = json.loads(group.attrs["generator"])
-        bits = getattr(np.random, generator["bit_generator"])()
-        bits.state = generator
-        return State(
-            **{name: group[name][...] for name in group},
-            time=float(group.attrs["time"]),
-            next_time=float(group.attrs["next_time"]),
-            n_events=int(group.attrs["n_events"]),
-            rng=np.random.Generator(bits),
-        )
+    with open_file(path, f"{_TASK} with its state") as file:
+        return _read_state(file["state"])
 
 
 def read_frames(path: str | Path) -> Frames:
@@ -276,27 +256,47 @@ def read_frames(path: str | Path) -> Frames:
     InputError
         As `read_task`, or if the file holds no frames.
     """
-    with _open(path) as file:
-        if "frames" not in file:
-            raise InputError(f"{path}: a task file with frames was expected; it holds none")
+    with open_file(path, f"{_TASK} with frames") as file:
         group = file["frames"]
         return Frames(int(group.attrs["every"]), group["site"][...], group["image"][...])
 
 
-def _open(path: str | Path) -> h5py.File:
-    try:
-        file = h5py.File(path, "r")
-    except OSError as error:
-        raise InputError(f"{path}: a finished task file was expected; it cannot be read ({error})") from None
-    if not file.attrs.get("complete", False) or int(file.attrs.get("format", 0)) != FORMAT:
-        found = f"complete = {file.attrs.get('complete')}, format = {file.attrs.get('format')}"
-        file.close()
-        raise InputError(f"{path}: a finished task file of format {FORMAT} was expected; found {found}")
-    return file
+def write_checkpoint(path: str | Path, state: State, sampler: Sampler) -> None:
+    """Write a run in progress, see `Simulation.begin`; the file appears whole, and an older one is there until then.
+
+    Parameters
+    ----------
+    path : str or Path
+    state : State
+        Of the simulation, between two parts of the run.
+    sampler : Sampler
+    """
+    with create_file(path) as file:
+        _write_state(file.create_group("state"), state)
+        group = file.create_group("sampler")
+        for name, value in sampler._asdict().items():
+            if isinstance(value, np.ndarray):
+                group[name] = value
+            else:
+                group.attrs[name] = value
+
+
+def read_checkpoint(path: str | Path) -> tuple[State, Sampler]:
+    """Read a run in progress; `Simulation.advance` takes it further in a simulation of this state.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, damaged, unfinished or of another format, or is not a checkpoint.
+    """
+    with open_file(path, "the checkpoint of a run") as file:
+        group = file["sampler"]
+        values = {name: group[name][...] for name in Sampler._fields if name in group}
+        values |= {name: group.attrs[name].item() for name in Sampler._fields if name not in group}
+        return _read_state(file["state"]), Sampler(**values)
 
 
 def _write(file: h5py.File, record: TaskRecord, state: State | None, frames: Frames | None) -> None:
-    file.attrs["format"] = FORMAT
     file.attrs["version"] = _version()
     file.attrs["task"] = record.key
     for name in _ATTRIBUTES:
@@ -321,7 +321,6 @@ def _write(file: h5py.File, record: TaskRecord, state: State | None, frames: Fra
         for name in ("site", "image"):
             array = getattr(frames, name)
             group.create_dataset(name, data=array, compression="gzip", compression_opts=4, shuffle=True)
-    file.attrs["complete"] = True
 
 
 def _version() -> str:
@@ -334,16 +333,19 @@ def _version() -> str:
 def _write_state(group: h5py.Group, state: State) -> None:
     for name, array in state.arrays().items():
         group[name] = array
-    group.attrs["time"] = state.time
-    group.attrs["next_time"] = state.next_time
-    group.attrs["n_events"] = state.n_events
-    group.attrs["generator"] = json.dumps(state.rng.bit_generator.state)
+    for name in ("time", "next_time", "n_events"):
+        group.attrs[name] = getattr(state, name)
+    group.attrs["generator"] = json.dumps(state.rng.bit_generator.state, default=np.ndarray.tolist)
 
 
-def _synchronise(path: Path) -> None:
-    """Wait until a file or folder is on disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+def _read_state(group: h5py.Group) -> State:
+    generator = json.loads(group.attrs["generator"])
+    bits = getattr(np.random, generator["bit_generator"])()
+    bits.state = generator
+    return State(
+        **{name: group[name][...] for name in group},
+        time=float(group.attrs["time"]),
+        next_time=float(group.attrs["next_time"]),
+        n_events=int(group.attrs["n_events"]),
+        rng=np.random.Generator(bits),
+    )

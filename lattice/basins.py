@@ -15,7 +15,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from lattice import kernels
+from lattice import basin_kernels
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -148,7 +148,7 @@ def find_basins(energy: NDArray[np.float64], stencil: Stencil, *, below: float) 
     label = np.full(flat.size, -1, np.int32)
     image = np.zeros((flat.size, 3), np.int32)
     shape = np.array(energy.shape, np.int64)
-    minima = kernels.assign_basins(order, flat, shape, stencil.offsets, 1.0 / stencil.distances, label, image)
+    minima = basin_kernels.assign_basins(order, flat, shape, stencil.offsets, 1.0 / stencil.distances, label, image)
     return Basins(energy, order, label, image, minima)
 
 
@@ -156,13 +156,13 @@ def find_faces(basins: Basins, stencil: Stencil) -> Faces:
     """Lowest points of all faces; parallel channels between two basins appear as several points of one face."""
     flat = basins.energy.reshape(-1)
     shape = np.array(basins.energy.shape, np.int64)
-    records = kernels.collect_faces(basins.order, flat, shape, stencil.offsets, basins.label, basins.image)
+    records = basin_kernels.collect_faces(basins.order, flat, shape, stencil.offsets, basins.label, basins.image)
     key = _face_keys(records, len(basins.minima))
     rank = np.full(flat.size, -1, np.int32)
     rank[basins.order] = np.arange(basins.order.size)
     start = np.full(flat.size, -1, np.int32)
     start[records[::-1, 5]] = np.arange(len(records))[::-1]
-    candidate = kernels.lowest_on_faces(records, key, rank, shape, stencil.offsets, start)
+    candidate = basin_kernels.lowest_on_faces(records, key, rank, shape, stencil.offsets, start)
     chosen = records[candidate]
     lowest = np.zeros(len(chosen), bool)
     lowest[np.unique(key[candidate], return_index=True)[1]] = True
@@ -190,11 +190,11 @@ def _face_keys(records: NDArray[np.int32], n_basins: int) -> NDArray[np.int64]:
 
 
 def reachable_moments(basins: Basins, cell: NDArray[np.float64], ceiling: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Measure the part of every basin under a ceiling of its own (n_basins,), eV; see `kernels.basin_moments`."""
+    """Measure the part of every basin under a ceiling of its own (n_basins,), eV; see `basin_kernels.basin_moments`."""
     shape = np.array(basins.energy.shape, np.int64)
     flat = basins.energy.reshape(-1)
     return np.asarray(
-        kernels.basin_moments(
+        basin_kernels.basin_moments(
             basins.label, basins.image, flat, basins.minima, ceiling, shape, np.ascontiguousarray(cell)
         )
     )

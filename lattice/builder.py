@@ -143,6 +143,8 @@ def cached_network(
     path = cache_file(folder, framework, species, settings)
     network = load_cached(path)
     if network is None:
+        if path.exists() and progress:
+            progress("network in the cache is damaged and is built again", 0.0)
         network = build_network(framework, species, settings, progress=progress)
         store(path, network)
     elif progress:

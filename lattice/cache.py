@@ -8,6 +8,7 @@ import sys
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import astuple, fields
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,9 @@ import numpy as np
 from lattice.network import PoreNetwork
 from structures.framework import Framework
 from structures.species import Species
+
+_STRUCTURES = ("framework.py", "species.py", "units.py")
+_LIBRARIES = ("ase", "numba", "numpy", "scipy", "spglib")
 
 
 def load_cached(path: Path) -> PoreNetwork | None:
@@ -46,10 +50,12 @@ def default_cache_dir() -> Path:
 
 
 def cache_file(folder: Path, framework: Framework, species: Sequence[Species], settings: Any) -> Path:
-    """File named after framework, species, settings (a dataclass) and the code that makes a network of them."""
+    """File named after framework, species, settings (a dataclass), code and libraries: all that makes the network."""
     digest = hashlib.sha256()
-    for source in sorted(Path(__file__).parent.glob("*.py")):
+    here = Path(__file__).parent
+    for source in (*sorted(here.glob("*.py")), *(here.parent / "structures" / name for name in _STRUCTURES)):
         digest.update(source.read_bytes())
+    digest.update(repr([(name, version(name)) for name in _LIBRARIES]).encode())
     for field in fields(framework):
         value = getattr(framework, field.name)
         digest.update(field.name.encode())

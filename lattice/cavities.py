@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from scipy.optimize import linprog
 
-from lattice.grid_kernels import SURFACE_DISTANCE
+from lattice.field_kernels import SURFACE_DISTANCE
 from lattice.landscape import grid_shape, scatter_atoms
 from structures.errors import InputError
 from structures.framework import Framework

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import product
-
 import numpy as np
 from numpy.typing import NDArray
+
+from lattice.image_pairs import both_ways, image_pairs
 
 
 def exclusions(
@@ -27,18 +27,6 @@ def exclusions(
     image : (n_pairs, 3) int32
         Cell of b when a is in the home cell. A site never excludes itself, but may exclude its own periodic image.
     """
-    contact = radius[:, None] + radius[None, :]
-    offset = frac[None, :] - frac[:, None]
-    heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
-    span = np.ptp(frac, axis=0) if len(frac) else np.zeros(3)
-    reach = np.floor(2.0 * radius.max(initial=0.0) / heights + span).astype(int)
-    found = [np.zeros((0, 5), np.int64)]
-    for image in product(*(range(-n, n + 1) for n in reach)):
-        near = np.linalg.norm((offset + np.array(image)) @ cell, axis=2) < contact
-        if not any(image):
-            np.fill_diagonal(near, False)
-        pairs = np.argwhere(near)
-        found.append(np.column_stack([pairs, np.broadcast_to(np.array(image), (len(pairs), 3))]))
-    rows = np.concatenate(found)
-    ordered: NDArray[np.int32] = rows[np.lexsort(rows.T[::-1])].astype(np.int32)
+    links = both_ways(image_pairs(cell, frac, radius[:, None] + radius[None, :])[0])
+    ordered: NDArray[np.int32] = links[np.lexsort(links.T[::-1])].astype(np.int32)
     return ordered[:, 0], ordered[:, 1], ordered[:, 2:5]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -14,8 +13,10 @@ import numpy as np
 import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from lattice import grid_kernels
+from lattice import field_kernels
+from lattice.field_kernels import IonField
 from lattice.uff import uff_parameters
+from structures.cores import available_cores
 from structures.errors import InputError
 from structures.framework import Framework
 from structures.species import Species
@@ -29,23 +30,6 @@ _LARGEST_DENOMINATOR = 12  # of the translations of a space group
 
 Float = NDArray[np.float64]
 Shape = tuple[int, int, int]
-
-
-class IonField(NamedTuple):
-    """Everything that `grid_kernels.point_derivatives` needs; Coulomb terms are scaled by q k_e / eps_r."""
-
-    cell: Float  # (3, 3) Å
-    reciprocal: Float  # (3, 3) 1/Å, rows times 2 pi
-    frac: Float  # (n_atoms, 3)
-    charge: Float  # (n_atoms,) eV Å
-    pairs: Float  # (n_atoms, 4): a, b, c, d of a/r¹² - b/r⁶ + c r² + d
-    shifts: Float  # (n_images, 3) Å
-    cutoff: float  # Å
-    alpha: float  # 1/Å
-    background: float  # eV
-    rows: NDArray[np.int64]  # (n_rows + 1, 4)
-    top: NDArray[np.int64]  # (3,)
-    coefficients: NDArray[np.complex128]  # (n_vectors,) eV
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -93,7 +77,7 @@ class Landscape:
         """
         points = np.array(frac, dtype=np.float64, order="C").reshape(-1, 3)
         energy, gradient, hessian = (np.empty((len(points), *tail)) for tail in ((), (3,), (3, 3)))
-        grid_kernels.point_derivatives(points, self.field, energy, gradient, hessian)
+        field_kernels.point_derivatives(points, self.field, energy, gradient, hessian)
         return energy, gradient, hessian
 
 
@@ -142,7 +126,7 @@ def compute_landscape(
         raise ValueError(f"potential must have shape {shape}; got {potential.shape}")
     pairs = _pair_parameters(framework, species, cutoff)
     energy = potential * (species.charge / permittivity)
-    scatter_atoms(energy, framework, pairs, cutoff, grid_kernels.LENNARD_JONES)
+    scatter_atoms(energy, framework, pairs, cutoff, field_kernels.LENNARD_JONES)
     np.minimum(energy, wall, out=energy)
     energy.flags.writeable = False
     field = _ion_field(framework, pairs, species.charge * COULOMB / permittivity, cutoff)
@@ -203,34 +187,30 @@ def framework_potential(framework: Framework, shape: Shape) -> Float:
     waves = np.zeros(shape, dtype=np.complex128)
     # vectors beyond the grid's own alias onto it, which at the grid points is exact
     np.add.at(waves, tuple((indices % shape).T), coefficients)
-    waves = scipy.fft.ifftn(waves, norm="forward", overwrite_x=True, workers=_threads())
+    waves = scipy.fft.ifftn(waves, norm="forward", overwrite_x=True, workers=available_cores())
     potential = np.ascontiguousarray(waves.real)
     del waves, rows
     parameters = np.zeros((len(framework.charges), 4))
     parameters[:, 0] = framework.charges
     parameters[:, 1] = alpha
-    scatter_atoms(potential, framework, parameters, _GRID_EWALD_CUTOFF, grid_kernels.COULOMB)
+    scatter_atoms(potential, framework, parameters, _GRID_EWALD_CUTOFF, field_kernels.COULOMB)
     potential += background
     potential *= COULOMB
     return potential
 
 
 def scatter_atoms(values: Float, framework: Framework, parameters: Float, cutoff: float, kind: int) -> None:
-    """Scatter a pair function of all atoms to a grid, see `grid_kernels.scatter`; `values` is modified in place."""
+    """Scatter a pair function of all atoms to a grid, see `field_kernels.scatter`; `values` is modified in place."""
     steps = framework.cell / np.array(values.shape)[:, None]
     factor = np.ascontiguousarray(np.linalg.cholesky(steps[::-1] @ steps[::-1].T).T)
     frac = np.array(framework.frac_coords)
-    planes = np.linspace(0, len(values), _threads() + 1).astype(int).tolist()
+    planes = np.linspace(0, len(values), available_cores() + 1).astype(int).tolist()
 
     def share(part: int) -> None:
-        grid_kernels.scatter(values, frac, parameters, factor, cutoff, planes[part], planes[part + 1], kind)
+        field_kernels.scatter(values, frac, parameters, factor, cutoff, planes[part], planes[part + 1], kind)
 
     with ThreadPoolExecutor(len(planes) - 1) as pool:
         list(pool.map(share, range(len(planes) - 1)))
-
-
-def _threads() -> int:
-    return min(os.cpu_count() or 1, 8)
 
 
 def _common_denominator(translations: Float) -> int:
@@ -306,7 +286,7 @@ def _reciprocal_part(framework: Framework, alpha: float) -> _Reciprocal:
     rows[:-1, :3] = indices[starts]
     rows[:, 3] = np.append(starts, len(indices))
     total = np.zeros(len(indices), dtype=np.complex128)
-    grid_kernels.structure_factor(total, np.array(framework.frac_coords), np.array(framework.charges), rows, top)
+    field_kernels.structure_factor(total, np.array(framework.frac_coords), np.array(framework.charges), rows, top)
     coefficients = total * (8.0 * math.pi / framework.volume * np.exp(-k2 / (4.0 * alpha**2)) / k2)
     background = -math.pi * float(framework.charges.sum()) / (alpha**2 * framework.volume)
     return _Reciprocal(rows, top, indices, coefficients, background)

@@ -67,7 +67,8 @@ class PoreNetwork:
     Raises
     ------
     ValueError
-        If a shape is wrong, or a hop and its reverse differ in ends, image, saddle, weight or species.
+        If a shape is wrong, a number is out of range, a hop and its reverse differ in ends, image, saddle, weight,
+        orbit or species, or an exclusion is not stored once in each direction.
     """
 
     name: str
@@ -126,11 +127,51 @@ class PoreNetwork:
         object.__setattr__(self, "percolation", percolation)
         if percolation.shape != (len(self.species), 3):
             raise ValueError(f"percolation must have shape {(len(self.species), 3)}; got {percolation.shape}")
+        self._check_cell()
+        self._check_sites()
+        self._check_hops()
+        self._check_reverse()
+        self._check_exclusions()
+
+    def _check_cell(self) -> None:
+        if not abs(np.linalg.det(self.cell)) > 1e-9 * np.linalg.norm(self.cell, axis=1).prod():
+            raise ValueError(f"cell must span a volume; got lattice vectors {self.cell.tolist()} in a plane")
+        if not (np.isfinite(self.permittivity) and self.permittivity > 0):
+            raise ValueError(f"permittivity must be positive; got {self.permittivity}")
+
+    def _check_sites(self) -> None:
+        n_sites = self.n_sites
+        if len(self.site_label) != n_sites:
+            raise ValueError(f"site_label must have length {n_sites}; got {len(self.site_label)}")
+        _require_range(self.site_species, "site_species", len(self.species))
         if (np.diff(self.site_species) < 0).any():
             raise ValueError("site_species must be sorted")
+        if ((self.site_frac < 0) | (self.site_frac >= 1)).any():
+            site = int(np.flatnonzero(((self.site_frac < 0) | (self.site_frac >= 1)).any(axis=1))[0])
+            raise ValueError(f"site_frac must lie in [0, 1); got {self.site_frac[site].tolist()} at site {site}")
+        offset, n_basins = self.basin_offset, len(self.basin_energy)
+        if offset[0] != 0 or offset[-1] != n_basins:
+            raise ValueError(f"basin_offset must run from 0 to {n_basins}; got {offset[0]} to {offset[-1]}")
+        if (np.diff(offset) < 1).any():
+            site = int(np.flatnonzero(np.diff(offset) < 1)[0])
+            raise ValueError(f"basin_offset must give every site a basin; got {np.diff(offset)[site]} at site {site}")
+
+    def _check_hops(self) -> None:
+        n_hops = len(self.hop_origin)
+        _require_range(self.hop_origin, "hop_origin", self.n_sites)
+        _require_range(self.hop_target, "hop_target", self.n_sites)
+        _require_range(self.hop_reverse, "hop_reverse", n_hops)
+        _require_range(self.hop_orbit, "hop_orbit", n_hops)
         if (np.diff(self.hop_origin) < 0).any():
             raise ValueError("hop_origin must be sorted")
-        self._check_reverse()
+        if (self.hop_weight <= 0).any():
+            hop = int(self.hop_weight.argmin())
+            raise ValueError(f"hop_weight must be positive; got {self.hop_weight[hop]} at hop {hop}")
+        nowhere = (self.hop_origin == self.hop_target) & ~self.hop_image.any(axis=1)
+        if nowhere.any():
+            raise ValueError(
+                f"hop_target must be another site or cell; hop {np.flatnonzero(nowhere)[0]} stays in place"
+            )
 
     def _check_reverse(self) -> None:
         back = self.hop_reverse
@@ -140,12 +181,31 @@ class PoreNetwork:
             & (self.hop_image[back] == -self.hop_image).all(axis=1)
             & (self.hop_saddle[back] == self.hop_saddle)
             & (self.hop_weight[back] == self.hop_weight)
+            & (self.hop_orbit[back] == self.hop_orbit)
             & (back[back] == np.arange(len(back)))
             & (self.site_species[self.hop_origin] == self.site_species[self.hop_target])
         )
         if not same.all():
             hop = int(np.flatnonzero(~same)[0])
-            raise ValueError(f"hop {hop} and its reverse {back[hop]} differ in ends, image, saddle, weight or species")
+            raise ValueError(
+                f"hop {hop} and its reverse {back[hop]} differ in ends, image, saddle, weight, orbit or species"
+            )
+
+    def _check_exclusions(self) -> None:
+        _require_range(self.exclusion_a, "exclusion_a", self.n_sites)
+        _require_range(self.exclusion_b, "exclusion_b", self.n_sites)
+        forward = np.column_stack([self.exclusion_a, self.exclusion_b, self.exclusion_image])
+        backward = np.column_stack([self.exclusion_b, self.exclusion_a, -self.exclusion_image])
+        own = (self.exclusion_a == self.exclusion_b) & ~self.exclusion_image.any(axis=1)
+        if own.any():
+            raise ValueError(f"exclusions must name two different sites; got site {self.exclusion_a[own][0]} twice")
+        both, count = np.unique(np.concatenate([forward, backward]), axis=0, return_counts=True)
+        if (count != 2).any():
+            a, b, *image = both[count != 2][0].tolist()
+            raise ValueError(
+                f"exclusions must be stored once in each direction; got another number of sites {a} and {b}, "
+                f"image {tuple(image)}"
+            )
 
     @classmethod
     def load(cls, path: str | Path) -> PoreNetwork:
@@ -197,3 +257,9 @@ class PoreNetwork:
         kT = BOLTZMANN * temperature
         weight = np.exp(-(self.basin_energy - np.repeat(self.site_energy, np.diff(self.basin_offset))) / kT)
         return np.asarray(self.site_energy - kT * np.log(np.add.reduceat(weight, self.basin_offset[:-1])))
+
+
+def _require_range(index: NDArray[np.integer], name: str, stop: int) -> None:
+    if index.size and not (0 <= index.min() and index.max() < stop):
+        where = int(np.flatnonzero((index < 0) | (index >= stop))[0])
+        raise ValueError(f"{name} must lie in [0, {stop}); got {index[where]} at index {where}")

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import tempfile
 from dataclasses import astuple, fields
 from pathlib import Path
 from typing import Any
@@ -13,6 +11,7 @@ import h5py
 import numpy as np
 
 from lattice.network import PoreNetwork
+from structures.files import whole_file
 from structures.species import Species
 
 FORMAT = 1
@@ -36,40 +35,20 @@ def content_hash(network: PoreNetwork) -> str:
 
 
 def write_network(path: Path, network: PoreNetwork) -> None:
-    """Write under a temporary name in the same folder, flush to the disk, then rename."""
-    handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".part", dir=path.parent)
-    try:
-        os.close(handle)
-        with h5py.File(temporary, "w") as file:
-            file.attrs["format"] = FORMAT
-            file.attrs["content_hash"] = content_hash(network)
-            for name in _SCALARS:
-                file.attrs[name] = getattr(network, name)
-            for name in _ARRAYS:
-                file[name] = getattr(network, name)
-            for name in _TEXT:
-                file.create_dataset(name, data=list(getattr(network, name)), dtype=h5py.string_dtype())
-            for field in fields(Species):
-                values = [getattr(s, field.name) for s in network.species]
-                text = field.type in ("str", str)
-                file.create_dataset(f"species/{field.name}", data=values, dtype=h5py.string_dtype() if text else float)
-        with Path(temporary).open("rb+") as file_to_flush:
-            os.fsync(file_to_flush.fileno())
-        Path(temporary).chmod(0o644)
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
-    _flush_folder(path.parent)
-
-
-def _flush_folder(folder: Path) -> None:
-    if hasattr(os, "O_DIRECTORY"):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-        try:
-            os.fsync(descriptor)
-        finally:
-            os.close(descriptor)
+    """Write all fields and their checksum; the file appears whole or not at all."""
+    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+        file.attrs["format"] = FORMAT
+        file.attrs["content_hash"] = content_hash(network)
+        for name in _SCALARS:
+            file.attrs[name] = getattr(network, name)
+        for name in _ARRAYS:
+            file[name] = getattr(network, name)
+        for name in _TEXT:
+            file.create_dataset(name, data=list(getattr(network, name)), dtype=h5py.string_dtype())
+        for field in fields(Species):
+            values = [getattr(s, field.name) for s in network.species]
+            text = field.type in ("str", str)
+            file.create_dataset(f"species/{field.name}", data=values, dtype=h5py.string_dtype() if text else float)
 
 
 def read_network(path: Path) -> PoreNetwork:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from lattice import kernels
+from lattice import basin_kernels
 from lattice.basins import Stencil, ascending_order
 
 Image = tuple[int, int, int]
@@ -40,7 +40,7 @@ def grid_percolation(energy: NDArray[np.float64], stencil: Stencil, *, below: fl
     parent = np.full(flat.size, -1, np.int32)
     shift = np.zeros((flat.size, 3), np.int32)
     shape = np.array(energy.shape, np.int64)
-    kernels.percolate(ascending_order(flat, below), flat, shape, stencil.offsets, parent, shift, percolation)
+    basin_kernels.percolate(ascending_order(flat, below), flat, shape, stencil.offsets, parent, shift, percolation)
     return percolation
 
 

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
-from lattice.ewald import COINCIDENCE, EwaldPotential, coincident_pairs
+from lattice.ewald import EwaldPotential, coincident_pairs
+from lattice.ewald_kernels import COINCIDENCE
+from lattice.image_pairs import both_ways, image_pairs
+from lattice.memory import available_memory as available_memory
 from lattice.network import PoreNetwork
 from structures.checks import as_array
 from structures.errors import InputError
@@ -61,9 +62,8 @@ class PairEnergies:
 
     def both_ways(self) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
         """Pairs in both directions: (2 n_pairs, 5) a, b, image and (2 n_pairs,) eV."""
-        forward = np.column_stack([self.site_a, self.site_b, self.image]).astype(np.int64)
-        backward = np.column_stack([self.site_b, self.site_a, -self.image]).astype(np.int64)
-        return np.concatenate([forward, backward]), np.concatenate([self.energy, self.energy])
+        links = np.column_stack([self.site_a, self.site_b, self.image]).astype(np.int64)
+        return both_ways(links), np.concatenate([self.energy, self.energy])
 
     @classmethod
     def within(
@@ -82,29 +82,13 @@ class PairEnergies:
             From distances (m,) Å and products of both charges (m,) e² to energies (m,) eV, for example a screened
             Coulomb energy.
         """
-        heights = 1.0 / np.linalg.norm(np.linalg.inv(network.cell), axis=0)
-        reach = np.ceil(cutoff / heights).astype(int)
-        excluded = {
-            (int(a), int(b), *(int(n) for n in image))
-            for a, b, image in zip(network.exclusion_a, network.exclusion_b, network.exclusion_image, strict=True)
-        }
-        rows = []
-        for index in np.ndindex(*(2 * reach + 1)):
-            shift = np.array(index) - reach
-            vector = (network.site_frac[None] + shift - network.site_frac[:, None]) @ network.cell
-            distance = np.linalg.norm(vector, axis=-1)
-            for a, b in np.argwhere(distance < cutoff).tolist():
-                first = (a, b, *shift.tolist()) < (b, a, *(-shift).tolist())
-                if first and (a, b, *shift.tolist()) not in excluded:
-                    rows.append((a, b, *shift.tolist(), distance[a, b]))
-        pairs = np.array(rows, dtype=np.float64).reshape(-1, 6)
-        site_a, site_b, image = (
-            pairs[:, 0].astype(np.int32),
-            pairs[:, 1].astype(np.int32),
-            pairs[:, 2:5].astype(np.int32),
-        )
+        links, distance = image_pairs(network.cell, network.site_frac, cutoff)
+        excluded = _exclusion_set(network)
+        allowed = np.array([tuple(link) not in excluded for link in links.tolist()], dtype=bool)
+        links, distance = links[allowed], distance[allowed]
         charge = np.array([species.charge for species in network.species])[network.site_species]
-        return cls(site_a, site_b, image, np.asarray(energy(pairs[:, 5], charge[site_a] * charge[site_b])))
+        pair_energy = np.asarray(energy(distance, charge[links[:, 0]] * charge[links[:, 1]]))
+        return cls(links[:, 0], links[:, 1], links[:, 2:], pair_energy)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -120,12 +104,38 @@ class InteractionTable:
         The neighbours of site i of the supercell are `pair_site[pair_offset[i]:pair_offset[i + 1]]`.
     pair_site : (n_pairs,) int32
     pair_energy : (n_pairs,) float64, eV
+
+    Raises
+    ------
+    ValueError
+        If a shape or type is wrong, a number is out of range or not finite, or both forms hold energies.
     """
 
     dense: NDArray[np.float64]
     pair_offset: NDArray[np.int64]
     pair_site: NDArray[np.int32]
     pair_energy: NDArray[np.float64]
+
+    def __post_init__(self) -> None:
+        if self.dense.ndim != 5:
+            raise ValueError(f"dense must have 5 dimensions; got {self.dense.ndim}")
+        n_sublattices, *repeats, _ = self.dense.shape
+        _require(self.dense, "dense", np.float64, (n_sublattices, *repeats, n_sublattices))
+        n_sites = _require_rows(self.pair_offset, self.pair_site, "pair")
+        _require(self.pair_energy, "pair_energy", np.float64, (len(self.pair_site),))
+        if self.is_dense and (n_sites != n_sublattices * int(np.prod(repeats)) or len(self.pair_site)):
+            raise ValueError(
+                f"interaction must be a table or a list of pairs; got a table of shape {self.dense.shape} beside "
+                f"{len(self.pair_site)} pairs of {n_sites} sites"
+            )
+        for name in ("dense", "pair_energy"):
+            if not np.isfinite(getattr(self, name).sum()):
+                raise ValueError(f"{name} must be finite; got nan or infinite energies")
+
+    @property
+    def n_sites(self) -> int:
+        """Sites of the supercell."""
+        return len(self.pair_offset) - 1
 
     @property
     def is_dense(self) -> bool:
@@ -138,7 +148,7 @@ class InteractionTable:
             n_sublattices, *repeats, _ = self.dense.shape
             cell, a = divmod(site, n_sublattices)
             return np.asarray(np.roll(self.dense[a], np.unravel_index(cell, repeats), axis=(0, 1, 2)).ravel())
-        row = np.zeros(len(self.pair_offset) - 1)
+        row = np.zeros(self.n_sites)
         mine = slice(self.pair_offset[site], self.pair_offset[site + 1])
         row[self.pair_site[mine]] = self.pair_energy[mine]
         return row
@@ -166,6 +176,11 @@ class Lattice:
     exclusion_site : (n_exclusions,) int32
         Other sites that must be empty while this one is occupied, each listed once.
     interaction : InteractionTable
+
+    Raises
+    ------
+    ValueError
+        If a shape or type is wrong, or a number is out of range.
     """
 
     network: PoreNetwork
@@ -177,6 +192,28 @@ class Lattice:
     exclusion_offset: NDArray[np.int64]
     exclusion_site: NDArray[np.int32]
     interaction: InteractionTable
+
+    def __post_init__(self) -> None:
+        if len(self.repeats) != 3 or min(self.repeats) < 1:
+            raise ValueError(f"repeats must be three integers of at least 1; got {self.repeats}")
+        if not self.permittivity > 0:
+            raise ValueError(f"permittivity must be positive; got {self.permittivity}")
+        found = {
+            "hop_offset": _require_rows(self.hop_offset, self.hop_target, "hop", far_name="target"),
+            "exclusion_offset": _require_rows(self.exclusion_offset, self.exclusion_site, "exclusion"),
+            "interaction": self.interaction.n_sites,
+        }
+        for name, n_sites in found.items():
+            if n_sites != self.n_sites:
+                raise ValueError(f"{name} must be for {self.n_sites} sites; got {n_sites}")
+        n_hops = self.n_cells * len(self.network.hop_origin)
+        _require(self.hop_target, "hop_target", np.int32, (n_hops,))
+        _require(self.hop_wrap, "hop_wrap", np.int8, (n_hops, 3))
+        if self.interaction.is_dense and self.interaction.dense.shape[:4] != (self.network.n_sites, *self.repeats):
+            raise ValueError(
+                f"dense must have shape {(self.network.n_sites, *self.repeats, self.network.n_sites)}; "
+                f"got {self.interaction.dense.shape}"
+            )
 
     @property
     def n_cells(self) -> int:
@@ -220,12 +257,29 @@ def table_bytes(network: PoreNetwork, repeats: tuple[int, int, int]) -> int:
     return network.n_sites**2 * int(np.prod(repeats)) * 8
 
 
+def require_memory(network: PoreNetwork, repeats: tuple[int, int, int], tasks: int) -> None:
+    """Refuse a supercell whose Coulomb table, and the factors of all simultaneous tasks, do not fit in memory.
+
+    Raises
+    ------
+    InputError
+        With the memory that is needed and the memory that is available.
+    """
+    need, found = (1 + tasks) * table_bytes(network, repeats), available_memory()
+    if need > found:
+        raise InputError(
+            f"supercell {repeats} needs {need / _GIB:.1f} GiB for its Coulomb table and the factors of {tasks} "
+            f"simultaneous task{'s' if tasks > 1 else ''}; {found / _GIB:.1f} GiB of memory are available"
+        )
+
+
 def replicate(
     network: PoreNetwork,
     repeats: tuple[int, int, int],
     *,
     permittivity: float | None = None,
     interaction: Literal["coulomb"] | PairEnergies | None = "coulomb",
+    tasks: int = 1,
 ) -> Lattice:
     """Repeat a network to a supercell and tabulate the energy of every two ions on it.
 
@@ -237,12 +291,14 @@ def replicate(
         eps_r between the ions; by default the one of the network.
     interaction : "coulomb", PairEnergies or None
         Long-range Coulomb energy by Ewald summation, given short-range energies, or exclusions alone.
+    tasks : int
+        Simulations that will run at the same time on this lattice, each with a table of its own beside the shared one.
 
     Raises
     ------
     InputError
-        If a repeat is below one, an ion would meet its own image (by exclusion, or by a short-range energy), the table
-        does not fit in memory, or two sites of unlike or like ions coincide without excluding each other.
+        If a repeat is below one, an ion would meet its own image (by exclusion, or by a short-range energy), the
+        tables do not fit in memory, or two sites of unlike or like ions coincide without excluding each other.
     """
     if len(repeats) != 3 or any(int(n) != n or n < 1 for n in repeats):
         raise InputError(f"repeats must be three integers of at least 1; got {repeats}")
@@ -252,7 +308,7 @@ def replicate(
     if not eps_r > 0:
         raise InputError(f"permittivity must be positive; got {eps_r}")
     if isinstance(interaction, str):
-        _refuse_large_table(network, repeats)
+        require_memory(network, repeats, tasks)
     exclusions = np.column_stack([network.exclusion_a, network.exclusion_b, network.exclusion_image]).astype(np.int64)
     _refuse_own_image(exclusions, repeats, network, "exclusion")
     hops = np.column_stack([network.hop_origin, network.hop_target, network.hop_image]).astype(np.int64)
@@ -276,6 +332,32 @@ def replicate(
 def _frozen(array: NDArray[Any]) -> NDArray[Any]:
     array.flags.writeable = False
     return array
+
+
+def _require(array: NDArray[Any], name: str, dtype: DTypeLike, shape: tuple[int, ...]) -> None:
+    """Refuse a wrong type or shape; the tables are too large to be copied like other arrays."""
+    if array.dtype != dtype or array.shape != shape or not array.flags.c_contiguous:
+        raise ValueError(
+            f"{name} must be a contiguous array of {np.dtype(dtype)} of shape {shape}; got {array.dtype}, {array.shape}"
+        )
+
+
+def _require_rows(offset: NDArray[np.int64], far: NDArray[np.int32], name: str, *, far_name: str = "site") -> int:
+    """Refuse rows that do not start at 0, rise and end with their last entry, or name sites out of range.
+
+    Returns
+    -------
+    int
+        Number of rows, which is the number of sites.
+    """
+    n_sites = len(offset) - 1
+    _require(offset, f"{name}_offset", np.int64, (n_sites + 1,))
+    _require(far, f"{name}_{far_name}", np.int32, (len(far),))
+    if n_sites < 0 or offset[0] != 0 or offset[-1] != len(far) or (np.diff(offset) < 0).any():
+        raise ValueError(f"{name}_offset must rise from 0 to {len(far)}; got {offset}")
+    if far.size and not (0 <= far.min() and far.max() < n_sites):
+        raise ValueError(f"{name}_{far_name} must lie in [0, {n_sites}); got {far.min()} to {far.max()}")
+    return n_sites
 
 
 def _refuse_own_image(links: NDArray[np.int64], repeats: tuple[int, int, int], network: PoreNetwork, what: str) -> None:
@@ -347,18 +429,8 @@ def _coulomb(network: PoreNetwork, repeats: tuple[int, int, int], permittivity: 
     return table
 
 
-def _refuse_large_table(network: PoreNetwork, repeats: tuple[int, int, int]) -> None:
-    need, found = 2 * table_bytes(network, repeats), available_memory()
-    if need > found:
-        raise InputError(
-            f"supercell {repeats} needs {need / _GIB:.1f} GiB for its Coulomb table and the factors of one task; "
-            f"{found / _GIB:.1f} GiB of memory are available"
-        )
-
-
 def _refuse_coincidence(network: PoreNetwork) -> None:
-    ends = (network.exclusion_a.tolist(), network.exclusion_b.tolist())
-    excluded = set(zip(*ends, *network.exclusion_image.T.tolist(), strict=True))
+    excluded = _exclusion_set(network)
     for a, b, *image in coincident_pairs(network.site_frac, network.cell).tolist():
         if (a, b, *image) not in excluded:
             raise InputError(
@@ -366,16 +438,7 @@ def _refuse_coincidence(network: PoreNetwork) -> None:
             )
 
 
-def available_memory() -> int:
-    """Memory that can be allocated now, bytes: what the kernel and the container's limit leave, else all there is."""
-    limits = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    meminfo, cgroup = Path("/proc/meminfo"), Path("/sys/fs/cgroup/memory.max")
-    if meminfo.exists():
-        for line in meminfo.read_text().splitlines():
-            if line.startswith("MemAvailable:"):
-                limits.append(int(line.split()[1]) * 1024)
-    if cgroup.exists():
-        text = cgroup.read_text().strip()
-        if text.isdigit():
-            limits.append(int(text))
-    return min(limits)
+def _exclusion_set(network: PoreNetwork) -> set[tuple[int, ...]]:
+    """Exclusions as (a, b, image of b)."""
+    rows = np.column_stack([network.exclusion_a, network.exclusion_b, network.exclusion_image])
+    return {tuple(row) for row in rows.tolist()}

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from structures.errors import InputError
 from structures.framework import Framework
 
 SAME_POINT = 0.1  # Å, refined points closer than this are one point
@@ -75,7 +76,7 @@ class SpaceGroup:
 
         Raises
         ------
-        ValueError
+        InputError
             If the operations do not form a group.
         """
         for tolerance in (SAME_POINT, SAME_POINT / 3, SAME_POINT / 10, EXACT):
@@ -90,7 +91,11 @@ class SpaceGroup:
             _, first = np.unique(self._first_equal(images), return_index=True)
             if len(first) * stabiliser == len(self) and self.distance(images[first] - point).min() < EXACT:
                 return point, np.concatenate([point[None], images[first][self.distance(images[first] - point) > EXACT]])
-        raise ValueError("symmetry operations must form a group; the orbit of a point does not divide their number")
+        raise InputError(
+            f"symmetry operations of the framework must form a group; {len(self)} operations take the point "
+            f"{np.round(point, 4).tolist()} to {len(first)} places, {stabiliser} leave it where it is: "
+            "give the structure in a standard setting of its space group"
+        )
 
     def _first_equal(self, points: NDArray[np.float64]) -> NDArray[np.int64]:
         """For each point the number of the first point that coincides with it modulo the lattice."""

@@ -9,8 +9,10 @@ from pydantic import BaseModel
 from rich.console import RenderableType
 from rich.table import Table
 
-from lattice.supercell import available_memory, table_bytes
-from runs.composition import Loading, rounding_remark
+from lattice.memory import available_memory
+from lattice.network import PoreNetwork
+from lattice.supercell import table_bytes
+from runs.composition import Loading, molarity_line, rounding_remark
 from runs.deck import Deck, field_extra
 from runs.model import Model
 from runs.network_tables import table
@@ -21,7 +23,7 @@ GIB = 2.0**30
 def check_report(model: Model, threads: int) -> Iterator[RenderableType]:
     """Yield the deck, the ions of every loading, and the size of the calculation."""
     yield deck_table(model.file.deck)
-    yield loading_table(model.loadings)
+    yield loading_table(model.loadings, model.network)
     yield from size_lines(model, threads)
 
 
@@ -59,8 +61,8 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def loading_table(loadings: tuple[Loading, ...]) -> Table:
-    """Whole ions of every loading."""
+def loading_table(loadings: tuple[Loading, ...], network: PoreNetwork) -> Table:
+    """Whole ions of every loading, and the volume that a molarity refers to."""
     first = loadings[0]
     names = [*first.counts, *first.background]
     unit = "mol/L" if first.name == "M" else "x"
@@ -71,6 +73,8 @@ def loading_table(loadings: tuple[Loading, ...]) -> Table:
             for name, count in (*loading.counts.items(), *loading.background.items())
         ]
         made.add_row(f"{loading.value:.4f}", *counts, rounding_remark(loading))
+    if first.name == "M":
+        made.caption, made.caption_justify = molarity_line(network), "left"
     return made
 
 

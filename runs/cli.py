@@ -8,17 +8,17 @@ from typing import Any
 
 import click
 
+from runs.exit_status import INTERRUPTED, REFUSED
+from runs.faults import fault_line
 from structures.errors import InputError
 
 # Packages that take a second to import are imported inside the commands: help and wrong options answer at once.
-
-INTERRUPTED = 130
 
 
 class Refusal(click.ClickException):
     """A mistake in the input, one line for each fault, exit status 2."""
 
-    exit_code = 2
+    exit_code = REFUSED
 
     def show(self, file: Any = None) -> None:
         """Print the lines on stderr."""
@@ -35,14 +35,18 @@ class Program(click.Group):
         Raises
         ------
         Refusal
-            In place of an InputError, or of a file that cannot be written.
+            In place of an InputError, of a file that cannot be read or written, or of memory that is not there.
         """
         try:
             return super().invoke(ctx)
         except InputError as error:
             raise Refusal(str(error)) from None
+        except BrokenPipeError:
+            raise  # the reader of our output has gone; click ends without a word
+        except (OSError, MemoryError) as error:
+            raise Refusal(fault_line(error)) from None
         except KeyboardInterrupt:
-            click.echo("mofkmc: interrupted before the first task was finished; nothing is kept", err=True)
+            click.echo("mofkmc: interrupted", err=True)
             ctx.exit(INTERRUPTED)
 
 
@@ -77,7 +81,7 @@ def run(deck: str, output: Path | None, force: bool, threads: int | None) -> Non
     """  # noqa: D301
     from runs.deck_file import find_deck, read_deck
     from runs.folder import ResultsFolder
-    from runs.schedule import available_cores
+    from structures.cores import available_cores
 
     path, remark = find_deck(deck)
     file = read_deck(path)
@@ -107,7 +111,7 @@ def check(deck: str, threads: int | None) -> None:
       mofkmc check my_deck.toml
     """  # noqa: D301
     from runs.deck_file import find_deck, read_deck
-    from runs.schedule import available_cores
+    from structures.cores import available_cores
 
     path, remark = find_deck(deck)
     file = read_deck(path)
@@ -163,7 +167,7 @@ def network(
 
     folder = None if output is None else ResultsFolder(output, force)
     if folder is not None:
-        folder.check()
+        folder.check_for_network()
 
     from runs.network_job import NetworkRequest, network_job
 

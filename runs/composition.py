@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from lattice.cavities import PROBE_RADIUS
 from lattice.network import PoreNetwork
 from runs.deck import Deck, Exchange, Salt
 from structures.errors import InputError
@@ -118,7 +119,7 @@ def _exchange_counts(composition: Exchange, x: float, total: int) -> dict[str, i
 def _salt_counts(
     deck: Deck, composition: Salt, network: PoreNetwork, species: Sequence[Species]
 ) -> tuple[dict[float, dict[str, int]], dict[float, float]]:
-    """Whole formula units of salt in the accessible pore volume, and the molarity they amount to."""
+    """Whole formula units of salt in the pore volume that helium can occupy, and the molarity they amount to."""
     if abs(network.framework_charge) > _WHOLE:
         raise InputError(
             f'[composition] kind "salt": expected a neutral framework, found {network.framework_charge:+g} e per cell '
@@ -191,6 +192,14 @@ def _check(deck: Deck, network: PoreNetwork, loading: Loading) -> None:
         charge += species.charge * (count + loading.background.get(species.name, 0))
     if abs(charge) > _WHOLE * cells:
         raise InputError(f"{loading.name} = {loading.value:g}: expected a neutral supercell, found {charge:+g} e")
+
+
+def molarity_line(network: PoreNetwork) -> str:
+    """Say which volume a molarity refers to."""
+    return (
+        f"mol/L: per litre of the pore volume that helium can occupy (probe radius {PROBE_RADIUS:g} Å), "
+        f"{network.accessible_volume:.0f} Å³ per cell; an ion reaches less of it"
+    )
 
 
 def rounding_remark(loading: Loading) -> str:

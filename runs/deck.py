@@ -12,6 +12,9 @@ from structures.units import BOLTZMANN_SI, CELSIUS_ZERO, ELEMENTARY_CHARGE
 
 Treatment = Literal["mobile", "frozen", "background"]
 
+# Composition that the measured values of a material are about: kind, and the two ions in the order of the deck.
+MEASURED_WITH = {"ni_mof": ("exchange", "Li+", "Me2NH2+"), "mof5": ("salt", "Li+", "PF6-")}
+
 # What a number far outside its range was probably meant in: unit of the deck -> (other unit, factor, shift).
 _LIKELY_UNITS: dict[str, tuple[tuple[str, float, float], ...]] = {
     "eV": (("meV", 1e-3, 0.0), ("K", BOLTZMANN_SI / ELEMENTARY_CHARGE, 0.0)),
@@ -129,7 +132,7 @@ class Exchange(Table):
 
 
 class Salt(Table):
-    """A salt dissolved in the accessible pore volume of a neutral framework."""
+    """A salt dissolved in the pores of a neutral framework, in the volume that a helium probe can occupy."""
 
     kind: Literal["salt"] = key("a salt is dissolved in the pores")
     cation: str = key("the positive ion")
@@ -168,7 +171,10 @@ class Scan(Table):
 
     exchange_fractions: tuple[float, ...] | None = key("x of each loading", within=(0, 1), default=None)
     molarities_mol_per_L: tuple[float, ...] | None = key(  # noqa: N815
-        "salt in the accessible pore volume", unit="mol/L", within=(1e-4, 30), default=None
+        "salt per litre of the pore volume that a helium probe can occupy",
+        unit="mol/L",
+        within=(1e-4, 30),
+        default=None,
     )
     temperatures_C: tuple[float, ...] | None = key(  # noqa: N815
         "temperatures", unit="°C", within=(-220, 1200), default=None

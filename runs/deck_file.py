@@ -12,8 +12,9 @@ from typing import Any, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from runs.deck import Deck, Exchange, SpeciesTable, field_extra
+from runs.deck import MEASURED_WITH, Deck, Exchange, SpeciesTable, field_extra
 from structures.errors import InputError
+from structures.library import LIBRARY, library_cif
 from structures.species import SHIPPED_SPECIES, Species
 
 SHIPPED_DECKS = Path(__file__).parent / "decks"
@@ -51,15 +52,18 @@ class DeckFile:
 
     @property
     def cif(self) -> str:
-        """The CIF as `load_framework` takes it: a path, or the name of a shipped one."""
+        """The CIF as `load_framework` takes it: a path from the deck's folder, or else the name of a shipped one."""
         given = self.deck.structure.cif
-        if Path(given).suffix or len(Path(given).parts) > 1:
-            return str(self.path.parent / given)
-        return given
+        beside = self.path.parent / given
+        if given in LIBRARY and not beside.is_file():
+            return str(library_cif(given))
+        return str(beside)
 
 
 def find_deck(given: str) -> tuple[Path, str | None]:
-    """Return the file that `given` means, and a remark if it is a shipped one that the caller did not have on disk.
+    """Return the file that `given` means, and a remark if it is a shipped one.
+
+    A bare name, with or without its ending, stands for a shipped deck where there is no such file; a path never does.
 
     Raises
     ------
@@ -67,13 +71,14 @@ def find_deck(given: str) -> tuple[Path, str | None]:
         If there is neither a file of this name nor a shipped deck.
     """
     path = Path(given)
-    if path.exists():
+    if path.exists() and not path.is_dir():
         return path, None
     shipped = SHIPPED_DECKS / f"{path.stem}.toml"
-    if path.suffix in ("", ".toml") and shipped.exists():
+    if given in (shipped.stem, shipped.name) and shipped.exists():
         return shipped, f"no file {given}: using the deck that comes with mofkmc, {shipped}"
     names = ", ".join(sorted(p.stem for p in SHIPPED_DECKS.glob("*.toml")))
-    raise InputError(f"{given}: expected a TOML deck or the name of a shipped one ({names}), found no such file")
+    found = "a folder" if path.is_dir() else "no such file"
+    raise InputError(f"{given}: expected a TOML deck or the name of a shipped one ({names}), found {found}")
 
 
 def read_deck(path: Path) -> DeckFile:
@@ -125,12 +130,7 @@ def _species(name: str, table: SpeciesTable | None) -> Species:
         raise InputError(
             f'[species."{name}"] expected all values of an ion that is not shipped, missing: {", ".join(missing)}'
         )
-    try:
-        return Species(
-            name=name, source=table.source, **{_SPECIES_KEYS[field]: value for field, value in given.items()}
-        )
-    except ValueError as error:
-        raise InputError(str(error)) from None
+    return Species(name=name, source=table.source, **{_SPECIES_KEYS[field]: value for field, value in given.items()})
 
 
 def _contradictions(deck: Deck) -> Iterable[str]:
@@ -158,6 +158,14 @@ def _contradictions(deck: Deck) -> Iterable[str]:
             yield f"[composition.treatment] expected one of {', '.join(composition.species)}, found {name!r}"
     if all(deck.treatment(name) != "mobile" for name in composition.species):
         yield "[composition.treatment] expected at least one mobile species, found none"
+    material = deck.output.compare_with
+    if material != "nothing" and (composition.kind, *composition.species) != MEASURED_WITH[material]:
+        kind, first, second = MEASURED_WITH[material]
+        yield (
+            f'[output] compare_with: expected "nothing", because {material} was measured with {kind} of {first} and '
+            f"{second} and the deck has {composition.kind} of {' and '.join(composition.species)}; "
+            f"found {_shown(material)}"
+        )
     for name in (*deck.species, *composition.species):
         try:
             _species(name, deck.species.get(name))

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import tempfile
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from runs.faults import writing
 from structures.errors import InputError
+from structures.files import whole_file
 
 _OURS = "# A copy of the input deck, kept by mofkmc beside its results.\n"
 _FILES = ("network.h5", "summary.csv", "activation.csv", "optimum.csv", "remarks.txt")
@@ -52,6 +55,17 @@ class ResultsFolder:
         """File of one task."""
         return self.tasks / f"{key}.h5"
 
+    def check_for_network(self) -> None:
+        """Refuse the folder as `check` does, and also if it holds a run: a network never replaces that.
+
+        Raises
+        ------
+        InputError
+        """
+        if self.deck.exists() or self.tasks.exists():
+            raise InputError(f"{self.path}: expected a folder for a network, found a run; choose another --output")
+        self.check()
+
     def check(self) -> None:
         """Refuse the folder if it is in use, is not ours to replace, or cannot be written; nothing is changed.
 
@@ -84,9 +98,15 @@ class ResultsFolder:
             (self.path / name).unlink(missing_ok=True)
         for old in self.tasks.glob("*.h5*"):
             old.unlink()
+        for left in (*self.path.glob(".*.part"), *self.tasks.glob(".*.part")):
+            left.unlink()  # of a run that was killed while it wrote
         if deck_text is not None:
             self.tasks.mkdir(exist_ok=True)
-            self.deck.write_text(_OURS + deck_text.removeprefix(_OURS), encoding="utf-8")
+            _write(self.deck, _OURS + deck_text.removeprefix(_OURS))
+
+    def write_remarks(self, lines: Iterable[str]) -> None:
+        """Write what the tables leave out and the assumptions, one line each."""
+        _write(self.remarks, "".join(f"{line}\n" for line in lines))
 
     def _is_ours(self) -> bool:
         if self.deck.is_file():
@@ -105,3 +125,9 @@ class ResultsFolder:
             raise InputError(
                 f"{self.path}: expected a folder that can be written, found: {error.strerror} ({existing})"
             ) from None
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a text that is there whole or not at all."""
+    with writing(path), whole_file(path) as unfinished:
+        unfinished.write_text(text, encoding="utf-8")

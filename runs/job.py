@@ -13,6 +13,8 @@ from kmc.placement import place_ions
 from lattice.supercell import Lattice, replicate
 from runs.check_tables import check_report, loading_table
 from runs.deck_file import DeckFile
+from runs.exit_status import COMPLETE, INCOMPLETE, INTERRUPTED
+from runs.faults import writing
 from runs.folder import ResultsFolder
 from runs.model import Model, build_model
 from runs.network_tables import network_report, output_console
@@ -23,8 +25,6 @@ from runs.seeds import stream
 from runs.task import Setting, run_task, simulated_time
 from structures.errors import InputError
 
-INTERRUPTED, INCOMPLETE, COMPLETE = 130, 1, 0
-
 
 def check_job(file: DeckFile, *, threads: int) -> None:
     """Print what a deck asks for and run nothing; the network is built if the cache does not hold it."""
@@ -33,7 +33,7 @@ def check_job(file: DeckFile, *, threads: int) -> None:
         model = build_model(file, report)
     for part in check_report(model, threads):
         console.print(part)
-    build_lattice(model)
+    build_lattice(model, threads)
 
 
 def run_job(file: DeckFile, folder: ResultsFolder, *, threads: int) -> int:
@@ -47,34 +47,39 @@ def run_job(file: DeckFile, folder: ResultsFolder, *, threads: int) -> int:
     console, remarks = output_console(), output_console(stderr=True)
     with reporter(remarks) as report:
         model = build_model(file, report)
-        lattice = build_lattice(model)
+        lattice = build_lattice(model, threads)
     for part in network_report(model.network):
         console.print(part)
-    console.print(loading_table(model.loadings))
+    console.print(loading_table(model.loadings, model.network))
 
-    folder.claim(file.text)
-    model.network.save(folder.network)
-    with reporter(remarks) as report:
-        outcome = simulate(model, lattice, folder, threads=threads, report=report)
-    for line in failure_lines(outcome.failures):
-        remarks.print(line, markup=False, soft_wrap=True)
+    try:
+        folder.claim(file.text)
+        with writing(folder.network):
+            model.network.save(folder.network)
+        with reporter(remarks) as report:
+            outcome = simulate(model, lattice, folder, threads=threads, report=report)
+        for line in failure_lines(outcome.failures):
+            remarks.print(line, markup=False, soft_wrap=True)
+        if outcome.results and not outcome.interrupted:
+            present(model, folder, console)
+    except KeyboardInterrupt:
+        outcome = Outcome(interrupted=True)
     if outcome.interrupted:
-        remarks.print(_kept(outcome, model, folder), markup=False, soft_wrap=True)
+        remarks.print(_kept(model, folder), markup=False, soft_wrap=True)
         return INTERRUPTED
-    if outcome.results:
-        present(model, folder, console)
     return INCOMPLETE if outcome.failures else COMPLETE
 
 
-def build_lattice(model: Model) -> Lattice:
+def build_lattice(model: Model, threads: int) -> Lattice:
     """Tabulate the interactions of the supercell, and make sure that the ions of every loading find room in it.
 
     Raises
     ------
     InputError
-        If the table does not fit in memory, an ion meets its own exclusion image, or the ions do not fit.
+        If the tables of all simultaneous tasks do not fit in memory, an ion meets its own exclusion image, or the ions
+        find no room.
     """
-    lattice = replicate(model.network, model.deck.lattice.repeats)
+    lattice = replicate(model.network, model.deck.lattice.repeats, tasks=model.simultaneous(threads))
     for loading in model.loadings:
         rng = stream(model.deck.scan.seed, f"room for {loading.key}")
         try:
@@ -104,13 +109,17 @@ def simulate(model: Model, lattice: Lattice, folder: ResultsFolder, *, threads: 
 
 
 def present(model: Model, folder: ResultsFolder, console: Console) -> None:
-    """Analyse the task files, print the tables, write tables and plots."""
+    """Analyse the task files; write the tables, print them, and draw the plots, so that nothing computed is lost."""
     run = open_run(folder.path)
     analysis = run.analyse()
-    for part in result_report(analysis, model):
-        console.print(part)
-    analysis.write_tables(folder.path)
-    folder.remarks.write_text("".join(f"{line}\n" for line in (*analysis.statements, *assumptions(model))), "utf-8")
+    assumed = assumptions(model, run.records)
+    try:
+        with writing(folder.path):
+            analysis.write_tables(folder.path)
+        folder.write_remarks((*analysis.statements, *assumed))
+    finally:  # a full disk is no reason not to show the results
+        for part in result_report(analysis, model, assumed):
+            console.print(part)
     written = ["deck.toml", "network.h5", f"tasks/ ({len(run.records)} files)", "summary.csv", "activation.csv"]
     written += ["optimum.csv", folder.remarks.name]
     if model.deck.output.plots:
@@ -124,11 +133,15 @@ def write_plots(analysis: Analysis, model: Model, folder: ResultsFolder) -> list
 
     material = model.deck.output.compare_with
     footnote = footnotes(model)
-    save_arrhenius(analysis, folder.path / "arrhenius.png", footnote=footnote)
-    save_loading(
-        analysis, folder.path / "loading.png", material=None if material == "nothing" else material, footnote=footnote
-    )
-    save_network(model.network, folder.path / "network.png", footnote=footnote)
+    with writing(folder.path):
+        save_arrhenius(analysis, folder.path / "arrhenius.png", footnote=footnote)
+        save_loading(
+            analysis,
+            folder.path / "loading.png",
+            material=None if material == "nothing" else material,
+            footnote=footnote,
+        )
+        save_network(model.network, folder.path / "network.png", footnote=footnote)
     return ["arrhenius.png", "loading.png", "network.png"]
 
 
@@ -144,9 +157,7 @@ def failure_lines(failures: Mapping[str, str]) -> list[str]:
     return lines
 
 
-def _kept(outcome: Outcome[Path], model: Model, folder: ResultsFolder) -> str:
-    done = len(outcome.results)
-    return (
-        f"mofkmc: interrupted; {done} of {len(model.tasks)} tasks are finished and stay readable in {folder.tasks}; "
-        "unfinished ones left nothing"
-    )
+def _kept(model: Model, folder: ResultsFolder) -> str:
+    done, planned = len(list(folder.tasks.glob("*.h5"))), len(model.tasks)
+    rest = "; unfinished ones left nothing" if done < planned else ""
+    return f"mofkmc: interrupted; {done} of {planned} tasks are finished and stay readable in {folder.tasks}{rest}"

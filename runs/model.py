@@ -48,9 +48,13 @@ class Model:
         n1, n2, n3 = self.deck.lattice.repeats
         return self.network.n_sites * n1 * n2 * n3
 
+    def simultaneous(self, threads: int) -> int:
+        """Tasks that run at the same time on so many threads."""
+        return min(threads, len(self.tasks))
+
     def memory(self, threads: int) -> int:
-        """Bytes that the Coulomb table and the factors of `threads` simultaneous tasks need."""
-        return table_bytes(self.network, self.deck.lattice.repeats) * (1 + min(threads, len(self.tasks)))
+        """Bytes that the Coulomb table and the factors of all simultaneous tasks need."""
+        return table_bytes(self.network, self.deck.lattice.repeats) * (1 + self.simultaneous(threads))
 
 
 def build_model(file: DeckFile, report: Reporter) -> Model:

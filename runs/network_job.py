@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -9,6 +11,7 @@ from typing import Literal
 
 from lattice.builder import LandscapeSettings, cached_network
 from runs.deck_file import SHIPPED_DECKS, read_deck
+from runs.faults import writing
 from runs.folder import ResultsFolder
 from runs.network_tables import listing, network_report, output_console
 from runs.progress import part_of, reporter
@@ -18,7 +21,7 @@ from structures.library import LIBRARY, library_cif
 from structures.species import SHIPPED_SPECIES, Species
 
 EPS_R = 10.0
-_SAME_MATERIAL = {"ni_pacs_disordered": "ni_pacs_sym"}
+_FORMULA_SUM = re.compile(r"^_chemical_formula_sum\s+'([^']+)'", re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,8 +70,9 @@ def network_job(request: NetworkRequest, folder: ResultsFolder | None) -> None:
         from analysis.plots import save_network
 
         folder.claim(None)
-        network.save(folder.network)
-        save_network(network, folder.path / "network.png")
+        with writing(folder.path):
+            network.save(folder.network)
+            save_network(network, folder.path / "network.png")
         console.print(f"\nWritten to {folder.path}: network.h5, network.png")
 
 
@@ -90,11 +94,12 @@ def chosen_species(names: tuple[str, ...]) -> tuple[Species, ...]:
 
 
 def with_defaults(request: NetworkRequest) -> tuple[NetworkRequest, tuple[str, ...]]:
-    """Fill what was not given from the shipped deck that uses this structure, and say so."""
+    """Fill what was not given from the shipped deck of this compound, and say so."""
     name = _library_name(request.cif)
-    name = _SAME_MATERIAL.get(name, name)
+    if not name:
+        return request, ()
     decks = (read_deck(path) for path in sorted(SHIPPED_DECKS.glob("*.toml")))
-    file = next((file for file in decks if file.deck.structure.cif == name), None)
+    file = next((file for file in decks if _formula(file.deck.structure.cif) == _formula(name)), None)
     if file is None:
         return request, ()
     structure = file.deck.structure
@@ -121,3 +126,13 @@ def _library_name(cif: str) -> str:
     if path.stem in LIBRARY and path.is_file() and path.read_bytes() == library_cif(path.stem).read_bytes():
         return path.stem
     return ""
+
+
+def _formula(name: str) -> dict[str, int]:
+    """Smallest whole-number ratio of the elements that a shipped CIF states, the same for all forms of a compound."""
+    stated = _FORMULA_SUM.search(library_cif(name).read_text(encoding="utf-8"))
+    counts = {
+        symbol: int(number or 1) for symbol, number in re.findall(r"([A-Z][a-z]?)(\d*)", stated[1] if stated else "")
+    }
+    unit = math.gcd(*counts.values())
+    return {symbol: number // unit for symbol, number in counts.items()}

@@ -11,16 +11,21 @@ from rich.console import Console, Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
+from lattice.assemble import WIDE
 from lattice.network import PoreNetwork
 
-WIDE_SITE = 5.0  # Å; above it a hop between sites is a coarse picture
 PIPED_WIDTH = 100
 
 
 def output_console(*, stderr: bool = False) -> Console:
-    """Return the console for tables or remarks: as wide as the terminal, 100 columns and no colour when piped."""
+    """Return the console for tables or remarks: as wide as the terminal, 100 columns and no colour when piped.
+
+    Tables never get less than these columns: a narrow terminal wraps their lines, but no number is cut off.
+    """
     console = Console(stderr=stderr, highlight=False)
-    return console if console.is_terminal else Console(stderr=stderr, highlight=False, width=PIPED_WIDTH)
+    if console.is_terminal and (stderr or console.width >= PIPED_WIDTH):
+        return console
+    return Console(stderr=stderr, highlight=False, width=PIPED_WIDTH)
 
 
 def table(title: str, *columns: str) -> Table:
@@ -44,8 +49,8 @@ def network_report(network: PoreNetwork) -> Iterator[RenderableType]:
     """Yield what is to be known of a network: percolation, sites, hops, exclusions."""
     yield percolation_table(network)
     yield site_table(network)
-    if (network.site_width > WIDE_SITE).any():
-        yield f"* wider than {WIDE_SITE:g} Å: a flat region, where hopping between sites is a coarse picture"
+    if (network.site_width > WIDE).any():
+        yield f"* wider than {WIDE:g} Å: a flat region, where hopping between sites is a coarse picture"
     yield hop_table(network)
     yield exclusion_line(network)
 
@@ -81,7 +86,7 @@ def site_table(network: PoreNetwork) -> Table:
         energy, width = network.site_energy[first], network.site_width[first]
         made.add_row(
             str(orbit), network.species[species].name, network.site_label[first], str(len(members)),
-            f"{energy:.3f}", f"{energy - deepest:.3f}", f"{width:.1f}{'*' if width > WIDE_SITE else ''}",
+            f"{energy:.3f}", f"{energy - deepest:.3f}", f"{width:.1f}{'*' if width > WIDE else ''}",
         )  # fmt: skip
     return made
 

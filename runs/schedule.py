@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -61,13 +61,6 @@ class Outcome(Generic[Result]):
     interrupted: bool = False
 
 
-def available_cores() -> int:
-    """Return the number of cores this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def run_all(jobs: Mapping[str, Job[Result]], *, threads: int, stage: str, report: Reporter) -> Outcome[Result]:
     """Run every job; one that fails is recorded and the others go on; Ctrl-C stops all at their next kernel return.
 
@@ -95,17 +88,20 @@ def run_all(jobs: Mapping[str, Job[Result]], *, threads: int, stage: str, report
 
     outcome: Outcome[Result] = Outcome()
     report(stage, 0.0)
-    with ThreadPoolExecutor(max_workers=max(1, threads), thread_name_prefix="mofkmc") as pool:
-        futures = {key: pool.submit(_guarded, job, watch(key)) for key, job in jobs.items()}
-        pending: set[Future[Result | Exception]] = set(futures.values())
-        try:
-            while pending:
-                _, pending = wait(pending, timeout=_LOOK_UP_SECONDS, return_when=FIRST_COMPLETED)
-        except KeyboardInterrupt:
-            outcome.interrupted = True
-            stop.set()
-            for future in pending:
-                future.cancel()
+    pool = ThreadPoolExecutor(max_workers=max(1, threads), thread_name_prefix="mofkmc")
+    futures: dict[str, Future[Result | Exception]] = {}
+    try:
+        for key, job in jobs.items():
+            futures[key] = pool.submit(_guarded, job, watch(key))
+        pending = set(futures.values())
+        while pending:
+            _, pending = wait(pending, timeout=_LOOK_UP_SECONDS, return_when=FIRST_COMPLETED)
+    except KeyboardInterrupt:
+        outcome.interrupted = True
+    finally:
+        stop.set()
+        _wind_down(futures.values())
+        pool.shutdown(wait=False)
     for key, future in futures.items():
         if future.cancelled():
             continue
@@ -121,11 +117,23 @@ def run_all(jobs: Mapping[str, Job[Result]], *, threads: int, stage: str, report
     return outcome
 
 
+def _wind_down(futures: Collection[Future[Result | Exception]]) -> None:
+    """Drop what has not begun and wait until running jobs have seen the stop; one more Ctrl-C has nothing to add."""
+    for future in reversed(list(futures)):
+        future.cancel()
+    for future in futures:
+        while not future.done():
+            # not ThreadPoolExecutor.shutdown: a thread whose join is interrupted counts as ended in Python 3.11
+            with suppress(KeyboardInterrupt):
+                future.exception()
+
+
 def _guarded(job: Job[Result], watch: Watch) -> Result | Exception:
     """Return what the job raises: its reason belongs into the results, and the other jobs go on."""
     try:
         result = job(watch)
-        watch.advance(1.0)
     except Exception as error:  # a failure of any kind is a result of this job
         return error
+    with suppress(StoppedError):  # what is finished counts
+        watch.advance(1.0)
     return result

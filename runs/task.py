@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from kmc.placement import place_ions
-from kmc.simulation import Simulation
+from kmc.simulation import Progress, Simulation
 from kmc.trajectory import TaskLabel, task_record, write_task
 from lattice.separation import separate
 from lattice.supercell import Lattice
@@ -20,7 +20,7 @@ from runs.seeds import stream
 from structures.units import BOLTZMANN
 
 _PILOT_SHARE = 20  # a pilot makes one hop for so many hops of a task
-_PILOT_LEAST = 2000
+_PILOT_LEAST, _PILOT_MOST = 2000, 200_000
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -61,11 +61,11 @@ def simulated_time(setting: Setting, condition: Condition, watch: Watch) -> floa
     -------
     float, s
     """
-    watch.advance(0.0)
     wanted = setting.deck.kmc.events
-    simulation = _start(setting, condition, stream(setting.deck.scan.seed, f"pilot {condition.key}"))
-    watch.advance(0.5)
-    rate = simulation.estimate_rate(max(wanted // _PILOT_SHARE, _PILOT_LEAST))
+    hops = min(max(wanted // _PILOT_SHARE, _PILOT_LEAST), _PILOT_MOST)
+    first, second = _two_parts(watch, setting, condition, hops)
+    simulation = _start(setting, condition, stream(setting.deck.scan.seed, f"pilot {condition.key}"), first)
+    rate = simulation.estimate_rate(hops, progress=second)
     return wanted / (rate if rate > 0 else setting.deck.kmc.attempt_frequency_Hz)
 
 
@@ -82,13 +82,13 @@ def run_task(setting: Setting, task: Task, until: float, path: Path, watch: Watc
         Appears only when it is complete.
     watch : Watch
     """
-    watch.advance(0.0)
-    simulation = _start(setting, task.condition, stream(setting.deck.scan.seed, task.key))
+    first, second = _two_parts(watch, setting, task.condition, setting.deck.kmc.events)
+    simulation = _start(setting, task.condition, stream(setting.deck.scan.seed, task.key), first)
     samples = simulation.run(
         until,
         setting.deck.kmc.samples,
         frame_every=setting.deck.output.frames_every,
-        progress=lambda text, fraction: watch.advance(0.99 * fraction),
+        progress=second,
     )
     label = TaskLabel(
         key=task.key,
@@ -103,7 +103,18 @@ def run_task(setting: Setting, task: Task, until: float, path: Path, watch: Watc
     return path
 
 
-def _start(setting: Setting, condition: Condition, rng: np.random.Generator) -> Simulation:
+def _two_parts(watch: Watch, setting: Setting, condition: Condition, hops: int) -> tuple[Progress, Progress]:
+    """Return the progress functions of equilibration and hops, which share one bar by the number of their moves."""
+    moves = setting.deck.kmc.equilibration_sweeps * sum(condition.loading.counts.values())
+    share = moves / (moves + hops)
+    watch.advance(0.0)
+    return (
+        lambda text, fraction: watch.advance(share * fraction),
+        lambda text, fraction: watch.advance(share + (1.0 - share) * fraction),
+    )
+
+
+def _start(setting: Setting, condition: Condition, rng: np.random.Generator, progress: Progress) -> Simulation:
     """Place the ions and bring them to equilibrium."""
     loading, deck = condition.loading, setting.deck
     state = place_ions(setting.lattice, loading.counts, rng, temperature=condition.temperature, frozen=loading.frozen)
@@ -113,5 +124,5 @@ def _start(setting: Setting, condition: Condition, rng: np.random.Generator) -> 
         temperature=condition.temperature,
         attempt_frequency=deck.kmc.attempt_frequency_Hz,
     )
-    simulation.equilibrate(deck.kmc.equilibration_sweeps)
+    simulation.equilibrate(deck.kmc.equilibration_sweeps, progress=progress)
     return simulation

@@ -108,14 +108,16 @@ def charges_from_file(crystal: Crystal, orbits: NDArray[np.int64]) -> NDArray[np
     return charges
 
 
-def balance(charges: NDArray[np.float64], net_charge: float) -> tuple[NDArray[np.float64], str]:
+def balance(charges: NDArray[np.float64], net_charge: float, formula_units: int = 1) -> tuple[NDArray[np.float64], str]:
     """Charges that sum to the net charge exactly: a residual of rounding is spread evenly over all atoms.
 
     Parameters
     ----------
     charges : (n_atoms,) float64, e
     net_charge : float, e
-        Of the cell.
+        Of one formula unit.
+    formula_units : int
+        In the cell of these atoms.
 
     Returns
     -------
@@ -128,13 +130,13 @@ def balance(charges: NDArray[np.float64], net_charge: float) -> tuple[NDArray[np
     InputError
         If the residual exceeds 0.02 e per atom.
     """
-    total = float(charges.sum())
-    shift = (net_charge - total) / len(charges)
+    total = float(charges.sum()) / formula_units
+    shift = (net_charge - total) * formula_units / len(charges)
     if abs(shift) > MAX_SHIFT:
         raise InputError(
-            f"net charge of the cell: expected {net_charge:g} e; found {total:.3f} e, "
+            f"net charge of a formula unit: expected {net_charge:g} e; the charges sum to {total:.3f} e, "
             f"{abs(shift):.3f} e per atom away (at most {MAX_SHIFT} e per atom is spread)"
         )
     balanced = charges + shift
-    line = f"they sum to {total:.4f} e, expected {net_charge:g} e: shifted by {shift:+.5f} e per atom"
+    line = f"they sum to {total:.4f} e per formula unit, expected {net_charge:g} e: shifted by {shift:+.5f} e per atom"
     return balanced, line

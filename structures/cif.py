@@ -75,7 +75,7 @@ def load_framework(
         orbits = equivalent_atoms(crystal.cell, crystal.frac_coords, _numbered(crystal.symbols))
         given, origin = charges_from_file(crystal, orbits), "_atom_site_charge of the CIF"
     formula_units = math.gcd(*Counter(crystal.symbols).values())
-    balanced, line = balance(given, net_charge * formula_units)
+    balanced, line = balance(given, net_charge, formula_units)
     provenance += [f"charges from {origin}; {line}", f"net charge {net_charge:g} e per formula unit"]
 
     atoms = list(zip(crystal.symbols, classes, (float(q) for q in np.round(balanced, 6)), strict=True))
@@ -194,12 +194,14 @@ def _parse(name: str, text: str) -> _CifContent:
         translations = np.array([op.translation_vector for op in operations])
         data = dict(blocks[0].data)
         rows = _atom_rows(name, data)
+        if not rows:
+            raise InputError(f"{name} must hold atoms; found none")
         crystal, occupation, doubled = _expand(np.array(lattice.matrix), rows, rotations, translations)
     except InputError:
         raise
     except Exception as error:  # the reader fails in many ways on broken text
         reason = " ".join(str(error).split()) or "no reason given"
-        raise InputError(f"{name} cannot be read as a CIF: {type(error).__name__}: {reason[:160]}") from error
+        raise InputError(f"{name} cannot be read as a CIF: {reason[:160]}") from error
     remarks = [f"block {blocks[0].header} of {len(blocks)} with atoms"] if len(blocks) > 1 else []
     if len(rotations) == 1:
         remarks.append("the CIF has no symmetry operations besides the identity")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from structures.errors import InputError
 from structures.units import BOLTZMANN, KCAL_PER_MOL
 
 
@@ -26,7 +27,7 @@ class Species:
 
     Raises
     ------
-    ValueError
+    InputError
         If a charge is zero, or a mass, sigma or contact radius is not positive, or epsilon is negative.
     """
 
@@ -40,12 +41,12 @@ class Species:
 
     def __post_init__(self) -> None:
         if self.charge == 0:
-            raise ValueError(f"species {self.name}: charge must not be zero")
+            raise InputError(f"species {self.name}: charge must not be zero")
         for field in ("mass", "lj_sigma", "contact_radius"):
             if getattr(self, field) <= 0:
-                raise ValueError(f"species {self.name}: {field} must be positive; got {getattr(self, field)}")
+                raise InputError(f"species {self.name}: {field} must be positive; got {getattr(self, field)}")
         if self.lj_epsilon < 0:
-            raise ValueError(f"species {self.name}: lj_epsilon must not be negative; got {self.lj_epsilon}")
+            raise InputError(f"species {self.name}: lj_epsilon must not be negative; got {self.lj_epsilon}")
 
 
 _TWO_TO_SIXTH = 2.0 ** (1.0 / 6.0)

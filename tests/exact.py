@@ -135,6 +135,11 @@ class MasterEquation:
         jumps = sparse.coo_array((self.rate, (self.source, self.sink)), shape=(n, n)).tocsr()
         return jumps - sparse.diags_array(jumps.sum(axis=1))
 
+    def uncorrelated(self) -> np.ndarray:
+        """½ Σ p w ΔR_i ΔR_j, the matrix that `transport` would give if no hop remembered another, (3g, 3g)."""
+        d = self.displacement.reshape(-1, self.displacement[0].size)
+        return 0.5 * (d.T * (self.probability[self.source] * self.rate)) @ d
+
     def transport(self) -> tuple[np.ndarray, np.ndarray]:
         """The matrix L = lim <ΔR_i ΔR_j> / 2t of the groups, (3g, 3g), and the transient's end value C.
 
@@ -143,8 +148,6 @@ class MasterEquation:
         n, width = len(self.probability), self.displacement[0].size
         d = self.displacement.reshape(-1, width)
         root = np.sqrt(self.probability)
-        flow = self.probability[self.source] * self.rate
-        free = 0.5 * (d.T * flow) @ d
         bias = np.zeros((n, width))
         np.add.at(bias, self.source, self.rate[:, None] * d)
         rhs = root[:, None] * bias
@@ -160,7 +163,7 @@ class MasterEquation:
                 if failed:
                     raise RuntimeError("conjugate gradients did not converge")
             x -= np.outer(root, root @ x)
-        return free - rhs.T @ x, x.T @ x
+        return self.uncorrelated() - rhs.T @ x, x.T @ x
 
     def relaxation_time(self) -> float:
         """Inverse of the smallest non-zero eigenvalue of the generator."""
@@ -206,6 +209,32 @@ def _configurations(cells: Supercell, groups: list[tuple[int, int]]) -> list[tup
     return found
 
 
+def _hops(cells: Supercell, occupied: np.ndarray) -> tuple[np.ndarray, ...]:
+    """All open hops of all configurations: source, sink, hop of the supercell and group that moves.
+
+    `occupied` is (n_groups, n_states, N); a configuration is found again by the integer that has its bits.
+    """
+    used = occupied.any(axis=1)
+    if used.sum() > 62:
+        raise ValueError(
+            f"sites, counted for every group, must be at most 62, the bits of an integer; got {used.sum()}"
+        )
+    bit = np.zeros(used.shape, np.int64)
+    bit[used] = 1 << np.arange(used.sum())
+    code = np.einsum("gks,gs->k", occupied, bit)
+    order = np.argsort(code)
+    in_the_way = occupied.sum(axis=0) @ cells.excluded.T.astype(np.int64)
+    found = []
+    for h, (a, b) in enumerate(zip(cells.origin, cells.target, strict=True)):
+        room = in_the_way[:, b] == cells.excluded[b, a]  # the ion itself is not in its way
+        for g in range(len(occupied)):
+            source = np.flatnonzero(room & (occupied[g, :, a] == 1))
+            after = code[source] - bit[g, a] + bit[g, b]
+            sink = order[np.searchsorted(code, after, sorter=order)]
+            found.append((source, sink, np.full(len(source), h), np.full(len(source), g)))
+    return tuple(np.concatenate(column) for column in zip(*found, strict=True))
+
+
 def master_equation(
     cells: Supercell,
     groups: list[tuple[int, int]],
@@ -220,30 +249,18 @@ def master_equation(
     energies less the work of `force` (kT/Å on every ion), the rate is nu exp(-E_b).
     """
     states = _configurations(cells, groups)
-    index = {state: k for k, state in enumerate(states)}
-    occupied = np.zeros((len(states), len(cells.position)))
+    occupied = np.zeros((len(groups), len(states), len(cells.position)), np.int64)
     for k, state in enumerate(states):
-        occupied[k, [s for group in state for s in group]] = 1.0
-    energy = occupied @ cells.energy
+        for g, group in enumerate(state):
+            occupied[g, k, list(group)] = 1
+    present = occupied.sum(axis=0)
+    energy = present @ cells.energy
     if pairs is not None:
-        energy += 0.5 * np.einsum("ci,ci->c", occupied @ pairs, occupied) - 0.5 * occupied @ np.diag(pairs)
+        energy += 0.5 * np.einsum("ci,ci->c", present @ pairs, present) - 0.5 * present @ np.diag(pairs)
 
+    source, sink, hop, mover = _hops(cells, occupied)
     work = cells.vector @ force if force is not None else np.zeros(len(cells.vector))
     kra = cells.saddle - 0.5 * (cells.energy[cells.origin] + cells.energy[cells.target])
-    hops_of = [np.flatnonzero(cells.origin == s) for s in range(len(cells.position))]
-    source, sink, hop, mover = [], [], [], []
-    for k, state in enumerate(states):
-        present = occupied[k] > 0
-        for g, group in enumerate(state):
-            for site in group:
-                present[site] = False
-                rest = tuple(s for s in group if s != site)
-                for h in hops_of[site]:
-                    end = cells.target[h]
-                    if not (cells.excluded[end] & present).any():
-                        after = (*state[:g], tuple(sorted((*rest, int(end)))), *state[g + 1 :])
-                        source.append(k), sink.append(index[after]), hop.append(h), mover.append(g)
-                present[site] = True
     change = energy[sink] - energy[source] - work[hop]
     barrier = np.maximum(np.maximum(change, 0.0), kra[hop] + 0.5 * change)
     displacement = np.zeros((len(hop), len(groups), 3))
@@ -252,9 +269,9 @@ def master_equation(
     return MasterEquation(
         probability=weight / weight.sum(),
         energy=energy,
-        occupied=occupied.astype(bool),
-        source=np.array(source),
-        sink=np.array(sink),
+        occupied=present.astype(bool),
+        source=source,
+        sink=sink,
         rate=nu * cells.weight[hop] * np.exp(-barrier),
         displacement=displacement,
     )
@@ -262,10 +279,11 @@ def master_equation(
 
 @dataclass(frozen=True)
 class Diffusivities:
-    """Of one species: the collective and the tracer diffusivity, Å²/s, and their transients' end values, Å²."""
+    """Of one species: D_J, D* and D_unc, Å²/s, and the end values of the transients of the first two, Å²."""
 
     collective: float
     tracer: float
+    uncorrelated: float
     collective_transient: float
     tracer_transient: float
 
@@ -273,11 +291,12 @@ class Diffusivities:
 def diffusivities(
     cells: Supercell, n_ions: int, *, dimensions: int = 3, pairs: np.ndarray | None = None, nu: float = 1.0
 ) -> Diffusivities:
-    """D_J and D* of `n_ions` of species 0, averaged over the first `dimensions` axes.
+    """D_J, D* and D_unc of `n_ions` of species 0, averaged over the first `dimensions` axes.
 
     A block of length t has the mean of |ΔR|² / (2 d t) equal to D + C/t once t exceeds the relaxation.
     """
-    L, C = master_equation(cells, [(0, 1), (0, n_ions - 1)], pairs=pairs, nu=nu).transport()
+    gas = master_equation(cells, [(0, 1), (0, n_ions - 1)], pairs=pairs, nu=nu)
+    L, C = gas.transport()
     axes = np.arange(dimensions)
 
     def total(M: np.ndarray) -> float:
@@ -289,6 +308,7 @@ def diffusivities(
     return Diffusivities(
         total(L) / (n_ions * dimensions),
         tagged(L) / dimensions,
+        total(gas.uncorrelated()) / (n_ions * dimensions),
         total(C) / (n_ions * dimensions),
         tagged(C) / dimensions,
     )

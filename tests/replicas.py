@@ -27,6 +27,8 @@ class Replicas:
     velocity : (R, S, 3), Å/s
         Of the sum over a species.
     energy : (R,), kT
+    event_rate : (R,), 1/s
+        Hops of all ions.
     """
 
     collective: np.ndarray
@@ -34,6 +36,7 @@ class Replicas:
     lag: np.ndarray
     velocity: np.ndarray
     energy: np.ndarray
+    event_rate: np.ndarray
 
 
 def run_replicas(
@@ -49,7 +52,7 @@ def run_replicas(
     temperature: float = TEMPERATURE,
 ) -> Replicas:
     """Run replicas from equilibrium; `field` is along x, V/Å."""
-    collective, tracer, velocity, energy, lag = [], [], [], [], np.zeros(0)
+    collective, tracer, velocity, energy, event_rate, lag = [], [], [], [], [], np.zeros(0)
     for stream in np.random.SeedSequence(seed).spawn(n_replicas):
         state = place_ions(lattice, counts, np.random.default_rng(stream), temperature=temperature)
         simulation = Simulation(lattice, state, temperature=temperature, attempt_frequency=nu, field=(field, 0.0, 0.0))
@@ -60,8 +63,11 @@ def run_replicas(
         tracer.append(samples.msd / (2 * samples.lag[:, None, None]))
         velocity.append(samples.displacement[-1] / (block * n_blocks))
         energy.append(samples.energy.mean())
+        event_rate.append(samples.events[-1] / (block * n_blocks))
         lag = samples.lag
-    return Replicas(*(np.array(x) for x in (collective, tracer)), lag, np.array(velocity), np.array(energy))
+    return Replicas(
+        *(np.array(x) for x in (collective, tracer)), lag, *(np.array(x) for x in (velocity, energy, event_rate))
+    )
 
 
 def z_score(values: np.ndarray, exact: float) -> float:

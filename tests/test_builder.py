@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from landscapes import cubic_group
 
-from lattice import builder
+from lattice import builder, cache
 from lattice.builder import LandscapeSettings, build_network, cached_network
 from structures.cif import load_framework
 from structures.errors import InputError
@@ -158,11 +158,19 @@ def test_the_cache_is_used_survives_damage_and_knows_its_inputs(tmp_path, monkey
     file = next((tmp_path / "cache").iterdir())
     file.write_bytes(b"damaged")
     assert network(oxide()).content_hash == first.content_hash
+    assert stages[0] == "network in the cache is damaged and is built again"
     assert len(stages) > 1
     network(oxide(), replace(COARSE, permittivity=2.0))
     assert len(stages) > 1
     network(oxide(charges=np.array([0.5]), net_charge=0.5))
     assert len(list((tmp_path / "cache").iterdir())) == 3
+
+
+def test_another_numerical_library_may_make_another_network(tmp_path, monkeypatch):
+    before = cache.cache_file(tmp_path, oxide(), [LI], COARSE)
+    assert cache.cache_file(tmp_path, oxide(), [LI], COARSE) == before
+    monkeypatch.setattr(cache, "version", lambda name: "0.0" if name == "scipy" else "1.0")
+    assert cache.cache_file(tmp_path, oxide(), [LI], COARSE) != before
 
 
 def test_a_cache_that_cannot_be_written_does_no_harm(tmp_path):

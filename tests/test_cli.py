@@ -8,11 +8,13 @@ import pytest
 from click.testing import CliRunner, Result
 from lattices import ion, simple_cubic
 
+from lattice.builder import build_network
 from lattice.network import PoreNetwork
+from lattice.supercell import table_bytes
 from runs import folder, job, model
 from runs.cli import main
+from runs.faults import fault_line, writing
 from structures.cif import load_framework
-from structures.errors import InputError
 
 DECK = """
 [structure]
@@ -98,7 +100,7 @@ def test_a_missing_deck(call):
         ('"ni_pacs_sym"', '"none.cif"', "none.cif does not exist"),
         ('"ni_pacs_sym"', '"empty.cif"', "the file is empty"),
         ('"ni_pacs_sym"', '"broken.cif"', "broken.cif"),
-        ("net_charge = -2", "net_charge = 9", "net charge of the cell"),
+        ("net_charge = -2", "net_charge = 9", "net charge of a formula unit"),
         ("[0, 0.5, 1]", "[0, 1.2]", "expected 0 to 1, found 1.2"),
         ("[-40, 25, 100]", "[-400]", "expected -220 to 1200 °C, found -400"),
         ("permittivity = 10", "permitivity = 10", "did you mean permittivity?"),
@@ -128,14 +130,34 @@ def test_more_ions_than_sites(call, monkeypatch):
     assert "expected at most 27 Me2NH2+" in refused(call("run", "deck.toml"))
 
 
-def test_a_network_that_does_not_percolate(call, monkeypatch):
-    """The network builder refuses it; the line is printed as it stands."""
+def tube(side: int) -> str:
+    """CIF of square tubes along z, walls of Si atoms 2.4 Å apart and `side` atoms wide."""
+    wall = [(x, y) for x in range(side) for y in range(side) if 0 in (x, y)]
+    atoms = "\n".join(f"Si{n} Si {x / side:.6f} {y / side:.6f} 0" for n, (x, y) in enumerate(wall))
+    lengths = "".join(f"_cell_length_{name} {2.4 * n}\n" for name, n in zip("abc", (side, side, 1), strict=True))
+    angles = "".join(f"_cell_angle_{name} 90\n" for name in ("alpha", "beta", "gamma"))
+    columns = "\n".join(f"_atom_site_{name}" for name in ("label", "type_symbol", "fract_x", "fract_y", "fract_z"))
+    return f"data_tube\n{lengths}{angles}loop_\n{columns}\n{atoms}\n"
 
-    def refuse(*args, **options):
-        raise InputError("Li+ percolates in 1 dimensions; expected at least 3")
 
-    monkeypatch.setattr(model, "cached_network", refuse)
-    assert refused(call("run", "deck.toml")) == "mofkmc: Li+ percolates in 1 dimensions; expected at least 3"
+@pytest.mark.parametrize(
+    ("side", "words"),
+    [
+        (5, "mofkmc: Li+ percolates in 1 dimensions; expected at least 3"),
+        (1, "mofkmc: Li+ fits nowhere in tube: the largest cavity is"),
+    ],
+)
+def test_a_real_framework_that_the_ions_cannot_cross_or_enter(call, monkeypatch, side, words):
+    """Tubes of 12 Å let Li+ along z alone; in tubes of 2.4 Å the walls touch."""
+    monkeypatch.setattr(model, "load_framework", load_framework)
+    monkeypatch.setattr(model, "cached_network", lambda *given, **options: build_network(*given))
+    Path("tube.cif").write_text(tube(side))
+    change("permittivity = 10", "permittivity = 10\nspacing_A = 0.5")
+    text = Path("deck.toml").read_text().replace("net_charge = -2", "").replace("ni_pacs_sym", "tube.cif")
+    head, tail = text.split("[structure.charges]")
+    Path("deck.toml").write_text(head + "[structure.charges]\nSi = 0.0\n" + tail[tail.index("[landscape]") :])
+    assert refused(call("run", "deck.toml")).startswith(words)
+    assert not Path("results").exists()
 
 
 def test_a_supercell_in_which_an_ion_meets_its_own_image(call, monkeypatch):
@@ -153,6 +175,16 @@ def test_a_table_that_does_not_fit_in_memory(call, monkeypatch):
     monkeypatch.setattr("lattice.supercell.available_memory", lambda: 1000)
     assert "GiB" in refused(call("run", "deck.toml"))
     assert not Path("results").exists()
+
+
+@pytest.mark.parametrize("command", ["run", "check"])
+def test_every_thread_needs_a_table_of_its_own(call, monkeypatch, command):
+    """Memory for four tables is enough for three threads; 100 threads would run the 18 tasks of the deck."""
+    monkeypatch.setattr(job, "run_job", lambda file, into, threads: job.check_job(file, threads=threads))
+    monkeypatch.setattr("lattice.supercell.available_memory", lambda: 4 * table_bytes(network(), (3, 3, 3)))
+    assert call(command, "deck.toml", "--threads", "3").exit_code == 0
+    assert "of 4 simultaneous tasks" in refused(call(command, "deck.toml", "--threads", "4"))
+    assert "of 18 simultaneous tasks" in refused(call(command, "deck.toml", "--threads", "100"))
 
 
 def test_an_existing_output_folder_is_refused_and_force_replaces_only_our_files(call, monkeypatch):
@@ -197,8 +229,37 @@ def test_an_interrupt_before_the_first_task(call, monkeypatch):
     monkeypatch.setattr(model, "cached_network", interrupt)
     result = call("run", "deck.toml")
     assert result.exit_code == 130
-    assert "nothing is kept" in result.stderr
+    assert result.stderr == "mofkmc: interrupted\n"
     assert not Path("results").exists()
+
+
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (OSError(28, "No space left on device", "results/network.h5"), "results/network.h5: No space left on device"),
+        (OSError(18, "Invalid cross-device link", "a.part", None, "a.h5"), "a.h5: Invalid cross-device link"),
+        (OSError("Unable to open object\nsecond line"), "Unable to open object"),
+        (MemoryError("Unable to allocate 9 GiB"), "not enough memory: Unable to allocate 9 GiB"),
+        (MemoryError(), "not enough memory"),
+    ],
+)
+def test_what_the_system_refuses_is_one_line_with_file_and_reason(call, monkeypatch, error, line):
+    def fail(*args, **options):
+        raise error
+
+    monkeypatch.setattr(model, "cached_network", fail)
+    assert refused(call("run", "deck.toml")) == f"mofkmc: {line}"
+
+
+def test_the_reason_and_the_file_are_found_in_the_long_text_of_hdf5():
+    """As h5py 3 gives them for a full disk, on writing and on closing."""
+    detail = "filename = '/a/.x.part', file descriptor = 3, errno = 28, error message = 'No space left on device', buf"
+    for error in (OSError(28, f"Can't write data (file write failed: time = now\n, {detail})"), RuntimeError(detail)):
+        with pytest.raises(OSError, match="No space left") as caught, writing(Path("x.h5")):
+            raise error
+        assert fault_line(caught.value) == "x.h5: No space left on device"
+    with pytest.raises(RuntimeError, match="a mistake"), writing(Path("x.h5")):
+        raise RuntimeError("a mistake of ours")
 
 
 @pytest.mark.parametrize(
@@ -223,3 +284,13 @@ def test_help_has_examples(command):
     result = CliRunner().invoke(main, [*command, "--help"])
     assert result.exit_code == 0
     assert "Examples:" in result.output
+
+
+def test_a_network_never_replaces_a_run(tmp_path):
+    run = tmp_path / "run"
+    (run / "tasks").mkdir(parents=True)
+    (run / "tasks" / "kept.h5").write_text("kept")
+    outcome = CliRunner().invoke(main, ["network", "mof5", "--species", "Li+", "--output", str(run), "--force"])
+    assert outcome.exit_code == 2
+    assert "expected a folder for a network, found a run" in outcome.output
+    assert (run / "tasks" / "kept.h5").read_text() == "kept"

@@ -7,6 +7,7 @@ import pytest
 from lattices import ion, simple_cubic
 
 from lattice.network import PoreNetwork
+from runs.check_tables import loading_table
 from runs.composition import loadings, rounding_remark
 from runs.deck import Deck
 from structures.errors import InputError
@@ -67,6 +68,14 @@ def test_a_molarity_becomes_whole_pairs_of_the_accessible_volume():
     expected = round(27 * volume * 1e-27 * AVOGADRO)
     assert found.counts == {"Li+": expected, "PF6-": expected}
     assert found.value == pytest.approx(expected / (27 * volume * 1e-27 * AVOGADRO))
+
+
+def test_a_molarity_says_which_volume_it_refers_to():
+    """The volume of a helium probe, larger than that of any ion."""
+    network = replace(simple_cubic(species=(LI, PF6)), accessible_volume=1000.0)
+    table = loading_table(loadings(salt((1.0,)), network), network)
+    assert "helium can occupy (probe radius 1.32 Å), 1000 Å³ per cell" in str(table.caption)
+    assert loading_table(loadings(exchange((0.5,)), charged()), charged()).caption is None
 
 
 def test_a_salt_of_unequal_charges_is_neutral():

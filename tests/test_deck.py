@@ -7,6 +7,7 @@ import pytest
 from runs.deck import Deck
 from runs.deck_file import DeckError, DeckFile, deck_species, find_deck, read_deck
 from structures.errors import InputError
+from structures.library import library_cif
 from structures.species import SHIPPED_SPECIES
 
 GOOD = """
@@ -37,6 +38,7 @@ temperatures_C = [-40, 25, 100]
 replicas = 4
 [output]
 plots = false
+compare_with = "ni_mof"
 """
 
 
@@ -141,6 +143,19 @@ def test_a_good_deck_is_read(tmp_path):
             'deck.toml: [species."Na+"] expected all values of an ion that is not shipped, missing: '
             "charge, mass_amu, lj_epsilon_eV, contact_radius_A",
         ),
+        ("lj_sigma_A = 4.6", "charge = 0", "deck.toml: species Me2NH2+: charge must not be zero"),
+        (
+            'entering = "Li+"\nleaving = "Me2NH2+"',
+            'entering = "Me2NH2+"\nleaving = "Li+"',
+            'deck.toml: [output] compare_with: expected "nothing", because ni_mof was measured with exchange of Li+ '
+            'and Me2NH2+ and the deck has exchange of Me2NH2+ and Li+; found "ni_mof"',
+        ),
+        (
+            'kind = "exchange"\nentering = "Li+"\nleaving = "Me2NH2+"',
+            'kind = "salt"\ncation = "Li+"\nanion = "PF6-"',
+            'deck.toml: [output] compare_with: expected "nothing", because ni_mof was measured with exchange of Li+ '
+            'and Me2NH2+ and the deck has salt of Li+ and PF6-; found "ni_mof"',
+        ),
     ],
 )
 def test_each_fault_has_its_line(tmp_path, old, new, line):
@@ -182,15 +197,35 @@ def test_what_is_not_toml_is_refused_in_one_line(tmp_path):
         assert f"{name}.toml" in str(caught.value).splitlines()[0]
 
 
-def test_a_shipped_deck_is_found_by_name_and_a_missing_one_is_refused(tmp_path, monkeypatch):
+def test_a_shipped_deck_is_found_by_its_bare_name_and_a_missing_one_is_refused(tmp_path, monkeypatch):
+    """A mistyped path must not run another deck; a folder of the same name is no deck."""
     monkeypatch.chdir(tmp_path)
-    for given in ("ni_mof", "runs/decks/ni_mof.toml"):
+    for given in ("ni_mof", "ni_mof.toml"):
         path, remark = find_deck(given)
         assert path.is_file()
         assert remark is not None
         assert str(path) in remark
-    with pytest.raises(InputError, match="no such file"):
-        find_deck("nothing.toml")
+    for given in ("nothing.toml", "nowhere/deep/mof5.toml", "nowhere/mof5", "./mof5.toml", "mof5.cif"):
+        with pytest.raises(InputError, match="no such file"):
+            find_deck(given)
+    (tmp_path / "ni_mof").mkdir()
+    assert find_deck("ni_mof")[1] is not None
+    (tmp_path / "mine").mkdir()
+    with pytest.raises(InputError, match="found a folder"):
+        find_deck("mine")
+
+
+def test_a_cif_is_looked_for_beside_the_deck_before_it_is_a_shipped_name(tmp_path, monkeypatch):
+    """Where the program is started does not matter."""
+    elsewhere, home = tmp_path / "elsewhere", tmp_path / "home"
+    elsewhere.mkdir()
+    home.mkdir()
+    monkeypatch.chdir(elsewhere)
+    (elsewhere / "ni_pacs_sym").write_text("data_wrong")
+    assert deck_of(home, GOOD).cif == str(library_cif("ni_pacs_sym"))
+    (home / "ni_pacs_sym").write_text("data_mine")
+    assert deck_of(home, GOOD).cif == str(home / "ni_pacs_sym")
+    assert deck_of(home, GOOD.replace("ni_pacs_sym", "sub/my.cif")).cif == str(home / "sub" / "my.cif")
 
 
 @pytest.mark.parametrize("name", ["ni_mof", "mof5"])

@@ -14,7 +14,7 @@ def estimates(n_runs, *, jitter, n_replicas=4, n_ions=6, n_steps=600):
         for _ in range(n_replicas):
             paths = np.array([walk(rng, n_steps, (1.5, 1.0, 0.5), jitter=jitter) for _ in range(n_ions)])
             msd.append(tracer_msd(paths))
-        yield tracer_diffusivity([LAGS * 1.0] * n_replicas, msd, [float(n_steps)] * n_replicas, n_ions)
+        yield tracer_diffusivity([LAGS * 1.0] * n_replicas, msd, [float(n_steps)] * n_replicas)
 
 
 @pytest.mark.parametrize("jitter", [0.0, 10.0])
@@ -33,6 +33,6 @@ def test_coverage_on_many_runs(jitter):
 
 
 def test_ions_that_stay_have_zero_without_an_interval():
-    found = tracer_diffusivity([LAGS * 1.0] * 2, [np.zeros((len(LAGS), 3))] * 2, [600.0] * 2, 3)
+    found = tracer_diffusivity([LAGS * 1.0] * 2, [np.zeros((len(LAGS), 3))] * 2, [600.0] * 2)
     assert found.value.value == 0
     assert np.isnan(found.value.hi)

@@ -1,5 +1,7 @@
 """The event loop against a plain-Python twin, full recounts, detailed balance and Boltzmann's distribution."""
 
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
@@ -12,9 +14,10 @@ from scipy import stats
 
 from kmc import kernels, rates
 from kmc.placement import place_ions
-from kmc.rates import Conditions, exclusion_counts, interaction_energy, open_hops
+from kmc.rates import exclusion_counts, interaction_energy, open_hops
 from kmc.sampling import N_LAGS
 from kmc.simulation import Simulation
+from kmc.tables import Conditions
 from lattice.supercell import PairEnergies, replicate
 from structures.errors import InputError
 
@@ -62,15 +65,16 @@ def test_the_trajectory_is_that_of_the_plain_reference(name, rebuild_every):
         events[orbit] = events.get(orbit, 0) + 1
         returns[orbit] = returns.get(orbit, 0) + (last.get(ion_) == NETWORK.hop_reverse[hop])
         last[ion_] = hop
-    assert simulation.step(150) == 150
+    sampler = simulation.begin(1.0, 1)
+    assert not simulation.advance(sampler, 150)
 
+    assert simulation.state.n_events == 150
     assert (simulation.state.ion_site == twin.ion_site).all()
     assert (simulation.state.ion_image == image).all()
     assert simulation.state.time == pytest.approx(twin.time, rel=1e-9)
     assert simulation.state.rng.random() == twin.rng.random()
     assert (simulation.state.ion_species[sorted(last)] != 2).all()
-    counted = simulation._ions.orbit_events, simulation._ions.orbit_returns
-    for counter, expected in zip(counted, (events, returns), strict=True):
+    for counter, expected in zip(sampler.orbit_hops, (events, returns), strict=True):
         assert {int(k): int(counter[k]) for k in np.flatnonzero(counter)} == {k: v for k, v in expected.items() if v}
     assert sum(returns.values()) > 10
 
@@ -296,11 +300,77 @@ def test_equilibration_respects_exclusions_and_keeps_the_recount():
         simulation.equilibrate(2)
         state = simulation.state
         assert (state.blocked == exclusion_counts(simulation.lattice, state.ion_site)).all()
-        assert state.blocked.max() <= state.n_ions
+        assert (state.blocked[state.ion_site] == 1).all()  # forbidden by its own ion and by no other
         sites = state.ion_site.tolist()
         assert not any(collides(simulation.lattice, sites, ion_) for ion_ in range(state.n_ions))
         assert (simulation.lattice.site_species[state.ion_site] == state.ion_species).all()
         assert simulation.drift() < 1e-12
+
+
+def test_equilibration_counts_its_moves_across_kernel_calls(monkeypatch):
+    """In calls of seven trials each, the factors are still rebuilt every 13 moves: the same bits as in one call."""
+    whole, parts = start(rebuild_every=13), start(rebuild_every=13)
+    accepted = whole.equilibrate(40)
+    assert accepted * 400 > 26
+    fractions = []
+    monkeypatch.setattr("kmc.simulation._TRIALS", 7)
+    assert parts.equilibrate(40, progress=lambda text, fraction: fractions.append(fraction)) == accepted
+    assert_same_state(whole.state, parts.state)
+    assert fractions == pytest.approx(np.minimum(7 * np.arange(1, 59), 400) / 400)
+
+
+def test_site_factors_that_went_wrong_are_noticed():
+    """Out of range: the same error from equilibration and events. One that drifted: found by the recount."""
+    for go_on in (lambda s: s.equilibrate(10), lambda s: s.step(10)):
+        simulation = start()
+        simulation.state.site_factor[:] = np.inf
+        with pytest.raises(FloatingPointError, match="site factors left the range of floating-point numbers"):
+            go_on(simulation)
+    for wrong in (1.0001, 0.0):
+        for go_on in (lambda s: s.equilibrate(0), lambda s: s.run(1e-12, 2)):
+            simulation = start(rebuild_every=13)
+            simulation.state.site_factor[np.flatnonzero(simulation.state.occupant < 0)[-1]] *= wrong
+            with pytest.raises(FloatingPointError, match="must be within 1e-06 eV of their recount; got"):
+                go_on(simulation)
+
+
+def test_whoever_watches_can_stop_between_two_kernels(monkeypatch):
+    """Fractions rise to one; an error out of the callback leaves a state from which the run goes on."""
+    monkeypatch.setattr("kmc.simulation._BLOCK", 20)
+    simulation, twin = start(), start()
+    seen = []
+    simulation.estimate_rate(90, progress=lambda text, fraction: seen.append(fraction))
+    assert seen == pytest.approx([20 / 90, 40 / 90, 60 / 90, 80 / 90, 1.0])
+
+    def stop(text, fraction):
+        if fraction > 0.5:
+            raise InterruptedError
+
+    sampler = simulation.begin(2e-10, 30)
+    with pytest.raises(InterruptedError):
+        simulation.advance(sampler, progress=stop)
+    assert 15 < sampler.next_sample[0] < 31
+    assert simulation.advance(sampler)
+    assert (simulation.finish(sampler).displacement == twin.run(2e-10, 30).displacement).all()
+    assert_same_state(simulation.state, twin.state)
+
+
+def test_a_sampler_of_other_ions_or_with_samples_missing_is_refused():
+    simulation = start()
+    state = place_ions(LATTICES["coulomb"], {"A+": 2}, np.random.default_rng(0), temperature=TEMPERATURE)
+    other = Simulation(LATTICES["coulomb"], state, temperature=TEMPERATURE).begin(1e-9, 3)
+    with pytest.raises(ValueError, match=r"sampler must be of this simulation with start of shape \(10, 3\); got"):
+        simulation.advance(other)
+    with pytest.raises(ValueError, match="run must have all its 4 samples; got 0"):
+        simulation.finish(simulation.begin(1e-9, 3))
+
+
+def test_the_engine_imports_nothing_heavy():
+    """A thousand processes pay for every import."""
+    heavy = "pymatgen", "ase", "matplotlib", "pandas", "mpi4py", "click", "rich", "pydantic"
+    code = f"import sys, kmc.simulation, kmc.trajectory; print(sorted(sys.modules.keys() & set({heavy})))"
+    found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert found.stdout == "[]\n"
 
 
 def test_a_state_without_an_open_hop_is_a_result():
@@ -393,48 +463,3 @@ def test_conditions_that_make_no_sense(options, text):
 def test_a_run_needs_a_positive_time(until):
     with pytest.raises(InputError, match="until must be a positive time"):
         start().run(until, 10)
-
-
-# Placement
-
-
-def crowded_square():
-    """4 x 4 sites on which nearest neighbours exclude each other: at most eight ions, in two ways."""
-    images = np.array([(1, 0, 0), (-1, 0, 0), (0, 1, 0), (0, -1, 0)])
-    network = square()
-    fields = {name: getattr(network, name) for name in network.__dataclass_fields__}
-    fields |= {"exclusion_a": np.zeros(4), "exclusion_b": np.zeros(4), "exclusion_image": images}
-    return replicate(type(network)(**fields), (4, 4, 1), interaction=None)
-
-
-def test_the_densest_packing_is_found_and_more_is_refused():
-    lattice = crowded_square()
-    for seed in range(20):
-        state = place_ions(lattice, {"A": 8}, np.random.default_rng(seed), temperature=300.0)
-        assert (state.blocked == exclusion_counts(lattice, state.ion_site)).all()
-        assert (state.blocked[state.ion_site] == 1).all()
-    with pytest.raises(InputError, match=r"no room for 9 ions.*at most 8 were placed"):
-        place_ions(lattice, {"A": 9}, np.random.default_rng(0), temperature=300.0)
-
-
-@pytest.mark.parametrize(
-    ("counts", "text"),
-    [
-        ({"A": 17}, "more ions than sites: 17 A on 16 sites"),
-        ({"B": 1}, "species must be one of A; got B"),
-        ({"A": -1}, "number of A must be a whole number from 0; got -1"),
-        ({"A": 1.5}, "number of A must be a whole number"),
-    ],
-)
-def test_numbers_of_ions_that_make_no_sense(counts, text):
-    with pytest.raises(InputError, match=text):
-        place_ions(crowded_square(), counts, np.random.default_rng(0), temperature=300.0)
-
-
-def test_a_single_ion_is_placed_with_boltzmanns_weight():
-    """Two points 1 kT apart: occupied as 1 to 1/e."""
-    lattice = replicate(chain(np.array([0.0, 1.0]), np.array([2.0, 2.0])), (1, 1, 1), interaction=None)
-    rng = np.random.default_rng(5)
-    upper = sum(place_ions(lattice, {"A": 1}, rng, temperature=UNIT_TEMPERATURE).ion_site[0] for _ in range(3000))
-    p = 1 / (1 + np.e)
-    assert abs(upper - 3000 * p) < 4 * np.sqrt(3000 * p * (1 - p))

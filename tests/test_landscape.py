@@ -157,7 +157,7 @@ def test_equivalent_grid_points_have_equal_energies():
 def test_energies_do_not_depend_on_the_number_of_threads(monkeypatch):
     results = []
     for threads in (1, 3):
-        monkeypatch.setattr(landscape_module, "_threads", lambda n=threads: n)
+        monkeypatch.setattr(landscape_module, "available_cores", lambda n=threads: n)
         results.append(compute_landscape(four_atoms(), LI, permittivity=5.0, spacing=0.4).energy)
     assert np.array_equal(*results)
 

@@ -8,7 +8,6 @@ import h5py
 import numpy as np
 import pytest
 
-from lattice import network_file
 from lattice.network import PoreNetwork
 from structures.species import SHIPPED_SPECIES
 
@@ -102,7 +101,7 @@ def test_a_failing_write_leaves_the_old_file(tmp_path, monkeypatch):
     def full_disk(*_):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr(network_file.os, "fsync", full_disk)
+    monkeypatch.setattr("structures.files.os.fsync", full_disk)
     with pytest.raises(OSError, match="no space"):
         chain(name="new").save(path)
     monkeypatch.undo()
@@ -125,3 +124,45 @@ def test_loading_needs_no_chemistry_library(tmp_path):
 def test_a_hop_without_its_reverse_is_refused():
     with pytest.raises(ValueError, match="hop 1 and its reverse 2 differ"):
         chain(hop_saddle=[0.3, 0.25, 0.2, 0.3])
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"cell": [[4, 0, 0], [0, 5, 0], [4, 5, 0]]}, "cell must span a volume"),
+        ({"permittivity": 0.0}, "permittivity must be positive; got 0"),
+        ({"site_species": [0, 1]}, r"site_species must lie in \[0, 1\); got 1 at index 1"),
+        ({"site_label": ("N",)}, "site_label must have length 2; got 1"),
+        ({"site_frac": [[0.0, 0, 0], [0.5, 0, 1.0]]}, r"site_frac must lie in \[0, 1\); got .* at site 1"),
+        ({"site_frac": [[-0.1, 0, 0], [0.5, 0, 0]]}, r"site_frac must lie in \[0, 1\); got .* at site 0"),
+        ({"basin_offset": [1, 2, 3]}, "basin_offset must run from 0 to 3; got 1 to 3"),
+        ({"basin_offset": [0, 1, 2]}, "basin_offset must run from 0 to 3; got 0 to 2"),
+        ({"basin_offset": [0, 0, 3]}, "basin_offset must give every site a basin; got 0 at site 0"),
+        ({"basin_offset": [0, 4, 3]}, "basin_offset must give every site a basin; got -1 at site 1"),
+        ({"hop_origin": [0, 0, 1, 2]}, r"hop_origin must lie in \[0, 2\); got 2 at index 3"),
+        ({"hop_target": [1, -1, 0, 0]}, r"hop_target must lie in \[0, 2\); got -1 at index 1"),
+        ({"hop_reverse": [3, 2, 1, 4]}, r"hop_reverse must lie in \[0, 4\); got 4 at index 3"),
+        ({"hop_orbit": [-1, 0, 0, -1]}, r"hop_orbit must lie in \[0, 4\); got -1 at index 0"),
+        ({"hop_orbit": [1, 0, 1, 1]}, "hop 1 and its reverse 2 differ"),
+        ({"hop_origin": [0, 1, 1, 0]}, "hop_origin must be sorted"),
+        ({"hop_weight": [1.0, 0.0, 0.0, 1.0]}, "hop_weight must be positive; got 0.0 at hop 1"),
+        ({"hop_target": [1, 0, 0, 0]}, "hop_target must be another site or cell; hop 1 stays in place"),
+        ({"exclusion_a": [0], "exclusion_b": [2]}, r"exclusion_b must lie in \[0, 2\); got 2 at index 0"),
+        ({"exclusion_a": [0], "exclusion_b": [1]}, "once in each direction; got another number of sites 0 and 1"),
+        ({"exclusion_a": [0], "exclusion_b": [0]}, "exclusions must name two different sites; got site 0 twice"),
+        ({"exclusion_a": [0, 1] * 2, "exclusion_b": [1, 0] * 2}, "once in each direction"),
+    ],
+)
+def test_a_network_that_cannot_be_is_refused(changes, message):
+    """The kernels index with these numbers without looking."""
+    if "exclusion_a" in changes:
+        changes = {"exclusion_image": np.zeros((len(changes["exclusion_a"]), 3)), **changes}
+    with pytest.raises(ValueError, match=message):
+        chain(**changes)
+
+
+def test_a_left_handed_cell_and_an_exclusion_of_the_own_image_are_fine():
+    network = chain(
+        cell=np.diag([4.0, 5.0, -6.0]), exclusion_a=[0, 0], exclusion_b=[0, 0], exclusion_image=[[1, 0, 0], [-1, 0, 0]]
+    )
+    assert network.volume == pytest.approx(120.0)

@@ -1,6 +1,8 @@
 """Tasks, their keys, their random streams, and the threads that run them."""
 
 import io
+import os
+import signal
 import threading
 import time
 
@@ -103,6 +105,36 @@ def test_an_interrupt_stops_running_jobs_at_their_next_report_and_keeps_finished
     assert outcome.interrupted
     assert stopped.is_set()
     assert outcome.results == {"quick": "done"}
+    assert outcome.failures == {}
+
+
+def test_ctrl_c_again_and_again_changes_nothing(monkeypatch):
+    """Real signals: the first one stops the jobs, the others come while the pool waits for the one that still runs."""
+    previous = signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    def stubborn(watch: Watch) -> str:
+        deadline = time.monotonic() + 20
+        time.sleep(0.05)
+        os.kill(os.getpid(), signal.SIGINT)
+        try:
+            while time.monotonic() < deadline:
+                watch.advance(0.5)
+                time.sleep(0.001)
+        except StoppedError:
+            for _ in range(3):
+                time.sleep(0.05)
+                os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.05)
+            return "finished all the same"
+        return "never told to stop"
+
+    try:
+        jobs = {"quick": lambda watch: "done", "stubborn": stubborn, "late": lambda watch: "done"}
+        outcome = run_all(jobs, threads=1, stage="jobs", report=silent)
+    finally:
+        signal.signal(signal.SIGINT, previous)
+    assert outcome.interrupted
+    assert outcome.results == {"quick": "done", "stubborn": "finished all the same"}
     assert outcome.failures == {}
 
 

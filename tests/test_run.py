@@ -1,6 +1,7 @@
 """A whole run on a small network: the same files for any number of threads, and readable after an interruption."""
 
 import hashlib
+import threading
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,14 @@ import pytest
 from click.testing import CliRunner, Result
 from lattices import ion, simple_cubic
 
+from analysis.campaign import Analysis
 from kmc.trajectory import read_task
-from runs import model, schedule
+from runs import job, model, schedule, task
 from runs.cli import main
+from runs.deck_file import read_deck
+from runs.model import build_model
 from runs.seeds import stream
+from structures.errors import InputError
 
 DECK = """
 [structure]
@@ -119,8 +124,6 @@ def test_ctrl_c_keeps_the_finished_tasks_and_says_so(run, monkeypatch):
 
 
 def test_a_failed_task_is_named_and_the_others_are_analysed(run, monkeypatch):
-    from runs import task
-
     real_write = task.write_task
 
     def write(path, *args, **options):
@@ -134,6 +137,97 @@ def test_a_failed_task_is_named_and_the_others_are_analysed(run, monkeypatch):
     assert "x0.4615_T323.15K_r01 failed: OSError: [Errno 28] No space left on device" in result.stderr
     assert len(list(Path("results/deck/tasks").glob("*.h5"))) == 17
     assert Path("results/deck/summary.csv").exists()
+
+
+def test_an_interrupt_after_the_last_task_counts_all_of_them(run, monkeypatch):
+    """During the analysis nothing is unfinished any more."""
+
+    def interrupt(folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(job, "open_run", interrupt)
+    result = run()
+    assert result.exit_code == 130
+    tasks = Path("results/deck/tasks")
+    assert result.stderr.splitlines()[-1] == (
+        f"mofkmc: interrupted; 18 of 18 tasks are finished and stay readable in {tasks}"
+    )
+
+
+def test_a_disk_that_fills_up_at_the_end_loses_no_result(run, monkeypatch):
+    """The tables come on the screen all the same, then the file and the reason in one line."""
+
+    def full(self, folder):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Analysis, "write_tables", full)
+    result = run()
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1] == "mofkmc: results/deck: No space left on device"
+    assert "Conductivity with 95 % intervals" in result.stdout
+    assert len(list(Path("results/deck/tasks").glob("*.h5"))) == 18
+
+
+def test_tables_are_on_disk_before_anything_is_printed(run, monkeypatch):
+    """Whatever goes wrong while printing."""
+
+    def fail(*args):
+        raise InputError("no report")
+        yield
+
+    monkeypatch.setattr(job, "result_report", fail)
+    assert run().exit_code == 2
+    assert {"summary.csv", "remarks.txt"} <= {path.name for path in Path("results/deck").iterdir()}
+
+
+def test_results_come_with_what_limits_them(run):
+    """What was measured is not what is computed, and hops that are no rare jumps are counted."""
+    text = Path("deck.toml").read_text().replace("[kmc]", "[kmc]\nseparation_kT = 3")
+    Path("deck.toml").write_text(text)
+    result = run()
+    assert result.exit_code == 0, result.output
+    printed = " ".join(result.stdout.split())
+    assert "measured on MOF : PTFE = 9 : 1 by mass, soaked in 1 M LiPF6 in EC/DEC" in printed
+    assert "a ratio near 1 is no validation" in printed
+    assert "not bounded: repeat one loading without separation_kT" in printed
+    assert "hops longer than 5 Å: Li+ 3 of 3 orbits (100.0 % of its hops), Me2NH2+ 3 of 3 orbits" in printed
+    assert printed.index("Optimum loading") < printed.index("Written to")
+
+
+@pytest.mark.parametrize("job_of", ["pilot", "task"])
+def test_equilibration_and_hops_share_one_bar_and_both_stop_at_once(run, tmp_path, job_of):
+    """20 sweeps of 13 ions are 260 moves; the bar stands at 260/(260 + hops) when the clock starts."""
+    made = build_model(read_deck(Path("deck.toml")), lambda *given: None)
+    setting = task.Setting(made.file, job.build_lattice(made, 1), made.network.content_hash)
+    seen: list[float] = []
+
+    def do(watch: schedule.Watch) -> object:
+        if job_of == "pilot":
+            return task.simulated_time(setting, made.conditions[0], watch)
+        return task.run_task(setting, made.tasks[0], 1e-9, tmp_path / "task.h5", watch)
+
+    do(schedule.Watch(threading.Event(), seen.append))
+    assert seen[0] == 0.0
+    assert seen == sorted(seen)
+    assert seen[1] == pytest.approx(260 / 2260)
+    assert seen[-1] > 0.99
+
+    stop = threading.Event()
+    with pytest.raises(schedule.StoppedError):
+        do(schedule.Watch(stop, lambda fraction: stop.set() if fraction > 0 else None))
+
+
+def test_a_pilot_of_a_long_run_is_short(run, monkeypatch):
+    """A twentieth of 1e9 hops would take longer than many a campaign."""
+    text = Path("deck.toml").read_text().replace("events = 2000", "events = 1_000_000_000")
+    Path("deck.toml").write_text(text)
+    made = build_model(read_deck(Path("deck.toml")), lambda *given: None)
+    setting = task.Setting(made.file, job.build_lattice(made, 1), made.network.content_hash)
+    asked: list[int] = []
+    monkeypatch.setattr(task.Simulation, "estimate_rate", lambda self, n, progress: asked.append(n) or 1e12)
+    until = task.simulated_time(setting, made.conditions[0], schedule.Watch(threading.Event(), lambda fraction: None))
+    assert asked == [200_000]
+    assert until == pytest.approx(1e-3)
 
 
 def test_a_task_can_be_repeated_from_its_key():

@@ -321,11 +321,18 @@ def test_charge_table_errors_name_the_nearest_class():
 
 def test_net_charge_must_balance():
     """A residual of 0.02 e per atom is spread; MOF-5 at -2 e per formula unit is 0.038 e per atom off."""
-    with pytest.raises(InputError, match=r"net charge of the cell: expected -16 e; found 0\.080 e"):
+    with pytest.raises(InputError, match=r"formula unit: expected -2 e; the charges sum to 0\.010 e"):
         load_framework("mof5", charges=MOF5, net_charge=-2)
     charges, line = balance(np.array([0.5, -0.48]), 0.0)
     assert charges == pytest.approx([0.49, -0.49])
     assert "-0.01000 e per atom" in line
+
+
+def test_the_sum_of_the_charges_is_that_of_a_formula_unit():
+    """Four atoms in two formula units sum to -4.04 e: -2.02 e where -2 e is expected, 0.01 e per atom."""
+    charges, line = balance(np.array([-1.01, -1.01, -1.01, -1.01]), -2.0, 2)
+    assert charges == pytest.approx(-np.ones(4))
+    assert "they sum to -2.0200 e per formula unit, expected -2 e: shifted by +0.01000 e per atom" in line
 
 
 def test_carboxylate_needs_two_oxygens():

@@ -124,8 +124,16 @@ def test_a_short_ranged_energy_must_not_reach_the_own_image():
 def test_a_table_that_does_not_fit_is_refused_with_both_numbers(network, monkeypatch):
     assert table_bytes(network, (3, 3, 3)) == 17 * 17 * 27 * 8
     monkeypatch.setattr(lattice.supercell, "available_memory", lambda: 2**30)
-    with pytest.raises(InputError, match=r"needs 4\.3 GiB .* 1\.0 GiB of memory are available"):
+    with pytest.raises(InputError, match=r"needs 4\.3 GiB .* of 1 simultaneous task; 1\.0 GiB of memory are available"):
         replicate(network, (100, 100, 100))
+
+
+def test_every_simultaneous_task_needs_a_table_of_its_own(network, monkeypatch):
+    monkeypatch.setattr(lattice.supercell, "available_memory", lambda: 4 * table_bytes(network, REPEATS))
+    replicate(network, REPEATS, tasks=3)
+    with pytest.raises(InputError, match="of 4 simultaneous tasks"):
+        replicate(network, REPEATS, tasks=4)
+    replicate(network, REPEATS, interaction=None, tasks=4)
 
 
 def test_coinciding_sites_must_exclude_each_other(network):
@@ -138,3 +146,39 @@ def test_coinciding_sites_must_exclude_each_other(network):
     with pytest.raises(InputError, match=r"nearer than 0.5 Å must exclude each other; 0 and 12"):
         replicate(gone, REPEATS)
     replicate(gone, REPEATS, interaction=None)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"repeats": (0, 3, 2)}, "repeats must be three integers of at least 1"),
+        ({"repeats": (3, 2, 2)}, r"dense must have shape \(17, 3, 2, 2, 17\)"),
+        ({"permittivity": 0.0}, "permittivity must be positive; got 0"),
+        ({"hop_offset": lambda a: a + 1}, "hop_offset must rise from 0"),
+        ({"hop_offset": lambda a: a[:-1]}, "hop_offset must rise from 0"),
+        ({"hop_target": lambda a: a + 300}, r"hop_target must lie in \[0, 204\)"),
+        ({"hop_target": lambda a: a.astype(np.int64)}, "hop_target must be a contiguous array of int32"),
+        ({"hop_wrap": lambda a: a[:-1]}, "hop_wrap must be a contiguous array of int8 of shape"),
+        ({"exclusion_site": lambda a: -1 - a}, r"exclusion_site must lie in \[0, 204\)"),
+        ({"exclusion_offset": lambda a: np.insert(a, 1, 0)}, "exclusion_offset must be for 204 sites; got 205"),
+    ],
+)
+def test_a_lattice_that_does_not_fit_together_is_refused(repeated, changes, message):
+    changed = {name: made(getattr(repeated, name)) if callable(made) else made for name, made in changes.items()}
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(repeated, **changed)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"dense": lambda a: a[:, :, :, :, :-1]}, "dense must be a contiguous array"),
+        ({"dense": lambda a: np.full_like(a, np.nan)}, "dense must be finite"),
+        ({"pair_offset": lambda a: a[:-1]}, "a table or a list of pairs"),
+        ({"pair_energy": lambda a: np.zeros(1)}, "pair_energy must be a contiguous array of float64"),
+    ],
+)
+def test_an_interaction_table_that_does_not_fit_together_is_refused(repeated, changes, message):
+    table = repeated.interaction
+    with pytest.raises(ValueError, match=message):
+        dataclasses.replace(table, **{name: made(getattr(table, name)) for name, made in changes.items()})

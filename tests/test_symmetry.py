@@ -5,6 +5,7 @@ import pytest
 from landscapes import cubic_group
 
 from lattice.symmetry import SpaceGroup, complete_orbits, grid_representatives, locate, site_action, wrap
+from structures.errors import InputError
 
 
 @pytest.fixture
@@ -74,3 +75,13 @@ def test_centring_translations_count_as_operations():
 
 def test_wrap_takes_rounding_below_one_as_zero():
     assert wrap(np.array([1.0 - 1e-12, -1e-12, 0.25, -0.25])).tolist() == [0.0, 0.0, 0.25, 0.75]
+
+
+def test_operations_that_are_no_group_are_refused():
+    """Two of the four rotations about an axis: the copies of a point on it do not add up."""
+    quarter = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]])
+    group = SpaceGroup.from_operations(
+        10 * np.eye(3), np.array([quarter, np.diag([1, -1, -1])]), np.array([[0, 0, 0], [0, 0.5, 0.0]])
+    )
+    with pytest.raises(InputError, match=r"must form a group; 3 operations take the point \[.*\] to"):
+        group.symmetrise(np.array([0.1, 0.25, 0.0]))

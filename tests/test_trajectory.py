@@ -8,9 +8,19 @@ import pytest
 from random_network import TEMPERATURE, random_network
 
 import kmc.trajectory
+from kmc.hdf5 import checksum
 from kmc.placement import place_ions
 from kmc.simulation import Simulation
-from kmc.trajectory import TaskLabel, read_frames, read_state, read_task, task_record, write_task
+from kmc.trajectory import (
+    TaskLabel,
+    read_checkpoint,
+    read_frames,
+    read_state,
+    read_task,
+    task_record,
+    write_checkpoint,
+    write_task,
+)
 from lattice.supercell import replicate
 from structures.errors import InputError
 
@@ -69,16 +79,19 @@ def test_frames_are_kept_only_if_asked_for(finished, tmp_path):
     assert (frames.every, frames.site.shape) == (10, (5, 5))
     np.testing.assert_array_equal(frames.site, samples.frames.site)
     np.testing.assert_array_equal(frames.image, samples.frames.image)
-    with pytest.raises(InputError, match="task file with frames was expected; it holds none"):
-        read_frames(tmp_path / "without.h5")
-    with pytest.raises(InputError, match="task file with a state was expected; it holds none"):
-        read_state(tmp_path / "without.h5")
+    for read, what in (
+        (read_frames, "the file of a finished task with frames"),
+        (read_state, "the file of a finished task with its state"),
+        (read_checkpoint, "the checkpoint of a run"),
+    ):
+        with pytest.raises(InputError, match=rf"without\.h5: {what} was expected; it cannot be read"):
+            read(tmp_path / "without.h5")
 
 
 def test_a_file_that_is_not_whole_is_refused(finished, tmp_path):
     _, _, record = finished
     path = tmp_path / "task.h5"
-    with pytest.raises(InputError, match="a finished task file was expected; it cannot be read"):
+    with pytest.raises(InputError, match="the file of a finished task was expected; it cannot be read"):
         read_task(path)
     write_task(path, record)
     whole = path.read_bytes()
@@ -88,8 +101,114 @@ def test_a_file_that_is_not_whole_is_refused(finished, tmp_path):
     path.write_bytes(whole)
     with h5py.File(path, "a") as file:
         file.attrs["complete"] = False
-    with pytest.raises(InputError, match="finished task file of format 1 was expected; found complete = False"):
+    with pytest.raises(InputError, match="of format 1 was expected; found complete = False"):
         read_task(path)
+
+
+@pytest.mark.parametrize(
+    ("name", "reader"),
+    [
+        ("species", read_task),
+        ("samples/energy", read_task),
+        ("@temperature", read_task),
+        ("statistics@drift", read_task),
+        ("state/occupant", read_state),
+        ("state@generator", read_state),
+        ("frames/site", read_frames),
+    ],
+)
+def test_a_file_with_something_missing_is_refused_by_its_name(finished, tmp_path, name, reader):
+    """By its checksum whatever is read, and where the checksum fits by the reader that looks for it."""
+    simulation, samples, record = finished
+    path = tmp_path / "task.h5"
+    write_task(path, record, state=simulation.state, frames=samples.frames)
+    with h5py.File(path, "a") as file:
+        group, _, attribute = name.partition("@")
+        if attribute:
+            del file[group or "/"].attrs[attribute]
+        else:
+            del file[name]
+    for read in (read_task, read_state, read_frames):
+        with pytest.raises(InputError, match=r"task\.h5: the file of a finished task.*do not match their checksum"):
+            read(path)
+    with h5py.File(path, "a") as file:
+        file.attrs["checksum"] = checksum(file)
+    with pytest.raises(InputError, match=r"task\.h5: the file of a finished task.*it cannot be read \("):
+        reader(path)
+
+
+def test_one_wrong_bit_is_noticed(finished, tmp_path):
+    _, _, record = finished
+    path = tmp_path / "task.h5"
+    write_task(path, record)
+    with h5py.File(path, "a") as file:
+        energy = file["samples/energy"][...]
+        energy[7] = np.nextafter(energy[7], 1.0)
+        file["samples/energy"][...] = energy
+    with pytest.raises(InputError, match="its contents do not match their checksum"):
+        read_task(path)
+
+
+@pytest.mark.parametrize("interaction", ["coulomb", None])
+def test_a_run_stopped_anywhere_goes_on_from_its_checkpoint_with_the_same_bits(interaction, tmp_path):
+    """Stopped five times, each time written, read and taken further in a fresh simulation, after an earlier run.
+
+    The finished task file is that of a run that nothing interrupted, every dataset and attribute of it.
+    """
+    lattice = replicate(random_network(), (2, 1, 2), interaction=interaction)
+    options = {"temperature": TEMPERATURE, "field": (1e-3, 0.0, 0.0), "rebuild_every": 41}
+
+    def start():
+        rng = np.random.default_rng(5)
+        state = place_ions(lattice, {"A+": 3, "B-": 3}, rng, temperature=TEMPERATURE)
+        simulation = Simulation(lattice, state, **options)
+        simulation.step(25)
+        return simulation
+
+    def finish(simulation, samples, path):
+        write_task(path, task_record(simulation, samples, LABEL), state=simulation.state, frames=samples.frames)
+        return contents(path)
+
+    whole, simulation = start(), start()
+    expected = finish(whole, whole.run(2e-10, 60, frame_every=7), tmp_path / "whole.h5")
+    sampler, stops = simulation.begin(2e-10, 60, frame_every=7), []
+    for n_events in (0, 1, 30, 41, 60):
+        assert not simulation.advance(sampler, n_events)
+        stops.append(int(sampler.next_sample[0]))
+        write_checkpoint(tmp_path / "checkpoint.h5", simulation.state, sampler)
+        state, sampler = read_checkpoint(tmp_path / "checkpoint.h5")
+        simulation = Simulation(lattice, state, **options)
+    assert simulation.advance(sampler)
+    assert simulation.advance(sampler)
+    found = finish(simulation, simulation.finish(sampler), tmp_path / "parts.h5")
+    assert 0 < stops[2] < stops[3] < stops[4] < 60
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+def contents(path):
+    """Every dataset and attribute of a file, the checksum included."""
+    found = {}
+
+    def visit(name, item):
+        found.update({f"{name}@{key}": value for key, value in item.attrs.items()})
+        if isinstance(item, h5py.Dataset):
+            found[name] = item[...]
+
+    with h5py.File(path) as file:
+        visit("", file)
+        file.visititems(visit)
+    return found
+
+
+@pytest.mark.parametrize("bits", [np.random.PCG64, np.random.Philox, np.random.SFC64, np.random.MT19937])
+def test_every_generator_of_numpy_comes_back(finished, tmp_path, bits):
+    simulation, _, record = finished
+    state = simulation.state.copy()
+    state.rng = np.random.Generator(bits(3))
+    write_task(tmp_path / "task.h5", record, state=state)
+    assert (read_state(tmp_path / "task.h5").rng.random(700) == state.rng.random(700)).all()
 
 
 def test_a_writer_that_fails_leaves_the_old_file_and_nothing_else(finished, tmp_path, monkeypatch):

@@ -43,17 +43,15 @@ def test_nearest_neighbour_repulsion(u):
     "loadings",
     [
         pytest.param((3, 8), id="few"),
-        pytest.param(tuple(range(1, 16)), marks=pytest.mark.validation, id="all"),
+        pytest.param(tuple(range(1, 16)), marks=[pytest.mark.validation, pytest.mark.sample], id="all"),
     ],
 )
 def test_loading_ladder(loadings):
     """n D_J / 16 at u = 2: two maxima around the ordered half filling, symmetric under n -> 16 - n."""
-    printed = np.array([0.0625, 0.110551, 0.141561, 0.153320, 0.143027, 0.105329, 0.054395, 0.011346])
     lattice, cells, pairs = repulsive_square(2.0, BARRIER)
     scores = []
     for n in loadings:
         L, C = master_equation(cells, [(0, n)], pairs=pairs, nu=NU).transport()
-        assert L[0, 0] / 16 == pytest.approx(printed[min(n, 16 - n) - 1], abs=6e-7)
         found = run_replicas(lattice, {"A": n}, block=BLOCK, n_blocks=250, seed=600 + n, nu=NU)
         scores.append(z_score(found.collective[:, 0, 0, :2].mean(axis=1), L[0, 0] + C[0, 0] / BLOCK))
     assert_ladder(scores)
@@ -84,9 +82,13 @@ def test_coulomb_lattice_gas():
     assert_ladder([*diffusivity_scores(found, exact, 3, 3), energy])
 
 
-@pytest.mark.parametrize("bjerrum_length", [1.0, 4.0])
-def test_one_cation_one_anion(bjerrum_length):
-    """Attraction slows each ion and makes them move together: sigma < sigma_NE (0.99072913 of it at l_B = 1)."""
+@pytest.mark.parametrize(("bjerrum_length", "n_blocks", "n_replicas"), [(1.0, 800, 16), (4.0, 1600, 32)])
+def test_one_cation_one_anion(bjerrum_length, n_blocks, n_replicas):
+    """Attraction slows each ion and makes them move together: sigma < sigma_NE.
+
+    sigma / sigma_NE is 0.99072913 at l_B = 1 and 0.97529672 at l_B = 4, where the engine must tell it from 1. It is
+    judged as sigma - h sigma_NE, which has the mean zero if h is the exact ratio.
+    """
     salt = simple_cubic(saddle=BARRIER, species=[ion("cation"), ion("anion", -1.0)])
     cells = supercell(salt, (3, 3, 3))
     gas = master_equation(cells, [(0, 1), (1, 1)], pairs=coulomb_pairs(cells, bjerrum_length), nu=NU)
@@ -94,15 +96,52 @@ def test_one_cation_one_anion(bjerrum_length):
     block = 6.0
     exact = (L + C / block).reshape(2, 3, 2, 3)[:, 0, :, 0]
     lattice = replicate(salt, (3, 3, 3), permittivity=COULOMB / bjerrum_length)
-    found = run_replicas(lattice, {"cation": 1, "anion": 1}, block=block, n_blocks=800, seed=68, nu=NU)
+    found = run_replicas(
+        lattice, {"cation": 1, "anion": 1}, block=block, n_blocks=n_blocks, seed=68, n_replicas=n_replicas, nu=NU
+    )
     mean = found.collective.mean(axis=-1)
     charge = np.array([1.0, -1.0])
+    sigma, sigma_NE = np.einsum("rij,i,j->r", mean, charge, charge), mean[:, 0, 0] + mean[:, 1, 1]
+    ratio = charge @ exact @ charge / np.trace(exact)
     scores = [
-        z_score(np.einsum("rij,i,j->r", mean, charge, charge), charge @ exact @ charge),
-        z_score(mean[:, 0, 0] + mean[:, 1, 1], np.trace(exact)),
+        z_score(sigma, charge @ exact @ charge),
+        z_score(sigma_NE, np.trace(exact)),
         z_score(found.energy, gas.probability @ gas.energy),
     ]
     assert_ladder(scores)
+    assert abs(z_score(sigma - ratio * sigma_NE, 0.0)) < 4
+    if bjerrum_length == 4.0:
+        assert z_score(sigma - sigma_NE, 0.0) < -4
+
+
+def repulsive_plane():
+    lattice, cells, pairs = repulsive_square(2.0, BARRIER)
+    return lattice, cells, pairs, 8, 2
+
+
+def charged_cube():
+    network = simple_cubic(saddle=BARRIER)
+    cells = supercell(network, (3, 3, 3))
+    return replicate(network, (3, 3, 3), permittivity=COULOMB / 4.0), cells, coulomb_pairs(cells, 4.0), 3, 3
+
+
+@pytest.mark.parametrize(("gas", "clearly"), [(repulsive_plane, [0, 1]), (charged_cube, [1])])
+def test_memory_only_slows(gas, clearly):
+    """D_J ≤ D_unc and D* ≤ D_unc: hops of length 1 at the rate k make D_unc = k / 2dn, and some of them are undone.
+
+    Both by more than 4 sigma where neighbours repel at half filling; three charges in a cube push each other so evenly
+    that only D* falls that far below.
+    """
+    lattice, cells, pairs, n, dimensions = gas()
+    found = run_replicas(lattice, {"A": n}, block=BLOCK, n_blocks=400, seed=69, nu=NU)
+    uncorrelated = found.event_rate / (2 * dimensions * n)
+    exact = np.trace(master_equation(cells, [(0, n)], pairs=pairs, nu=NU).uncorrelated()) / (dimensions * n)
+    assert abs(z_score(uncorrelated, exact)) < 4
+    collective = found.collective[:, 0, 0, :dimensions].mean(axis=1) / n
+    tracer = found.tracer[:, 0, 0, :dimensions].mean(axis=1)
+    below = np.array([z_score(D - uncorrelated, 0.0) for D in (collective, tracer)])
+    assert (below < 4).all(), below
+    assert (below[clearly] < -4).all(), below
 
 
 def two_level_honeycomb():

@@ -90,6 +90,23 @@ def test_nearest_neighbour_repulsion(u, n, collective, tracer):
     found = diffusivities(cells, n, dimensions=2, pairs=contact_pairs(cells, 1.0, u), nu=NU)
     assert found.collective == pytest.approx(collective, abs=6e-9)
     assert found.tracer == pytest.approx(tracer, abs=6e-9)
+    assert max(found.collective, found.tracer) < found.uncorrelated
+
+
+def test_loading_curve():
+    """n D_J / 16 at u = 2, n = 1…8, and symmetric under n -> 16 - n; D_J never exceeds D_unc."""
+    printed = np.array([0.0625, 0.110551, 0.141561, 0.153320, 0.143027, 0.105329, 0.054395, 0.011346])
+    cells = supercell(square(saddle=BARRIER), (4, 4, 1))
+    pairs = contact_pairs(cells, 1.0, 2.0)
+    curve = np.zeros(8)
+    for n in range(1, 9):
+        gas = master_equation(cells, [(0, n)], pairs=pairs, nu=NU)
+        L = gas.transport()[0]
+        curve[n - 1] = L[0, 0] / 16
+        assert L[0, 0] <= gas.uncorrelated()[0, 0] * (1 + 1e-9)
+    np.testing.assert_allclose(curve, printed, atol=6e-7)
+    holes = master_equation(cells, [(0, 13)], pairs=pairs, nu=NU).transport()[0]
+    assert holes[0, 0] / 16 == pytest.approx(curve[2], rel=1e-9)
 
 
 def test_coulomb_lattice_gas():
@@ -106,8 +123,10 @@ def test_one_cation_one_anion():
     """sigma / sigma_NE compares Σ q_i q_j L_ij with Σ q_i² L_ii, the tracer diffusivities of the same run."""
     salt = simple_cubic(saddle=BARRIER, species=[ion("cation"), ion("anion", -1.0)])
     cells = supercell(salt, (3, 3, 3))
-    L, _ = master_equation(cells, [(0, 1), (1, 1)], pairs=coulomb_pairs(cells, 1.0), nu=NU).transport()
-    assert 1 - (L[0, 3] + L[3, 0]) / (L[0, 0] + L[3, 3]) == pytest.approx(0.99072913, abs=6e-9)
+    for bjerrum_length, ratio in ((1.0, 0.99072913), (4.0, 0.97529672)):
+        pairs = coulomb_pairs(cells, bjerrum_length)
+        L, _ = master_equation(cells, [(0, 1), (1, 1)], pairs=pairs, nu=NU).transport()
+        assert 1 - (L[0, 3] + L[3, 0]) / (L[0, 0] + L[3, 3]) == pytest.approx(ratio, abs=6e-9)
 
 
 @pytest.mark.parametrize(

@@ -10,15 +10,34 @@ and the inner loop has neither a branch nor a periodic wrap.
 """
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 COULOMB = 0
 LENNARD_JONES = 1
 SURFACE_DISTANCE = 2
 
 _CORE_SQUARED = 1e-2  # Å², below it no energy matters and 1/r is kept finite
+
+
+class IonField(NamedTuple):
+    """Everything that `point_derivatives` needs; Coulomb terms are scaled by q k_e / eps_r."""
+
+    cell: NDArray[np.float64]  # (3, 3) Å
+    reciprocal: NDArray[np.float64]  # (3, 3) 1/Å, rows times 2 pi
+    frac: NDArray[np.float64]  # (n_atoms, 3)
+    charge: NDArray[np.float64]  # (n_atoms,) eV Å
+    pairs: NDArray[np.float64]  # (n_atoms, 4): a, b, c, d of a/r¹² - b/r⁶ + c r² + d
+    shifts: NDArray[np.float64]  # (n_images, 3) Å
+    cutoff: float  # Å
+    alpha: float  # 1/Å
+    background: float  # eV
+    rows: NDArray[np.int64]  # (n_rows + 1, 4)
+    top: NDArray[np.int64]  # (3,)
+    coefficients: NDArray[np.complex128]  # (n_vectors,) eV
 
 
 @njit(cache=True, nogil=True, error_model="numpy")

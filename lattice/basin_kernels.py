@@ -13,6 +13,24 @@ RECORD = 9  # columns of a face record: a, b, image of b (3), point, image of th
 
 
 @njit(cache=True, nogil=True)
+def _indices(p, grid):
+    """Return the place (i, j, k) of point p along the axes of a grid of (n1, n2, n3) points."""
+    n2, n3 = grid[1], grid[2]
+    return p // (n2 * n3), (p // n3) % n2, p % n3
+
+
+@njit(cache=True, nogil=True)
+def _neighbour(place, offsets, m, grid):
+    """Wrap the point at offset m from (i, j, k) into the cell: its number, and the image (u, v, w) it lay in."""
+    n1, n2, n3 = grid
+    x, y, z = place[0] + offsets[m, 0], place[1] + offsets[m, 1], place[2] + offsets[m, 2]
+    u = -1 if x < 0 else (1 if x >= n1 else 0)
+    v = -1 if y < 0 else (1 if y >= n2 else 0)
+    w = -1 if z < 0 else (1 if z >= n3 else 0)
+    return ((x - u * n1) * n2 + (y - v * n2)) * n3 + z - w * n3, u, v, w
+
+
+@njit(cache=True, nogil=True)
 def _extend_rank(basis, rank, u, v, w):
     """Rank of the loop vectors seen so far after adding (u, v, w); `basis` (3, 3) int64 is modified in place."""
     if rank == 1:
@@ -78,22 +96,16 @@ def percolate(order, energy, shape, offsets, parent, shift, percolation):
     percolation : (3,) float64, eV
         Modified in place; entries that are not reached keep their value.
     """
-    n1, n2, n3 = shape
+    grid = (shape[0], shape[1], shape[2])
     size = np.zeros(len(energy), np.int32)
     basis = np.zeros((3, 3), np.int64)
     rank = 0
     for p in order:
         parent[p] = p
         size[p] = 1
-        k = p % n3
-        j = (p // n3) % n2
-        i = p // (n2 * n3)
+        place = _indices(p, grid)
         for m in range(len(offsets)):
-            x, y, z = i + offsets[m, 0], j + offsets[m, 1], k + offsets[m, 2]
-            u = -1 if x < 0 else (1 if x >= n1 else 0)
-            v = -1 if y < 0 else (1 if y >= n2 else 0)
-            w = -1 if z < 0 else (1 if z >= n3 else 0)
-            q = ((x - u * n1) * n2 + (y - v * n2)) * n3 + z - w * n3
+            q, u, v, w = _neighbour(place, offsets, m, grid)
             if parent[q] < 0:
                 continue
             root_p, root_q = _find(parent, shift, p), _find(parent, shift, q)
@@ -143,22 +155,16 @@ def assign_basins(order, energy, shape, offsets, inverse_distance, label, image)
     minima : (n_basins,) int64
         Lowest point of each basin; basins are numbered in ascending energy.
     """
-    n1, n2, n3 = shape
+    grid = (shape[0], shape[1], shape[2])
     minima = np.empty(1024, np.int64)
     n_basins = 0
     for p in order:
-        k = p % n3
-        j = (p // n3) % n2
-        i = p // (n2 * n3)
+        place = _indices(p, grid)
         steepest = -1.0
         to = -1
         to_u = to_v = to_w = 0
         for m in range(len(offsets)):
-            x, y, z = i + offsets[m, 0], j + offsets[m, 1], k + offsets[m, 2]
-            u = -1 if x < 0 else (1 if x >= n1 else 0)
-            v = -1 if y < 0 else (1 if y >= n2 else 0)
-            w = -1 if z < 0 else (1 if z >= n3 else 0)
-            q = ((x - u * n1) * n2 + (y - v * n2)) * n3 + z - w * n3
+            q, u, v, w = _neighbour(place, offsets, m, grid)
             if label[q] >= 0:
                 slope = (energy[p] - energy[q]) * inverse_distance[m]
                 if slope > steepest:
@@ -191,21 +197,15 @@ def collect_faces(order, energy, shape, offsets, label, image):
         a, b, image of b's minimum seen from a's (a < b, or a == b and the image's first non-zero entry is positive),
         the point, and the cell in which the point lies when a's minimum is in the home cell. Ascending energy.
     """
-    n1, n2, n3 = shape
+    grid = (shape[0], shape[1], shape[2])
     records = np.empty((4096, RECORD), np.int32)
     n_records = 0
     row = np.empty(RECORD, np.int32)
     for p in order:
-        k = p % n3
-        j = (p // n3) % n2
-        i = p // (n2 * n3)
+        place = _indices(p, grid)
         first = n_records
         for m in range(len(offsets)):
-            x, y, z = i + offsets[m, 0], j + offsets[m, 1], k + offsets[m, 2]
-            u = -1 if x < 0 else (1 if x >= n1 else 0)
-            v = -1 if y < 0 else (1 if y >= n2 else 0)
-            w = -1 if z < 0 else (1 if z >= n3 else 0)
-            q = ((x - u * n1) * n2 + (y - v * n2)) * n3 + z - w * n3
+            q, u, v, w = _neighbour(place, offsets, m, grid)
             if label[q] < 0 or energy[q] > energy[p] or (energy[q] == energy[p] and q > p):
                 continue
             a, b = label[p], label[q]
@@ -264,19 +264,13 @@ def lowest_on_faces(records, key, rank, shape, offsets, start):
     -------
     lowest : (n_records,) bool
     """
-    n1, n2, n3 = shape
+    grid = (shape[0], shape[1], shape[2])
     lowest = np.ones(len(records), np.bool_)
     for r in range(len(records)):
-        p = records[r, 5]
-        k = p % n3
-        j = (p // n3) % n2
-        i = p // (n2 * n3)
+        p = np.int64(records[r, 5])
+        place = _indices(p, grid)
         for m in range(len(offsets)):
-            x, y, z = i + offsets[m, 0], j + offsets[m, 1], k + offsets[m, 2]
-            u = -1 if x < 0 else (1 if x >= n1 else 0)
-            v = -1 if y < 0 else (1 if y >= n2 else 0)
-            w = -1 if z < 0 else (1 if z >= n3 else 0)
-            q = ((x - u * n1) * n2 + (y - v * n2)) * n3 + z - w * n3
+            q, u, v, w = _neighbour(place, offsets, m, grid)
             if start[q] < 0 or rank[q] > rank[p]:
                 continue
             s = start[q]
@@ -312,16 +306,16 @@ def basin_moments(label, image, energy, minima, ceiling, shape, cell):
     moments : (n_basins, 5) float64
         Number of points, then the sums of x, y, z (Å) and of x² + y² + z² (Å²), measured from the basin's lowest point.
     """
-    n1, n2, n3 = shape
+    grid = (shape[0], shape[1], shape[2])
     moments = np.zeros((len(minima), 5))
     for p in range(len(label)):
         a = label[p]
         if a < 0 or energy[p] > ceiling[a]:
             continue
-        o = minima[a]
-        f1 = (p // (n2 * n3) - o // (n2 * n3)) / n1 - image[p, 0]
-        f2 = ((p // n3) % n2 - (o // n3) % n2) / n2 - image[p, 1]
-        f3 = (p % n3 - o % n3) / n3 - image[p, 2]
+        place, lowest = _indices(p, grid), _indices(minima[a], grid)
+        f1 = (place[0] - lowest[0]) / grid[0] - image[p, 0]
+        f2 = (place[1] - lowest[1]) / grid[1] - image[p, 1]
+        f3 = (place[2] - lowest[2]) / grid[2] - image[p, 2]
         moments[a, 0] += 1.0
         for c in range(3):
             x = f1 * cell[0, c] + f2 * cell[1, c] + f3 * cell[2, c]
