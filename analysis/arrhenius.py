@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import digamma
 
 from analysis.statistics import Interval, Line, weighted_line
 from structures.units import BOLTZMANN
@@ -41,7 +43,9 @@ class Activation:
     straight: bool
 
 
-def activation_energy(temperature: Sequence[float], sigma: Sequence[Interval]) -> Activation:
+def activation_energy(
+    temperature: Sequence[float], sigma: Sequence[Interval], *, dof: ArrayLike | None = None
+) -> Activation:
     """Weighted fit of ln(sigma T) and of ln sigma against 1/kT.
 
     Parameters
@@ -49,6 +53,10 @@ def activation_energy(temperature: Sequence[float], sigma: Sequence[Interval]) -
     temperature : sequence of float, K
     sigma : sequence of Interval, S/cm
         Points without an interval above zero are left out.
+    dof : (n,) array_like, optional
+        Degrees of freedom of each sigma. The logarithm of a mean of squares lies low on average, by
+        ψ(dof/2) - ln(dof/2) ≈ -1/dof (Bartlett and Kendall, J. R. Stat. Soc. Suppl. 8, 128 (1946)); it is put back,
+        because points at low temperature tend to have the fewest. Taken as known exactly if not given.
 
     Raises
     ------
@@ -64,6 +72,8 @@ def activation_energy(temperature: Sequence[float], sigma: Sequence[Interval]) -
             f"got {np.unique(T).size}"
         )
     log_sigma = np.log([s.value for s, good in zip(sigma, usable, strict=True) if good])
+    if dof is not None:
+        log_sigma = log_sigma - log_bias(np.asarray(dof, dtype=np.float64)[usable])
     beta = 1 / (BOLTZMANN * T)
     fit = weighted_line(beta, log_sigma + np.log(T), error[usable])
     plain = weighted_line(beta, log_sigma, error[usable])
@@ -75,6 +85,12 @@ def activation_energy(temperature: Sequence[float], sigma: Sequence[Interval]) -
         n_temperatures=int(T.size),
         straight=fit.adequate,
     )
+
+
+def log_bias(dof: ArrayLike) -> NDArray[np.float64]:
+    """Mean of the logarithm of χ²/dof with `dof` degrees of freedom, ψ(dof/2) - ln(dof/2)."""
+    half = np.asarray(dof, dtype=np.float64) / 2
+    return np.asarray(digamma(half) - np.log(half))
 
 
 def _reversed(line: Line) -> Interval:

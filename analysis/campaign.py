@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 from analysis.arrhenius import activation_energy
 from analysis.loading import optimum_loading
@@ -16,6 +17,7 @@ from analysis.point import Point, transport_at
 from kmc.trajectory import TaskRecord, read_task
 from lattice.network import PoreNetwork
 from structures.errors import InputError
+from structures.files import whole_file
 from structures.units import CM2_PER_A2
 
 BOOTSTRAP_SEED = 20250
@@ -30,12 +32,13 @@ class Analysis:
     composition_name : str
         "x" (exchange fraction) or "M" (molarity); the first column of every table.
     conductivity : DataFrame
-        One row per composition and temperature: sigma with its interval, in total and of each species alone,
-        correlations between species, D* and D_J, Haven ratio, blocks, replicas, events.
+        One row per composition and temperature: sigma, the mean over orientations, with its interval, in total and of
+        each species alone, sigma along the Cartesian axes (a along x, b in the xy plane), correlations between
+        species, D* and D_J, Haven ratio, what of these is converged, blocks, replicas, events.
     activation : DataFrame
         One row per composition with enough temperatures: E_a of ln(sigma T) and of ln sigma, with intervals.
     optimum : DataFrame
-        One row per temperature with enough compositions: the best loading with its interval, all maxima, edge flag.
+        One row per temperature with enough compositions: the best loading with its interval, all maxima, edge flags.
     dilute : DataFrame
         Diffusivity of one ion alone, exact, per species and temperature; empty without a network.
     statements : tuple of str
@@ -50,14 +53,15 @@ class Analysis:
     statements: tuple[str, ...]
 
     def write_tables(self, folder: Path | str) -> None:
-        """Write summary.csv, activation.csv and optimum.csv."""
+        """Write summary.csv, activation.csv and optimum.csv, each whole or not at all."""
         folder = Path(folder)
         for name, table in (
             ("summary.csv", self.conductivity),
             ("activation.csv", self.activation),
             ("optimum.csv", self.optimum),
         ):
-            table.to_csv(folder / name, index=False, float_format="%.6g")
+            with whole_file(folder / name) as unfinished:
+                table.to_csv(unfinished, index=False, float_format="%.6g")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -152,10 +156,36 @@ def analyse(
     points = [transport_at(group) for group in groups.values()]
     for point in points:
         said += point.statements
+    said += _anisotropy(points)
     activation = _activation_table(name, points, said)
     optimum = _optimum_table(name, points, said)
     dilute = _dilute_table(records, network)
     return Analysis(name, pd.DataFrame([p.row for p in points]), activation, optimum, dilute, tuple(said))
+
+
+def _anisotropy(points: Sequence[Point]) -> list[str]:
+    """Say how much sigma depends on the direction, over the points where it does by more than its intervals allow.
+
+    The three pairs of axes of all points are tested together (Bonferroni).
+    """
+    critical = float(stats.norm.isf(0.05 / (6 * len(points))))
+    ratios = []
+    for point in points:
+        low, *_, high = sorted(point.sigma_axes, key=lambda axis: axis.value)
+        error = float(np.hypot(low.log_error, high.log_error))
+        if np.isfinite(error):
+            apart = bool(np.log(high.value / low.value) > critical * error)
+        else:
+            apart = high.lo > (low.hi if np.isfinite(low.hi) else low.value)
+        if apart:
+            ratios.append(high.value / low.value if low.value > 0 else np.inf)
+    if not ratios:
+        return []
+    extent = f"{min(ratios):.3g}" if len(ratios) == 1 else f"{min(ratios):.3g} to {max(ratios):.3g}"
+    return [
+        f"sigma is the mean over orientations; its largest Cartesian component exceeds the smallest {extent} fold "
+        f"at {len(ratios)} of {len(points)} points, see sigma_xx, sigma_yy, sigma_zz in summary.csv"
+    ]
 
 
 def _activation_table(name: str, points: Sequence[Point], said: list[str]) -> pd.DataFrame:
@@ -164,7 +194,7 @@ def _activation_table(name: str, points: Sequence[Point], said: list[str]) -> pd
     for composition in sorted({p.composition for p in points}):
         at = [p for p in points if p.composition == composition]
         try:
-            fit = activation_energy([p.temperature for p in at], [p.sigma for p in at])
+            fit = activation_energy([p.temperature for p in at], [p.sigma for p in at], dof=[p.dof for p in at])
         except ValueError as error:
             said.append(f"{name} = {composition:g}: no E_a: {error}")
             continue
@@ -214,6 +244,7 @@ def _optimum_table(name: str, points: Sequence[Point], said: list[str]) -> pd.Da
                 "sigma (S/cm)": max(m.sigma for m in found.maxima),
                 "edge": found.edge,
                 "edge share": found.edge_share,
+                "near edge": found.near_edge,
                 "maxima": "; ".join(f"{m.edge} {m.loading:.3g}".strip() for m in found.maxima),
                 "minima": "; ".join(f"{m:.3g}" for m in found.minima),
                 "not below best": "; ".join(f"{x:.3g}" for x in found.best_set),

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.displacements import Lags, choose_lags, lag_grid, pooled_msd, relative_variance
+from analysis.displacements import Growth, Lags, choose_lags, lag_grid, pooled_msd
 from analysis.statistics import Interval, chi2_interval, normal_quantile
 
 ENOUGH_BLOCKS = 20
@@ -73,25 +73,9 @@ def common_grid(
     return step, resampled
 
 
-def block_sums(path: NDArray[np.float64], short: int, ratio: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the displacements over the long lag of non-overlapping blocks, and the squares the short lag leaves.
-
-    Parameters
-    ----------
-    path : (n_samples, 3) float64
-    short, ratio : int
-
-    Returns
-    -------
-    displacement : (n_blocks, 3) float64
-    square : (n_blocks,) float64
-        |ΔP(long)|² minus the mean |ΔP(short)|² within the block; its mean is 6 K (long - short).
-    """
-    points = path[::short]
-    n_blocks = (len(points) - 1) // ratio
-    increments = np.diff(points[: n_blocks * ratio + 1], axis=0).reshape(n_blocks, ratio, 3)
-    displacement = increments.sum(axis=1)
-    return displacement, (displacement**2).sum(axis=1) - (increments**2).sum(axis=(1, 2)) / ratio
+def block_displacements(path: NDArray[np.float64], lag: int) -> NDArray[np.float64]:
+    """Displacements over non-overlapping blocks of one lag, (n_blocks, 3), of a path (n_samples, 3)."""
+    return np.asarray(np.diff(path[::lag], axis=0))
 
 
 def anisotropic_components(displacement: NDArray[np.float64]) -> float:
@@ -115,15 +99,19 @@ def collective_lags(paths: Sequence[NDArray[np.float64]]) -> Lags:
     """Choose the lags, in samples, for charge displacements of several replicas, each (n_samples, 3)."""
     longest = max(len(path) for path in paths) - 1
     lags = lag_grid(longest)
-    observed = float(sum(len(path) - 1 for path in paths))
-    msd = pooled_msd(paths, lags)
     stride = max(longest // 16, 1)
-    components = anisotropic_components(np.concatenate([np.diff(path[::stride], axis=0) for path in paths]))
-    return choose_lags(lags.astype(np.float64), msd, observed=observed, components=components, longest=longest / 2)
+    components = anisotropic_components(np.concatenate([block_displacements(path, stride) for path in paths]))
+    return choose_lags(
+        lags.astype(np.float64),
+        pooled_msd(paths, lags),
+        durations=[float(len(path) - 1) for path in paths],
+        components=components,
+        longest=longest / 2,
+    )
 
 
 def collective_slope(paths: Sequence[NDArray[np.float64]], step: float, *, lags: Lags | None = None) -> CollectiveSlope:
-    """Growth of the mean square charge displacement with a χ² interval over blocks.
+    """Growth of the mean square charge displacement with a χ² interval.
 
     Parameters
     ----------
@@ -140,26 +128,29 @@ def collective_slope(paths: Sequence[NDArray[np.float64]], step: float, *, lags:
 
     Notes
     -----
-    The degrees of freedom are 3 per block for plain diffusion with long blocks. They are fewer where to-and-fro motion
-    is left in the blocks, where the components differ, where the squares scatter more than those of a normal variable
-    (few hops per block), and where replicas differ by more than their blocks allow.
+    The mean squares at both lags run over all time origins. The degrees of freedom are those of the variance that
+    normal displacements with the measured mean squares have (`Growth.slope_variance`), about 4 per long lag and
+    replica of plain diffusion. They are fewer where to-and-fro motion is left in the lags, where the components
+    differ, where the squares scatter more than those of a normal variable (few hops per lag), and where replicas
+    differ by more than their variances allow. A replica that never moves beside others that do always counts as
+    differing.
     """
     lags = collective_lags(paths) if lags is None else lags
-    short = round(lags.short)
-    blocks = [block_sums(path, short, lags.ratio) for path in paths if len(path) > short * lags.ratio]
-    n_blocks = sum(len(square) for _, square in blocks)
+    short, long = round(lags.short), round(lags.short) * lags.ratio
+    enough = [path for path in paths if len(path) > long]
+    blocks = [block_displacements(path, long) for path in enough]
+    n_blocks = sum(len(block) for block in blocks)
     nan = float("nan")
-    times = (short * step, short * lags.ratio * step)
+    times = (short * step, long * step)
     if n_blocks == 0 or not any(np.abs(path).max() > 0 for path in paths):
         statement = "no charge moved" if n_blocks else "run too short for one block"
         value = Interval(0.0 if n_blocks else nan, nan, nan)
         return CollectiveSlope(value, np.full(len(paths), value.value), n_blocks, 0.0, *times, False, statement)
-    width = 6 * (lags.ratio - 1) * short * step
-    replica = np.array([square.mean() for _, square in blocks]) / width
-    square = np.concatenate([square for _, square in blocks])
-    rate = float(square.mean()) / width
-    variance, agree = _variance(blocks, rate * step, short, lags.ratio)
-    spread = np.sqrt(variance) / width
+    replica = np.array([two_lag_rise([path], short, long) for path in enough]) / (6 * (long - short))
+    origins = np.array([len(path) - long for path in enough], dtype=np.float64)
+    per_sample = two_lag_rise(enough, short, long) / (6 * (long - short))
+    variance, agree = _variance(enough, blocks, replica, origins / origins.sum(), lags)
+    rate, spread = per_sample / step, np.sqrt(variance) / step
     dof = 2 * rate**2 / spread**2 if rate > 0 else 0.0
     reasons = [
         text
@@ -175,32 +166,41 @@ def collective_slope(paths: Sequence[NDArray[np.float64]], step: float, *, lags:
         interval = chi2_interval(rate, dof)
     else:
         interval = Interval(max(rate, 0.0), 0.0, max(rate, 0.0) + normal_quantile() * float(spread))
-    return CollectiveSlope(interval, replica, n_blocks, dof, *times, not reasons, "; ".join(reasons))
+    return CollectiveSlope(interval, replica / step, n_blocks, dof, *times, not reasons, "; ".join(reasons))
+
+
+def two_lag_rise(paths: Sequence[NDArray[np.float64]], short: int, long: int) -> float:
+    """Mean square displacement over the long lag minus that over the short one, all time origins."""
+    at_short, at_long = pooled_msd(paths, np.array([short, long]))
+    return float(at_long - at_short)
 
 
 def _variance(
-    blocks: Sequence[tuple[NDArray[np.float64], NDArray[np.float64]]], rate: float, short: int, ratio: int
+    paths: Sequence[NDArray[np.float64]],
+    blocks: Sequence[NDArray[np.float64]],
+    replica: NDArray[np.float64],
+    weight: NDArray[np.float64],
+    lags: Lags,
 ) -> tuple[float, bool]:
-    """Variance of the mean of the block squares, and whether the replicas agree; `rate` is K per sample."""
-    displacement = np.concatenate([d for d, _ in blocks])
-    square = np.concatenate([s for _, s in blocks])
-    n_blocks, components = len(square), anisotropic_components(displacement)
-    total = float((displacement**2).sum(axis=1).mean())
-    slope = max(rate, 1e-3 * total / (6 * short * ratio))
-    offset = max(total / 6 - slope * short * ratio, 0.0)
-    mean = 6 * slope * short * (ratio - 1)
-    per_block = relative_variance(slope, offset, short, ratio, 1.0) * mean**2 / components
+    """Variance of K per sample, and whether the replicas agree."""
+    short, long = round(lags.short), round(lags.short) * lags.ratio
+    displacement = np.concatenate(blocks)
+    components, n_blocks = anisotropic_components(displacement), len(displacement)
+    grid = lag_grid(short)
+    msd = pooled_msd(paths, grid)
+    rate = max(float(weight @ replica), 1e-3 * float(msd[-1]) / (6 * short))
+    growth = Growth(grid.astype(np.float64), msd, float(short), rate)
+    length = {len(path): growth.slope_variance(short, long, len(path) - 1.0) for path in paths}
+    own = np.array([length[len(path)] for path in paths]) / components
+    square = (displacement**2).sum(axis=1)
     if n_blocks >= ENOUGH_BLOCKS:
-        without_neighbours = per_block * _own_share(slope, offset, short, ratio)
-        per_block *= max(1.0, float(square.var(ddof=1)) / without_neighbours)
+        excess = float(square.var(ddof=1)) - 2 * float(square.mean()) ** 2 / components
+        per_block = max(excess, 0.0) * ((1 - 1 / lags.ratio) / (6 * (long - short))) ** 2
+        own = own + per_block / np.array([len(block) for block in blocks])
+    pooled = float(weight**2 @ own)
     if len(blocks) < 2:
-        return per_block / n_blocks, True
-    excess = sum(len(s) * (s.mean() - square.mean()) ** 2 for _, s in blocks) / per_block
-    agree = bool(stats.chi2.sf(excess, len(blocks) - 1) > 0.002)
-    return per_block * (1.0 if agree else excess / (len(blocks) - 1)) / n_blocks, agree
-
-
-def _own_share(slope: float, offset: float, short: int, ratio: int) -> float:
-    """Share of a block's own variance in the variance that counts the covariance with its neighbours."""
-    full = relative_variance(slope, offset, short, ratio, 1.0) * (2 * slope * short * (ratio - 1)) ** 2
-    return 1 - 4 * ((1 - 1 / ratio) * offset) ** 2 / full
+        return pooled, True
+    disagreement = float(((replica - weight @ replica) ** 2 / own).sum())
+    still = any(not np.abs(path).max() > 0 for path in paths)
+    agree = not still and bool(stats.chi2.sf(disagreement, len(blocks) - 1) > 0.002)
+    return pooled * (1.0 if agree else max(disagreement / (len(blocks) - 1), 1.0)), agree

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from analysis.displacements import Lags, choose_lags
 from analysis.statistics import Interval, t_interval
 
-LONGEST_SHARE = 0.2
+LONGEST_SHARE = 0.3
+COMPONENTS = 3.0  # of one replica: ions that block each other are not independent of each other
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -37,12 +38,14 @@ class Diffusivity:
 
 
 def tracer_diffusivity(
-    lag: Sequence[NDArray[np.float64]], msd: Sequence[NDArray[np.float64]], durations: Sequence[float], n_ions: int
+    lag: Sequence[NDArray[np.float64]], msd: Sequence[NDArray[np.float64]], durations: Sequence[float]
 ) -> Diffusivity:
     """Two-lag slope D* = [M(t_2) - M(t_1)] / 6 (t_2 - t_1) of each replica, with Student's interval over replicas.
 
     The lags are the same for all replicas and chosen from their mean M, see `choose_lags`: t_1 is beyond the time that
-    ions spend hopping to and fro, t_2 at most a fifth of the shortest run, where the average still has many origins.
+    ions spend hopping to and fro, t_2 at most 0.3 of the shortest run, where the average still has many origins.
+    Whether the slope still falls is judged by the scatter of its fall between replicas: ions of one replica hinder each
+    other and carry the same statistical weight only if they were independent.
 
     Parameters
     ----------
@@ -52,8 +55,6 @@ def tracer_diffusivity(
         Per Cartesian component, averaged over ions and time origins.
     durations : sequence of float, s
         Length of each replica.
-    n_ions : int
-        Ions of the species in one replica.
     """
     nan = float("nan")
     totals = [np.concatenate([[0.0], m.sum(axis=1)[t > 0]]) for t, m in zip(lag, msd, strict=True)]
@@ -63,9 +64,11 @@ def tracer_diffusivity(
     finest = max(float(t[1]) for t in lags)
     reach = min(float(t[-1]) for t in lags)
     grid = finest * 2.0 ** (np.arange(2 * int(np.log2(max(reach / finest, 1.0))) + 1) / 2)
-    mean = np.mean([np.interp(grid, t, m) for t, m in zip(lags, totals, strict=True)], axis=0)
+    each = np.array([np.interp(grid, t, m) for t, m in zip(lags, totals, strict=True)])
     longest = min(LONGEST_SHARE * min(durations), float(grid[-1]))
-    chosen = choose_lags(grid, mean, observed=float(sum(durations)), components=3.0 * max(n_ions, 1), longest=longest)
+    chosen = choose_lags(
+        grid, each.mean(axis=0), durations=durations, components=COMPONENTS, longest=longest, each=each
+    )
     replica = np.array([_slope(t, m, chosen) for t, m in zip(lags, totals, strict=True)])
     return Diffusivity(t_interval(replica), replica, chosen.short, chosen.long, chosen.resolved)
 

@@ -22,6 +22,7 @@ Edge = Literal["", "at least", "at most"]
 SIGNIFICANT_DIP = 2.5  # standard errors by which a minimum must lie below both of its maxima
 FEWEST_POINTS = 4  # for a fit
 FINE = 400
+NEAR_EDGE = 0.025  # share of bootstrap samples
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,10 @@ class Maximum:
     sigma : float
         Of the fit at that loading; unit of the data.
     edge : "", "at least" or "at most"
-        The conductivity still grows at the upper or lower end of the scan, so that the loading is a bound.
+        The highest point is the upper or lower end of the scan, so that the loading is a bound.
     lo, hi : float
-        What the spacing of the scan leaves open: the loading twice where a fit interpolates, else its neighbours.
+        What the spacing of the scan leaves open: the loading twice where a fit interpolates, else its neighbours; at
+        an end of the scan from the maximum of the fit to that end.
     """
 
     loading: float
@@ -72,6 +74,11 @@ class Optimum:
     maxima: tuple[Maximum, ...]
     minima: tuple[float, ...]
     best_set: tuple[float, ...]
+
+    @property
+    def near_edge(self) -> bool:
+        """Tell whether the scan may end before the highest maximum."""
+        return self.edge != "" or self.edge_share > NEAR_EDGE
 
 
 def optimum_loading(
@@ -185,6 +192,8 @@ def _fitted_maximum(
 
     A cubic needs five points, a parabola four; where half of the maximum leaves fewer, a quarter bounds them. With
     fewer still the maximum is the highest point, and it may lie anywhere between the neighbours of that point.
+    Where the highest point is an end of the scan, that end is the maximum: a fit that turns over before it would be led
+    by the curvature of lower points.
     """
     lo = hi = peak
     for depth in (2.0, 4.0):
@@ -204,7 +213,9 @@ def _fitted_maximum(
     grid = np.linspace(x[lo], x[hi], FINE + 1)
     curve = fit(grid)
     top = int(curve.argmax())
-    at = float(grid[top])
+    at, end = float(grid[top]), float(x[peak])
+    if _edge(end, x):
+        return Maximum(end, float(np.exp(y[peak])), _edge(end, x), min(at, end), max(at, end))
     return Maximum(at, float(np.exp(curve[top])), _edge(at, x), at, at)
 
 

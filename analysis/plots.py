@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from analysis.campaign import Analysis
 from analysis.experiments import measured
 from lattice.network import PoreNetwork
+from structures.files import whole_file
 from structures.units import BOLTZMANN, CELSIUS_ZERO
 
 DPI = 200
@@ -259,7 +260,8 @@ def _save(figure: Figure | SubFigure, path: Path | str, footnote: Sequence[str])
     """Write a figure, cropped to what is on it, with small lines of text below."""
     if footnote:
         figure.text(0.01, -0.02, "\n".join(footnote), fontsize=6.6, color=MUTED, va="top", ha="left", wrap=False)
-    figure.figure.savefig(Path(path), dpi=DPI, bbox_inches="tight", pad_inches=0.12)
+    with whole_file(path) as temporary:
+        figure.figure.savefig(temporary, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.12)
 
 
 def _finish(ax: Axes) -> None:

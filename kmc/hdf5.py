@@ -12,7 +12,7 @@ import h5py
 import numpy as np
 
 from structures.errors import InputError
-from structures.files import whole_file
+from structures.hdf5 import whole_hdf5
 
 FORMAT = 1
 
@@ -20,7 +20,7 @@ FORMAT = 1
 @contextlib.contextmanager
 def create_file(path: str | Path) -> Iterator[h5py.File]:
     """Open a file for writing that appears under its name when the block ends, sealed by its checksum."""
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with whole_hdf5(path) as file:
         file.attrs["format"] = FORMAT
         yield file
         file.attrs["checksum"] = checksum(file)

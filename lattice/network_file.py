@@ -11,7 +11,7 @@ import h5py
 import numpy as np
 
 from lattice.network import PoreNetwork
-from structures.files import whole_file
+from structures.hdf5 import whole_hdf5
 from structures.species import Species
 
 FORMAT = 1
@@ -36,7 +36,7 @@ def content_hash(network: PoreNetwork) -> str:
 
 def write_network(path: Path, network: PoreNetwork) -> None:
     """Write all fields and their checksum; the file appears whole or not at all."""
-    with whole_file(path) as temporary, h5py.File(temporary, "w") as file:
+    with whole_hdf5(path) as file:
         file.attrs["format"] = FORMAT
         file.attrs["content_hash"] = content_hash(network)
         for name in _SCALARS:

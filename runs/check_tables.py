@@ -6,8 +6,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel
-from rich.console import RenderableType
+from rich.console import Group, RenderableType
 from rich.table import Table
+from rich.text import Text
 
 from lattice.memory import available_memory
 from lattice.network import PoreNetwork
@@ -23,7 +24,7 @@ GIB = 2.0**30
 def check_report(model: Model, threads: int) -> Iterator[RenderableType]:
     """Yield the deck, the ions of every loading, and the size of the calculation."""
     yield deck_table(model.file.deck)
-    yield loading_table(model.loadings, model.network)
+    yield loading_part(model.loadings, model.network)
     yield from size_lines(model, threads)
 
 
@@ -61,8 +62,8 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def loading_table(loadings: tuple[Loading, ...], network: PoreNetwork) -> Table:
-    """Whole ions of every loading, and the volume that a molarity refers to."""
+def loading_part(loadings: tuple[Loading, ...], network: PoreNetwork) -> RenderableType:
+    """Whole ions of every loading, and under them the volume that a molarity refers to."""
     first = loadings[0]
     names = [*first.counts, *first.background]
     unit = "mol/L" if first.name == "M" else "x"
@@ -73,9 +74,7 @@ def loading_table(loadings: tuple[Loading, ...], network: PoreNetwork) -> Table:
             for name, count in (*loading.counts.items(), *loading.background.items())
         ]
         made.add_row(f"{loading.value:.4f}", *counts, rounding_remark(loading))
-    if first.name == "M":
-        made.caption, made.caption_justify = molarity_line(network), "left"
-    return made
+    return Group(made, Text(molarity_line(network))) if first.name == "M" else made
 
 
 def _frozen(loading: Loading, name: str) -> str:

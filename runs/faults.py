@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-_ERRNO = re.compile(r"errno = (\d+), error message = '([^']*)'")
-
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Name the file in every error of the system: a full disk does not, and HDF5 hides the reason in a long text.
+    """Name the file in every error of the system: a full disk does not say which file it had no room for.
 
     Raises
     ------
@@ -21,13 +18,8 @@ def writing(path: Path) -> Iterator[None]:
     """
     try:
         yield
-    except (OSError, RuntimeError) as error:
-        found = _ERRNO.search(str(error))
-        if isinstance(error, OSError) and error.errno is not None and error.strerror and not found:
-            raise OSError(error.errno, error.strerror, str(path)) from error
-        if found:
-            raise OSError(int(found[1]), found[2], str(path)) from error
-        raise
+    except OSError as error:
+        raise OSError(error.errno, error.strerror or str(error), str(path)) from error
 
 
 def fault_line(error: OSError | MemoryError) -> str:

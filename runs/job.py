@@ -11,7 +11,7 @@ from rich.console import Console
 from analysis.campaign import Analysis, open_run
 from kmc.placement import place_ions
 from lattice.supercell import Lattice, replicate
-from runs.check_tables import check_report, loading_table
+from runs.check_tables import check_report, loading_part
 from runs.deck_file import DeckFile
 from runs.exit_status import COMPLETE, INCOMPLETE, INTERRUPTED
 from runs.faults import writing
@@ -50,7 +50,7 @@ def run_job(file: DeckFile, folder: ResultsFolder, *, threads: int) -> int:
         lattice = build_lattice(model, threads)
     for part in network_report(model.network):
         console.print(part)
-    console.print(loading_table(model.loadings, model.network))
+    console.print(loading_part(model.loadings, model.network))
 
     try:
         folder.claim(file.text)

@@ -63,15 +63,17 @@ def conductivity_table(analysis: Analysis) -> Table:
         made.add_row(
             f"{loading:.3f}" if first else "",
             f"{row['T (K)'] - CELSIUS_ZERO:.0f}",
-            _power(row["sigma (S/cm)"]) + ("" if row["converged"] else "~"),
+            _marked(_power(row["sigma (S/cm)"]), row["converged"]),
             _range(row["sigma lo (S/cm)"], row["sigma hi (S/cm)"], _power),
-            _plain(row["H_R"]),
+            _marked(_plain(row["H_R"]), row["H_R converged"]),
             _range(row["H_R lo"], row["H_R hi"], _plain),
             _milli(E_a["E_a (eV)"]) if E_a else "",
             _range(E_a["E_a lo (eV)"], E_a["E_a hi (eV)"], _milli) if E_a else "",
         )
         previous = loading
-    made.caption = "E_a from ln(sigma T) against 1/kT; H_R = D*/D_J. ~ not converged, see below."
+    made.caption = (
+        "sigma: mean over orientations. E_a from ln(sigma T) against 1/kT; H_R = D*/D_J. ~ not converged, see below."
+    )
     made.caption_justify = "left"
     return made
 
@@ -96,13 +98,18 @@ def dilute_table(analysis: Analysis) -> Table:
         if fewest is not None:
             D = f"D*({ion})"
             beside = (
-                _power(fewest[f"{D} (cm2/s)"]),
+                _marked(_power(fewest[f"{D} (cm2/s)"]), fewest[f"{D} converged"]),
                 _range(fewest[f"{D} lo (cm2/s)"], fewest[f"{D} hi (cm2/s)"], _power),
                 f"{fewest[name]:.3f}",
                 str(int(fewest[f"n({ion})"])),
             )
         made.add_row(ion if ion != previous else "", f"{T - CELSIUS_ZERO:.0f}", _power(exact["D (cm2/s)"]), *beside)
         previous = ion
+    made.caption = (
+        "The ion alone finds every site free. D* differs from it, by orders of magnitude where sites are scarce, "
+        "because all other ions crowd it, block its way and repel it, also where few are of its kind. ~ not converged."
+    )
+    made.caption_justify = "left"
     return made
 
 
@@ -115,7 +122,7 @@ def optimum_part(analysis: Analysis) -> RenderableType:
         "Optimum loading with 95 % interval",
         "T, °C", f"{name}*", "interval", "sigma, S/cm", "<all maxima", "<not significantly below the best",
     )  # fmt: skip
-    edges = []
+    edges, unsure = [], []
     for row in _records(analysis.optimum):
         celsius = f"{row['T (K)'] - CELSIUS_ZERO:.0f}"
         made.add_row(
@@ -128,10 +135,12 @@ def optimum_part(analysis: Analysis) -> RenderableType:
         )
         if row["edge"]:
             edges.append(f"{celsius} °C ({row['edge']} {row[f'{name}*']:.3g})")
-    if edges:
-        made.caption = f"At the edge of the scan, a bound and not an optimum: {', '.join(edges)}."
-    else:
-        made.caption = "No optimum lies at the edge of the scan."
+        elif row["near edge"]:
+            unsure.append(f"{celsius} °C ({100 * row['edge share']:.0f} % of the bootstrap samples)")
+    lines = [f"At the edge of the scan, a bound and not an optimum: {', '.join(edges)}."] if edges else []
+    if unsure:
+        lines.append(f"Possibly at the edge of the scan: {', '.join(unsure)}.")
+    made.caption = " ".join(lines) or "No optimum lies at the edge of the scan."
     made.caption_justify = "left"
     return made
 
@@ -256,6 +265,10 @@ def heading(name: str) -> str:
 
 def _records(frame: pd.DataFrame) -> list[Row]:
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
+
+
+def _marked(text: str, converged: bool) -> str:
+    return text if converged or not text else f"{text}~"
 
 
 def _power(value: float) -> str:

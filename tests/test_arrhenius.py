@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.arrhenius import activation_energy
+from analysis.arrhenius import activation_energy, log_bias
 from analysis.statistics import Interval, chi2_interval
 from structures.units import BOLTZMANN
 
@@ -35,6 +35,25 @@ def test_interval_covers():
         fit = activation_energy(T.tolist(), sigma)
         inside += fit.E_a.lo <= 0.3 <= fit.E_a.hi
     assert abs(inside / 400 - 0.95) < 4 * np.sqrt(0.95 * 0.05 / 400) + 0.005
+
+
+def test_few_degrees_of_freedom_do_not_bias_the_activation_energy():
+    """<ln χ²_6/6> = -0.18: with 6 at the two lowest temperatures E_a came out 10 meV too high, 4 standard errors."""
+    dof = np.array([6, 6, 200, 200, 200])
+    E_a = []
+    for run in range(400):
+        rng = np.random.default_rng([42, run])
+        sigma = [Interval(v, v / 1.3, v * 1.3) for v in law(0.3) * rng.chisquare(dof) / dof]
+        E_a.append(activation_energy(T.tolist(), sigma, dof=dof).E_a.value)
+    assert np.mean(E_a) == pytest.approx(0.3, abs=4 * np.std(E_a) / np.sqrt(400))
+    assert np.mean(E_a) == pytest.approx(0.3, abs=0.006)
+
+
+def test_mean_of_the_logarithm_of_chi2():
+    """-1/dof for many, and the sample mean for few."""
+    assert log_bias(1000) == pytest.approx(-1e-3, rel=1e-2)
+    sample = np.log(np.random.default_rng(7).chisquare(4, size=100000) / 4)
+    assert log_bias(4) == pytest.approx(sample.mean(), abs=0.01)
 
 
 def test_a_bend_is_flagged_and_widens_the_interval():

@@ -1,5 +1,7 @@
 """From task records to tables: numbers, units, and files that cannot be read."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ from synthetic import VOLUME, arrhenius_diffusivity, record
 from analysis.campaign import analyse, open_run
 from analysis.experiments import comparison, measured, measured_activation
 from kmc.trajectory import write_task
+from runs.result_tables import conductivity_table, dilute_table, optimum_part
 from structures.errors import InputError
 from structures.units import BOLTZMANN_SI, ELEMENTARY_CHARGE
 
@@ -128,6 +131,61 @@ def test_blocked_replicas_are_zero_with_a_statement():
     assert found.conductivity["sigma (S/cm)"].tolist() == [0.0]
     assert found.conductivity["sigma lo (S/cm)"].isna().all()
     assert any("blocked" in line for line in found.statements)
+
+
+def test_a_blocked_replica_among_others_is_a_zero():
+    """sigma, D* and their ratio are means over all four replicas; the table says that the point is not ergodic."""
+    ions = {"Li+": (4, 2.0), "Me2NH2+": (0, 0.0)}
+    moving = [record(1.0, 300.0, r, ions=ions) for r in range(3)]
+    still = record(1.0, 300.0, 3, ions={"Li+": (4, 0.0), "Me2NH2+": (0, 0.0)})
+    assert still.blocked
+    alone, mixed = (analyse(task).conductivity.iloc[0] for task in (moving, [*moving, still]))
+    assert mixed["replicas"] == 4
+    assert mixed["blocked replicas"] == 1
+    assert mixed["sigma (S/cm)"] == pytest.approx(0.75 * alone["sigma (S/cm)"], rel=0.1)
+    assert mixed["D*(Li+) (cm2/s)"] == pytest.approx(0.75 * alone["D*(Li+) (cm2/s)"], rel=0.1)
+    assert mixed["H_R"] == pytest.approx(alone["H_R"], rel=0.15)
+    widths = [row["sigma hi (S/cm)"] / row["sigma lo (S/cm)"] for row in (alone, mixed)]
+    assert widths[1] > 1.5 * widths[0]
+    assert not mixed["converged"]
+    assert not mixed["H_R converged"]
+    assert any("1 of 4 replicas blocked" in line for line in analyse([*moving, still]).statements)
+
+
+def test_axes_add_up_and_a_preferred_direction_is_named(analysis):
+    """Isotropic ions are not called anisotropic; a displacement stretched along z is, by its factor 9."""
+    table = analysis.conductivity
+    axes = sum(table[f"sigma_{axis} (S/cm)"] for axis in ("xx", "yy", "zz"))
+    assert np.allclose(axes / 3, table["sigma (S/cm)"])
+    assert not any("orientations" in line for line in analysis.statements)
+    ions = {"Li+": (4, 2.0), "Me2NH2+": (0, 0.0)}
+    isotropic = [record(1.0, 300.0, r, ions=ions) for r in range(4)]
+    stretched = analyse([replace(r, displacement=r.displacement * [1, 1, 3]) for r in isotropic])
+    row = stretched.conductivity.iloc[0]
+    assert row["sigma_zz (S/cm)"] / row["sigma_xx (S/cm)"] == pytest.approx(9, rel=0.5)
+    assert row["sigma_zz lo (S/cm)"] < row["sigma_zz (S/cm)"] < row["sigma_zz hi (S/cm)"]
+    assert [line for line in stretched.statements if "orientations" in line and "1 of 1 points" in line]
+
+
+def test_what_is_not_converged_is_marked(analysis):
+    """D* that still falls marks itself, its Haven ratio and the table of one ion alone."""
+    table = analysis.conductivity.assign(**{"H_R converged": False, "converged": True})
+    marked = conductivity_table(replace(analysis, conductivity=table))
+    assert all(cell.endswith("~") for cell in marked.columns[4].cells)
+    assert not any(cell.endswith("~") for cell in marked.columns[2].cells)
+    alone = pd.DataFrame([{"species": "Li+", "T (K)": 300.0, "D (cm2/s)": 1e-8}])
+    slow = analysis.conductivity.assign(**{"D*(Li+) converged": False})
+    beside = dilute_table(replace(analysis, conductivity=slow, dilute=alone))
+    assert next(iter(beside.columns[3].cells)).endswith("~")
+    assert "block" in str(beside.caption)
+
+
+def test_an_optimum_that_may_lie_at_the_edge_is_said(analysis):
+    """A share of bootstrap samples above 2.5 % at the end of the scan is printed beside an inner optimum."""
+    inner = analysis.optimum.assign(**{"edge": "", "edge share": 0.12, "near edge": True})
+    caption = str(optimum_part(replace(analysis, optimum=inner)).caption)
+    assert "Possibly at the edge" in caption
+    assert "12 %" in caption
 
 
 def test_single_replica_has_a_conductivity_interval_but_no_tracer_interval():

@@ -13,7 +13,9 @@ from lattice.network import PoreNetwork
 from lattice.supercell import table_bytes
 from runs import folder, job, model
 from runs.cli import main
+from runs.deck_file import SHIPPED_DECKS, read_deck
 from runs.faults import fault_line, writing
+from runs.network_job import NetworkRequest, with_defaults
 from structures.cif import load_framework
 
 DECK = """
@@ -251,15 +253,10 @@ def test_what_the_system_refuses_is_one_line_with_file_and_reason(call, monkeypa
     assert refused(call("run", "deck.toml")) == f"mofkmc: {line}"
 
 
-def test_the_reason_and_the_file_are_found_in_the_long_text_of_hdf5():
-    """As h5py 3 gives them for a full disk, on writing and on closing."""
-    detail = "filename = '/a/.x.part', file descriptor = 3, errno = 28, error message = 'No space left on device', buf"
-    for error in (OSError(28, f"Can't write data (file write failed: time = now\n, {detail})"), RuntimeError(detail)):
-        with pytest.raises(OSError, match="No space left") as caught, writing(Path("x.h5")):
-            raise error
-        assert fault_line(caught.value) == "x.h5: No space left on device"
-    with pytest.raises(RuntimeError, match="a mistake"), writing(Path("x.h5")):
-        raise RuntimeError("a mistake of ours")
+def test_an_error_without_a_file_gets_the_one_that_was_being_written():
+    with pytest.raises(OSError, match="No space left") as caught, writing(Path("x.csv")):
+        raise OSError(28, "No space left on device")
+    assert fault_line(caught.value) == "x.csv: No space left on device"
 
 
 @pytest.mark.parametrize(
@@ -277,6 +274,21 @@ def test_network_refuses_a_charge_that_is_no_number(call):
     result = call("network", "mof5", "--species", "Li+", "--charge", "Zn")
     assert result.exit_code == 2
     assert "expected CLASS=CHARGE" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("cif", "deck"), [("mof5", "mof5"), ("ni_pacs_sym", "ni_mof"), ("ni_pacs_disordered", "ni_mof"), ("my.cif", None)]
+)
+def test_a_shipped_structure_takes_the_charges_of_the_deck_of_its_compound(cif, deck):
+    """Both forms of the Ni-MOF state the same formula; what is given stays, and a file of the user gets nothing."""
+    filled, remarks = with_defaults(NetworkRequest(cif=cif, species=("Li+",), net_charge=-1.0))
+    assert filled.net_charge == -1.0
+    if deck is None:
+        assert (filled.charges, remarks) == ({}, ())
+    else:
+        structure = read_deck(SHIPPED_DECKS / f"{deck}.toml").deck.structure
+        assert (filled.charges, filled.cell) == (structure.charges, structure.cell)
+        assert remarks == (f"charges, cell as in the shipped deck {deck}",)
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["check"], ["network"]])

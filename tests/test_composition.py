@@ -1,13 +1,15 @@
 """Whole ions from fractions and molarities; the framework's charge is balanced exactly or the deck is refused."""
 
+import io
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from lattices import ion, simple_cubic
+from rich.console import Console
 
 from lattice.network import PoreNetwork
-from runs.check_tables import loading_table
+from runs.check_tables import loading_part
 from runs.composition import loadings, rounding_remark
 from runs.deck import Deck
 from structures.errors import InputError
@@ -73,9 +75,11 @@ def test_a_molarity_becomes_whole_pairs_of_the_accessible_volume():
 def test_a_molarity_says_which_volume_it_refers_to():
     """The volume of a helium probe, larger than that of any ion."""
     network = replace(simple_cubic(species=(LI, PF6)), accessible_volume=1000.0)
-    table = loading_table(loadings(salt((1.0,)), network), network)
-    assert "helium can occupy (probe radius 1.32 Å), 1000 Å³ per cell" in str(table.caption)
-    assert loading_table(loadings(exchange((0.5,)), charged()), charged()).caption is None
+    console = Console(file=io.StringIO(), width=200)
+    console.print(loading_part(loadings(salt((1.0,)), network), network))
+    assert "helium can occupy (probe radius 1.32 Å), 1000 Å³ per cell" in console.file.getvalue()
+    console.print(loading_part(loadings(exchange((0.5,)), charged()), charged()))
+    assert console.file.getvalue().count("helium") == 1
 
 
 def test_a_salt_of_unequal_charges_is_neutral():

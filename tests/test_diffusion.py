@@ -32,6 +32,31 @@ def test_coverage_on_many_runs(jitter):
     assert np.mean([d.value.value for d in found]) == pytest.approx(1, abs=0.02)
 
 
+def test_ions_that_move_together_raise_no_false_alarm():
+    """20 ions on one common walk are one path: with errors for 20 the slope would fall by chance in most runs."""
+    flagged = 0
+    for run in range(40):
+        rng = np.random.default_rng([32, run])
+        msd = [tracer_msd(walk(rng, 600, (1, 1, 1))[None].repeat(20, axis=0)) for _ in range(4)]
+        flagged += not tracer_diffusivity([LAGS * 1.0] * 4, msd, [600.0] * 4).converged
+    assert flagged <= 4
+
+
+def test_a_slope_that_falls_to_the_end_is_flagged():
+    """To-and-fro motion of 60 Å² that forgets itself in 60 of 600 steps, in 8 replicas of 40 ions."""
+    rng = np.random.default_rng(33)
+    decay = np.exp(-1 / 60)
+    msd = []
+    for _ in range(8):
+        shift = np.zeros((40, 601, 3))
+        shift[:, 0] = rng.normal(size=(40, 3)) * np.sqrt(60)
+        kicks = rng.normal(size=shift.shape) * np.sqrt(60 * (1 - decay**2))
+        for t in range(1, 601):
+            shift[:, t] = decay * shift[:, t - 1] + kicks[:, t]
+        msd.append(tracer_msd(np.array([walk(rng, 600, (0.1, 0.1, 0.1)) for _ in range(40)]) + shift))
+    assert not tracer_diffusivity([LAGS * 1.0] * 8, msd, [600.0] * 8).converged
+
+
 def test_ions_that_stay_have_zero_without_an_interval():
     found = tracer_diffusivity([LAGS * 1.0] * 2, [np.zeros((len(LAGS), 3))] * 2, [600.0] * 2)
     assert found.value.value == 0

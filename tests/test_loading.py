@@ -80,6 +80,38 @@ def test_a_maximum_at_the_end_of_the_scan_is_a_bound(slope, edge, at):
     assert found.edge_share > 0.9
 
 
+def flattening(x):
+    """Rises up to the end of the scan, where it bends: a cubic through its last points turns over before the end."""
+    return np.exp(4 * x) / (1 + np.exp(8 * (x - 0.75))) ** 0.4
+
+
+def near_the_end(x):
+    return np.exp(-(((x - 0.96) / 0.3) ** 2))
+
+
+def test_a_curve_that_flattens_towards_the_end_has_no_optimum_before_it():
+    """Wherever the end is the highest point it is the answer, as a bound; the truth is the end."""
+    x = np.array([0, 5, 8, 15, 32, 54, 76, 92, 108]) / 108
+    for run in range(20):
+        rng = np.random.default_rng([1, run])
+        values = noisy(flattening(x), 0.15, 4, rng)
+        found = optimum_loading(x, values, rng=rng, n_bootstrap=60)
+        if values.mean(axis=1).argmax() == len(x) - 1:
+            assert (found.edge, found.loading.value) == ("at least", 1.0)
+        assert found.near_edge
+        assert found.loading.hi == 1.0
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("curve", [flattening, near_the_end, lambda x: np.exp(2 * x), lambda x: near_the_end(1 - x)])
+@pytest.mark.parametrize(("spread", "n_replicas", "n_loadings"), [(0.15, 4, 11), (0.1, 3, 9), (0.3, 8, 11)])
+def test_coverage_of_a_maximum_at_or_near_the_end(curve, spread, n_replicas, n_loadings):
+    """At the end itself an interval that reaches the end holds it, so only too low a share is an error."""
+    found = list(intervals(200, curve, spread=spread, n_replicas=n_replicas, n_loadings=n_loadings))
+    assert np.mean([o.loading.lo <= truth(curve) <= o.loading.hi for o in found]) >= 0.92
+    assert np.mean([o.near_edge for o in found]) > 0.9
+
+
 def test_loadings_not_below_the_best():
     """A flat top of five loadings, far above the rest: the set holds the five and no other."""
     rng = np.random.default_rng(4)
