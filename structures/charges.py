@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from structures.crystal import Crystal, bonds, is_metal
 from structures.errors import InputError
 
-MAX_SHIFT = 0.02  # e per atom; a larger misfit is a wrong table or a wrong net charge, not rounding
+MAX_SPREAD = 0.02  # e, between equivalent atoms of a file with rounded charges
+MAX_RESIDUAL = 0.1  # e per formula unit; a larger misfit is a wrong table or a wrong net charge, not rounding
 
 
 def atom_classes(crystal: Crystal) -> tuple[str, ...]:
@@ -103,7 +104,7 @@ def charges_from_file(crystal: Crystal, orbits: NDArray[np.int64]) -> NDArray[np
         )
     for orbit in np.unique(orbits):
         members = orbits == orbit
-        if np.ptp(charges[members]) <= MAX_SHIFT:
+        if np.ptp(charges[members]) <= MAX_SPREAD:
             charges[members] = charges[members].mean()
     return charges
 
@@ -128,15 +129,15 @@ def balance(charges: NDArray[np.float64], net_charge: float, formula_units: int 
     Raises
     ------
     InputError
-        If the residual exceeds 0.02 e per atom.
+        If the residual exceeds 0.1 e per formula unit.
     """
     total = float(charges.sum()) / formula_units
-    shift = (net_charge - total) * formula_units / len(charges)
-    if abs(shift) > MAX_SHIFT:
+    if not abs(net_charge - total) <= MAX_RESIDUAL * (1 + 1e-9):
         raise InputError(
-            f"net charge of a formula unit: expected {net_charge:g} e; the charges sum to {total:.3f} e, "
-            f"{abs(shift):.3f} e per atom away (at most {MAX_SHIFT} e per atom is spread)"
+            f"net charge of a formula unit: expected {net_charge:g} e; the charges sum to {total:.3f} e and at most "
+            f"{MAX_RESIDUAL} e is spread over the atoms: change the charges or the net charge"
         )
+    shift = (net_charge - total) * formula_units / len(charges)
     balanced = charges + shift
     line = f"they sum to {total:.4f} e per formula unit, expected {net_charge:g} e: shifted by {shift:+.5f} e per atom"
     return balanced, line

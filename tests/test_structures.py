@@ -320,9 +320,11 @@ def test_charge_table_errors_name_the_nearest_class():
 
 
 def test_net_charge_must_balance():
-    """A residual of 0.02 e per atom is spread; MOF-5 at -2 e per formula unit is 0.038 e per atom off."""
+    """A residual of rounding is spread; a table that is off by 2 e per formula unit, or by 0.2 e, is wrong."""
     with pytest.raises(InputError, match=r"formula unit: expected -2 e; the charges sum to 0\.010 e"):
         load_framework("mof5", charges=MOF5, net_charge=-2)
+    with pytest.raises(InputError, match=r"expected 0 e; the charges sum to 0\.200 e"):
+        balance(np.array([0.5, -0.3]), 0.0)
     charges, line = balance(np.array([0.5, -0.48]), 0.0)
     assert charges == pytest.approx([0.49, -0.49])
     assert "-0.01000 e per atom" in line
