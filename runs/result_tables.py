@@ -221,6 +221,7 @@ def assumptions(model: Model, records: Sequence[TaskRecord]) -> list[str]:
         f"eps_r = {deck.landscape.permittivity:g} screens all Coulomb energies, of the framework and between ions alike"
     )
     lines.append(", ".join(f"{name} is {deck.treatment(name)}" for name in deck.composition.species))
+    lines.append(supercell_line(model))
     if isinstance(deck.composition, Salt):
         lines.append(molarity_line(model.network))
     lines.append(f"attempt frequency {deck.kmc.attempt_frequency_Hz:g} /s for every hop; sigma is proportional to it")
@@ -229,6 +230,19 @@ def assumptions(model: Model, records: Sequence[TaskRecord]) -> list[str]:
     lines += [line for line in (separation_line(model), coarse) if line]
     lines.append("ion transport inside one perfect crystal: no grain boundaries, no interfaces, no motion of solvent")
     return list(dict.fromkeys(lines))
+
+
+def supercell_line(model: Model) -> str:
+    """Say how large the simulated crystal is; periodic images of few ions in a narrow one falsify all results."""
+    repeats, network = model.deck.lattice.repeats, model.network
+    cell = network.cell * np.array(repeats)[:, None]
+    width = 1 / np.linalg.norm(np.linalg.inv(cell), axis=0).max()
+    ions = sorted(sum(loading.counts.values()) for loading in model.loadings)
+    numbers = f"{ions[0]} to {ions[-1]}" if ions[0] < ions[-1] else f"{ions[0]}"
+    return (
+        f"supercell of {' x '.join(map(str, repeats))} cells, {width:.0f} Å across at its narrowest, {numbers} ions; "
+        "what a larger one would change is not assessed: repeat one loading with more cells"
+    )
 
 
 def separation_line(model: Model) -> str:

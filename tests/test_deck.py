@@ -243,3 +243,9 @@ def test_every_key_says_what_it_is():
         for part in getattr(table.annotation, "__args__", (table.annotation,)):
             for name, field in getattr(part, "model_fields", {}).items():
                 assert field.description, name
+
+
+def test_a_byte_order_mark_is_no_fault(tmp_path):
+    """Editors on Windows begin a file with one."""
+    (tmp_path / "bom.toml").write_text(GOOD, "utf-8-sig")
+    assert read_deck(tmp_path / "bom.toml").text == GOOD
