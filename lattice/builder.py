@@ -197,15 +197,17 @@ def _require_room(framework: Framework, landscape: Landscape, potential: NDArray
     if landscape.energy.flat[best] >= landscape.wall or repulsion > CONTACT_ENERGY:
         raise InputError(
             f"{species.name} fits nowhere in {framework.name}: the largest cavity is {largest_cavity(framework):.1f} Å "
-            f"wide; the ion measures {2 * species.contact_radius:.1f} Å across (Lennard-Jones {species.lj_sigma:.1f} Å)"
+            f"wide; the ion's Lennard-Jones diameter is {species.lj_sigma:.1f} Å, its contact diameter "
+            f"{2 * species.contact_radius:.1f} Å"
         )
 
 
 def _require_directions(species: Species, crossing: NDArray[np.float64], settings: LandscapeSettings) -> None:
     found = int(np.isfinite(crossing).sum())
     if found < settings.percolation_dimensions:
+        accept = f"; percolation_dimensions = {found} would accept that" if found else ""
         raise InputError(
-            f"{species.name} percolates in {found} dimensions; expected at least {settings.percolation_dimensions}"
+            f"{species.name} percolates in {found} dimensions; expected at least {settings.percolation_dimensions}{accept}"
         )
 
 
