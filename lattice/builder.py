@@ -206,9 +206,8 @@ def _require_directions(species: Species, crossing: NDArray[np.float64], setting
     found = int(np.isfinite(crossing).sum())
     if found < settings.percolation_dimensions:
         accept = f"; percolation_dimensions = {found} would accept that" if found else ""
-        raise InputError(
-            f"{species.name} percolates in {found} dimensions; expected at least {settings.percolation_dimensions}{accept}"
-        )
+        least = settings.percolation_dimensions
+        raise InputError(f"{species.name} percolates in {found} dimensions; expected at least {least}{accept}")
 
 
 def _without_pockets(graph: SiteGraph) -> tuple[SiteGraph, tuple[str, ...]]:
