@@ -214,7 +214,7 @@ def network(pores: PoreNetwork, species_index: int = 0, ax: Axes3D | None = None
             fontsize=7.6,
             frameon=False,
             loc="upper center",
-            bbox_to_anchor=(0.5, 0.04),
+            bbox_to_anchor=(0.5, 0.02),
             ncols=columns,
             handletextpad=0.2,
         )
@@ -331,7 +331,7 @@ def _draw_hops(ax: Axes3D, pores: PoreNetwork, hops: NDArray[np.int64], position
     origin, target = pores.hop_origin[hops], pores.hop_target[hops]
     barrier = pores.hop_saddle[hops] - np.minimum(pores.site_energy[origin], pores.site_energy[target])
     barrier = np.maximum(barrier, 0.0)
-    norm = Normalize(float(barrier.min()), float(max(barrier.max(), barrier.min() + 1e-3)))
+    norm = Normalize(0.0, max(float(barrier.max()), 1e-3))
     vector = pores.hop_vector[hops]
     inside = (pores.hop_image[hops] == 0).all(axis=1)
     for start, step, chosen, alpha, width in (
@@ -357,7 +357,8 @@ def _frame_cell(ax: Axes3D, cell: NDArray[np.float64]) -> None:
     ax.set_xlim(low[0], high[0])
     ax.set_ylim(low[1], high[1])
     ax.set_zlim(low[2], high[2])
-    ax.set_box_aspect(tuple(high - low), zoom=1.3)
+    extent = high - low
+    ax.set_box_aspect(tuple(extent), zoom=1.7 * float(extent.max() / np.linalg.norm(extent)))
     ax.set_proj_type("persp", focal_length=0.6)
     ax.view_init(elev=16, azim=-68)
     ax.computed_zorder = False
