@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -28,6 +29,14 @@ from structures.files import whole_file
 from structures.units import BOLTZMANN, CELSIUS_ZERO
 
 DPI = 200
+# of points with their intervals
+MARKER: dict[str, Any] = {
+    "markersize": 4.5,
+    "markeredgecolor": "white",
+    "markeredgewidth": 0.5,
+    "elinewidth": 1.1,
+    "capsize": 2,
+}
 INK = "#22252b"
 MUTED = "#7a808c"
 SEQUENCE = LinearSegmentedColormap.from_list("loading", ["#2b2d6e", "#5a4fa8", "#b0508f", "#e2695f", "#eda93b"])
@@ -77,11 +86,7 @@ def arrhenius(analysis: Analysis, ax: Axes | None = None) -> Axes:
             yerr=[down * T, up * T],
             fmt="o",
             color=colour,
-            markersize=4.5,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
-            elinewidth=1.1,
-            capsize=2,
+            **MARKER,
             label=label,
         )
     ax.set_yscale("log")
@@ -130,12 +135,8 @@ def loading(analysis: Analysis, ax: Axes | None = None, *, material: str | None 
             yerr=[down, up],
             fmt="o-",
             color=colour,
-            markersize=4.5,
-            markeredgecolor="white",
-            markeredgewidth=0.5,
             linewidth=1.1,
-            elinewidth=1.1,
-            capsize=2,
+            **MARKER,
             label=f"{T - CELSIUS_ZERO:.0f} °C",
         )
         best = _row_of(analysis.optimum, "T (K)", T)

@@ -12,7 +12,7 @@ from numpy.typing import DTypeLike, NDArray
 from lattice.ewald import EwaldPotential, coincident_pairs
 from lattice.ewald_kernels import COINCIDENCE
 from lattice.image_pairs import both_ways, image_pairs
-from lattice.memory import available_memory as available_memory
+from lattice.memory import available_memory
 from lattice.network import PoreNetwork
 from structures.checks import as_array
 from structures.errors import InputError
