@@ -18,12 +18,16 @@ from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.patheffects import Normal, Stroke
 from mpl_toolkits.mplot3d import Axes3D  # type: ignore[import-untyped]
 from mpl_toolkits.mplot3d.art3d import Line3DCollection  # type: ignore[import-untyped]
 from numpy.typing import NDArray
 
 from analysis.campaign import Analysis
+from analysis.drawn_framework import drawn_framework
 from analysis.experiments import measured
+from analysis.network_orbits import hop_barriers
+from analysis.palette import BARRIERS, barrier_scale, orbit_colour
 from lattice.network import PoreNetwork
 from structures.files import whole_file
 from structures.units import BOLTZMANN, CELSIUS_ZERO
@@ -40,8 +44,18 @@ MARKER: dict[str, Any] = {
 INK = "#22252b"
 MUTED = "#7a808c"
 SEQUENCE = LinearSegmentedColormap.from_list("loading", ["#2b2d6e", "#5a4fa8", "#b0508f", "#e2695f", "#eda93b"])
-BARRIER = LinearSegmentedColormap.from_list("barrier", ["#1b8a7a", "#8fb8a0", "#d9b48f", "#c0503c"])
-ORBITS = ("#2f5d9b", "#d9822b", "#3f9c6d", "#b5446e", "#7b5ea7", "#c9a227", "#4aa3b8", "#8a5a3c", "#6b7280", "#a3b53c")
+BARRIER = LinearSegmentedColormap.from_list("barrier", BARRIERS)
+BOND = "#a3a9b6"
+LEGEND_ROWS = 12
+# on the axes of the cell, readable over lines
+NOTE: dict[str, Any] = {
+    "fontsize": 8,
+    "color": INK,
+    "ha": "center",
+    "va": "center",
+    "zorder": 10,
+    "path_effects": [Stroke(linewidth=2.5, foreground="white"), Normal()],
+}
 STUB = 0.3  # length drawn at either end of a hop that leaves the cell, as a share of the hop
 BAND = 1.35  # half-height of the shade of an optimum, as a factor
 AXIS_NAME = {"x": "exchange fraction x", "M": "molarity (mol/L)"}
@@ -178,9 +192,10 @@ def loading(analysis: Analysis, ax: Axes | None = None, *, material: str | None 
 
 
 def network(pores: PoreNetwork, species_index: int = 0, ax: Axes3D | None = None) -> Axes3D:
-    """Draw the sites of one species by orbit, its hops coloured by their barrier, and the edges of the cell.
+    """Draw the sites of one species by orbit, its hops coloured by their barrier, the framework and the cell.
 
-    Hops that leave the cell are drawn at both of their ends as short, faded stubs.
+    Hops that leave the cell are drawn at both of their ends as short, faded stubs. The colours of the barriers have one
+    scale for all species.
 
     Parameters
     ----------
@@ -194,13 +209,13 @@ def network(pores: PoreNetwork, species_index: int = 0, ax: Axes3D | None = None
     hops = np.flatnonzero(np.isin(pores.hop_origin, sites) & (pores.hop_reverse > np.arange(len(pores.hop_origin))))
     position = pores.site_frac @ pores.cell
     _draw_cell(ax, pores.cell)
+    _draw_framework(ax, pores)
     if hops.size:
         _draw_hops(ax, pores, hops, position)
     handles = []
-    orbits = np.unique(pores.site_orbit[sites])
-    for k, orbit in enumerate(orbits):
+    for orbit in np.unique(pores.site_orbit[sites]):
         members = sites[pores.site_orbit[sites] == orbit]
-        colour = ORBITS[k % len(ORBITS)]
+        colour = orbit_colour(int(orbit))
         ax.scatter(*position[members].T, s=70, c=colour, edgecolors="white", linewidths=0.6, depthshade=False, zorder=5)
         first = members[0]
         relative = pores.site_energy[first] - pores.site_energy[sites].min()
@@ -208,15 +223,17 @@ def network(pores: PoreNetwork, species_index: int = 0, ax: Axes3D | None = None
         handles.append(Line2D([], [], linestyle="none", marker="o", markersize=6, color=colour, label=text))
     _frame_cell(ax, pores.cell)
     ax.set_title(f"{pores.species[species_index].name}   {len(sites)} sites per cell", fontsize=11, color=INK, pad=2)
-    columns = 1 if len(handles) < 5 else 2
+    if len(handles) > LEGEND_ROWS:
+        rest = Line2D([], [], linestyle="none", label=f"and {len(handles) - LEGEND_ROWS + 1} more orbits")
+        handles = [*handles[: LEGEND_ROWS - 1], rest]
     if handles:
         ax.legend(
-            handles=handles[:10],
+            handles=handles,
             fontsize=7.6,
             frameon=False,
             loc="upper center",
-            bbox_to_anchor=(0.5, 0.02),
-            ncols=columns,
+            bbox_to_anchor=(0.5, 0.0),
+            ncols=1 if len(handles) < 5 else 2,
             handletextpad=0.2,
         )
     return ax
@@ -322,17 +339,37 @@ def _colours(n: int, colormap: Colormap) -> list[Colour]:
 
 
 def _draw_cell(ax: Axes3D, cell: NDArray[np.float64]) -> None:
+    """Edges of the cell, and the lengths of its vectors at the edges that leave the origin."""
     corners = np.array(list(product((0, 1), repeat=3)))
     edges = [(a @ cell, b @ cell) for k, a in enumerate(corners) for b in corners[k + 1 :] if np.abs(a - b).sum() == 1]
     ax.add_collection3d(Line3DCollection(edges, colors=MUTED, linewidths=0.8, alpha=0.6))
+    for name, vector in zip("abc", cell, strict=True):
+        length = float(np.linalg.norm(vector))
+        ax.text(*(1.05 * vector), f"$\\bf{{{name}}}$ {length:.2f} Å", **NOTE)
+    ax.text(*(-0.04 * cell.sum(axis=0)), "0", **NOTE)
+
+
+def _draw_framework(ax: Axes3D, pores: PoreNetwork) -> None:
+    if not pores.framework_symbols:
+        return
+    drawn = drawn_framework(pores)
+    start = drawn.place[drawn.bond_copy]
+    segments = np.stack([start, start + drawn.bond_half], axis=1)
+    inside = ~drawn.outside[drawn.bond_copy]
+    for chosen, alpha in ((inside, 0.75), (~inside, 0.3)):
+        if not chosen.any():
+            continue
+        ax.add_collection3d(
+            Line3DCollection(list(segments[chosen]), colors=BOND, linewidths=0.8, alpha=alpha, zorder=1)
+        )
 
 
 def _draw_hops(ax: Axes3D, pores: PoreNetwork, hops: NDArray[np.int64], position: NDArray[np.float64]) -> None:
     """Lines along the hops; colour by the barrier seen from the lower end."""
     origin, target = pores.hop_origin[hops], pores.hop_target[hops]
-    barrier = pores.hop_saddle[hops] - np.minimum(pores.site_energy[origin], pores.site_energy[target])
-    barrier = np.maximum(barrier, 0.0)
-    norm = Normalize(0.0, max(float(barrier.max()), 1e-3))
+    barriers = hop_barriers(pores)
+    top, ticks = barrier_scale(float(barriers.max()))
+    barrier, norm = barriers[hops], Normalize(0.0, top)
     vector = pores.hop_vector[hops]
     inside = (pores.hop_image[hops] == 0).all(axis=1)
     for start, step, chosen, alpha, width in (
@@ -343,10 +380,11 @@ def _draw_hops(ax: Axes3D, pores: PoreNetwork, hops: NDArray[np.int64], position
         segments = np.stack([start[chosen], start[chosen] + step[chosen]], axis=1)
         if len(segments):
             colours = BARRIER(norm(barrier[chosen]))
-            ax.add_collection3d(Line3DCollection(list(segments), colors=colours, linewidths=width, alpha=alpha))
+            lines = Line3DCollection(list(segments), colors=colours, linewidths=width, alpha=alpha, zorder=3)
+            ax.add_collection3d(lines)
     place = ax.inset_axes((1.03, 0.28, 0.022, 0.42))
-    bar = ax.figure.colorbar(ScalarMappable(norm, BARRIER), cax=place)
-    bar.set_label("barrier from the lower end (eV)", fontsize=8, color=INK)
+    bar = ax.figure.colorbar(ScalarMappable(norm, BARRIER), cax=place, ticks=list(ticks))
+    bar.set_label("barrier from the deeper end (eV)", fontsize=8, color=INK)
     bar.ax.tick_params(labelsize=7.5, colors=INK)
     bar.outline.set_visible(False)
 

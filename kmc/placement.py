@@ -86,7 +86,7 @@ class _Filling:
         self._lattice, self._rng = lattice, rng
         self._kT = BOLTZMANN * temperature
         self._species_sites = [np.flatnonzero(lattice.site_species == p) for p in range(len(lattice.network.species))]
-        self._energy = np.tile(lattice.network.site_free_energy(temperature), lattice.n_cells)
+        self._energy = np.tile(lattice.network.rates(temperature).free_energy, lattice.n_cells)
         self._taken = np.zeros(lattice.n_sites, dtype=bool)
         self.blocked = np.zeros(lattice.n_sites, np.int16)
 

@@ -25,14 +25,14 @@ class OpenHops:
     ion : (n_open,) int64
     hop : (n_open,) int64
         Of the lattice.
-    energy : (n_open,) float64, eV
-        ΔE, field included.
+    free_energy : (n_open,) float64, eV
+        Change of the free energy by the hop, field included.
     rate : (n_open,) float64, 1/s
     """
 
     ion: NDArray[np.int64]
     hop: NDArray[np.int64]
-    energy: NDArray[np.float64]
+    free_energy: NDArray[np.float64]
     rate: NDArray[np.float64]
 
 
@@ -54,23 +54,24 @@ def interaction_energy(lattice: Lattice, ion_site: NDArray[np.int32]) -> NDArray
 
 def total_energy(lattice: Lattice, ion_site: NDArray[np.int32], temperature: float) -> float:
     """Energy of a configuration, Σ F_i + ½ Σ_{i≠j} e_ij, eV."""
-    free_energy = np.tile(lattice.network.site_free_energy(temperature), lattice.n_cells)
+    free_energy = np.tile(lattice.network.rates(temperature).free_energy, lattice.n_cells)
     own = sum(lattice.interaction.row(int(site))[site] for site in ion_site)
     pairs = interaction_energy(lattice, ion_site)[ion_site].sum() - own
     return float(free_energy[ion_site].sum() + 0.5 * pairs)
 
 
 def open_hops(lattice: Lattice, state: State, conditions: Conditions) -> OpenHops:
-    """List the hops of all mobile ions into sites that are free, with ΔE and rate.
+    """List the hops of all mobile ions into sites that are free, with the change of the free energy and the rate.
 
-    ΔE = F_j - F_i + V_j - V_i - (e_ij - e_ii) - q E·d; the rate is nu w exp(-E_b/kT) with
+    ΔE = E_j - E_i + V_j - V_i - (e_ij - e_ii) - q E·d; the rate is nu_ij exp(-E_b/kT) with
     E_b = max(0, ΔE, E_KRA + ΔE/2) and E_KRA the saddle above the mean of both ends.
     """
     network, kT = lattice.network, conditions.kT
-    free_energy = network.site_free_energy(conditions.temperature)
+    lone = network.rates(conditions.temperature)
+    entropy = lone.free_energy - network.site_energy
     charge = np.array([species.charge for species in network.species])
     first = np.searchsorted(network.hop_origin, np.arange(network.n_sites))
-    level = np.tile(free_energy, lattice.n_cells) + interaction_energy(lattice, state.ion_site)
+    level = np.tile(network.site_energy, lattice.n_cells) + interaction_energy(lattice, state.ion_site)
     counts = exclusion_counts(lattice, state.ion_site)
     ions, hops, energies, rates = [], [], [], []
     for ion in np.flatnonzero(state.mobile).tolist():
@@ -84,10 +85,10 @@ def open_hops(lattice: Lattice, state: State, conditions: Conditions) -> OpenHop
             unit = first[site % network.n_sites] + hop - lattice.hop_offset[site]
             work = charge[state.ion_species[ion]] * conditions.field @ network.hop_vector[unit]
             delta = level[target] - level[site] - (row[target] - row[site]) - work
-            ends = free_energy[[network.hop_origin[unit], network.hop_target[unit]]]
-            barrier = max(0.0, delta, network.hop_saddle[unit] - ends.mean() + delta / 2)
+            ends = [network.hop_origin[unit], network.hop_target[unit]]
+            barrier = max(0.0, delta, network.hop_saddle[unit] - network.site_energy[ends].mean() + delta / 2)
             ions.append(ion)
             hops.append(hop)
-            energies.append(delta)
-            rates.append(conditions.attempt_frequency * network.hop_weight[unit] * np.exp(-barrier / kT))
+            energies.append(delta + entropy[ends[1]] - entropy[ends[0]])
+            rates.append(conditions.attempt_frequency * lone.prefactor[unit] * np.exp(-barrier / kT))
     return OpenHops(np.array(ions, int), np.array(hops, int), np.array(energies), np.array(rates))

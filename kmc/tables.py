@@ -20,6 +20,7 @@ from kmc.kernels import (
     Tables,
 )
 from kmc.state import State
+from lattice.network import Rates
 from lattice.supercell import Lattice, cell_coordinates
 from structures.checks import as_array
 from structures.errors import InputError
@@ -33,7 +34,8 @@ class Conditions:
     Attributes
     ----------
     temperature : float, K
-    attempt_frequency : float, 1/s
+    attempt_frequency : float
+        Multiplies all rates of the network: in 1/s if they are relative to it, a pure number if they are in 1/s.
     field : (3,) float64, V/Å
 
     Raises
@@ -86,7 +88,7 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
     """
     network, interaction = lattice.network, lattice.interaction
     twice_kT = 2.0 * conditions.kT
-    free_energy = network.site_free_energy(conditions.temperature)
+    rates = network.rates(conditions.temperature)
     dense = _dense_rows(lattice)
     tables = dense, interaction.pair_energy
     strongest = max(abs(bound(table, initial=0.0)) for table in tables for bound in (np.min, np.max))
@@ -97,7 +99,7 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
         )
     factor = np.divide(dense, -twice_kT)
     return Tables(
-        sites=_sites(lattice, free_energy),
+        sites=_sites(lattice, rates.free_energy),
         interaction=Interaction(
             repeats=np.array(lattice.repeats, np.int64),
             cell=_cells(lattice),
@@ -109,7 +111,7 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
             pair_factor=np.exp(-interaction.pair_energy / twice_kT),
         ),
         exclusions=Exclusions(lattice.exclusion_offset, lattice.exclusion_site),
-        hops=_hops(lattice, conditions, free_energy),
+        hops=_hops(lattice, conditions, rates),
         twice_kT=twice_kT,
         rebuild_every=rebuild_every,
     )
@@ -147,17 +149,21 @@ def _sites(lattice: Lattice, free_energy: NDArray[np.float64]) -> Sites:
     )
 
 
-def _hops(lattice: Lattice, conditions: Conditions, free_energy: NDArray[np.float64]) -> Hops:
-    """Give the hop constants; the hops of the first cell stand for those of all cells."""
+def _hops(lattice: Lattice, conditions: Conditions, rates: Rates) -> Hops:
+    """Give the hop constants; the hops of the first cell stand for those of all cells.
+
+    The site factors hold free energies, the barriers are counted between energies: `entropy` is the difference.
+    """
     network, twice_kT = lattice.network, 2.0 * conditions.kT
     origin, target = network.hop_origin, lattice.hop_target[: len(network.hop_origin)]
     forbidden = [lattice.exclusion_site[slice(*lattice.exclusion_offset[a : a + 2])] for a in range(network.n_sites)]
     own_field = _pair_energies(lattice, origin, target) - _pair_energies(lattice, origin, origin)
     charge = np.array([species.charge for species in network.species])[network.site_species]
     work = charge[origin] * (network.hop_vector @ conditions.field)
-    shift = (own_field + work) / twice_kT
-    kra = network.hop_saddle - 0.5 * (free_energy[origin] + free_energy[network.hop_target])
-    attempt = conditions.attempt_frequency * network.hop_weight
+    entropy = rates.free_energy - network.site_energy
+    shift = (own_field + work + entropy[network.hop_target] - entropy[origin]) / twice_kT
+    kra = network.hop_saddle - 0.5 * (network.site_energy[origin] + network.site_energy[network.hop_target])
+    attempt = conditions.attempt_frequency * rates.prefactor
     with np.errstate(over="ignore"):
         linear, square = attempt * np.exp(shift - kra / conditions.kT), attempt * np.exp(2.0 * shift)
     if not (np.isfinite(linear).all() and np.isfinite(square).all()):

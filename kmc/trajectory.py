@@ -32,7 +32,7 @@ _ATTRIBUTES: dict[str, type] = {
     "composition_name": str,
     "replica": int,
     "attempt_frequency": float,
-    "permittivity": float,
+    "rate_model": str,
     "network_hash": str,
     "deck": str,
     "blocked": bool,
@@ -78,8 +78,11 @@ class TaskRecord:
     temperature : float, K
     volume : float, Å³
         Of the supercell.
-    attempt_frequency : float, 1/s
-    permittivity : float
+    attempt_frequency : float
+        Factor on all rates, in the unit that `rate_model` asks for; see Conditions.
+    rate_model : str
+        Where the rates come from, see PoreNetwork.
+    permittivity : (3, 3) float64
     blocked : bool
         Whether the run ended without an open hop.
     species_names : (n_species,) tuple of str
@@ -110,7 +113,8 @@ class TaskRecord:
     composition_name: str
     replica: int
     attempt_frequency: float
-    permittivity: float
+    rate_model: str
+    permittivity: NDArray[np.float64]
     network_hash: str
     deck: str
     blocked: bool
@@ -132,6 +136,7 @@ class TaskRecord:
     def __post_init__(self) -> None:
         n_species, n_times, n_lags = len(self.species_names), len(self.time), len(self.lag)
         for name, dtype, shape in (
+            ("permittivity", np.float64, (3, 3)),
             ("species_charge", np.float64, (n_species,)),
             ("species_count", np.int64, (n_species,)),
             ("species_mobile", np.bool_, (n_species,)),
@@ -166,6 +171,7 @@ def task_record(simulation: Simulation, samples: Samples, label: TaskLabel) -> T
         composition_name=label.composition_name,
         replica=label.replica,
         attempt_frequency=simulation.conditions.attempt_frequency,
+        rate_model=lattice.network.rate_model,
         permittivity=lattice.permittivity,
         network_hash=label.network_hash,
         deck=label.deck,
@@ -218,6 +224,7 @@ def read_task(path: str | Path) -> TaskRecord:
         attributes: dict[str, Any] = {name: kind(file.attrs[name]) for name, kind in _ATTRIBUTES.items()}
         return TaskRecord(
             key=str(file.attrs["task"]),
+            permittivity=file.attrs["permittivity"],
             species_names=tuple(species["name"].asstr()[...].tolist()),
             species_charge=species["charge"][...],
             species_count=species["count"][...],
@@ -299,7 +306,7 @@ def read_checkpoint(path: str | Path) -> tuple[State, Sampler]:
 def _write(file: h5py.File, record: TaskRecord, state: State | None, frames: Frames | None) -> None:
     file.attrs["version"] = _version()
     file.attrs["task"] = record.key
-    for name in _ATTRIBUTES:
+    for name in (*_ATTRIBUTES, "permittivity"):
         file.attrs[name] = getattr(record, name)
     text = h5py.string_dtype()
     file.create_dataset("species/name", data=np.array(record.species_names, dtype=object), dtype=text)

@@ -5,13 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lattice.basins import Basins, reachable_moments
 from lattice.exclusions import exclusions
 from lattice.graph import Edges, IntArray, SiteGraph, edge_orbits
 from lattice.labels import site_labels
 from lattice.network import PoreNetwork
+from lattice.screening import as_tensor
 from lattice.stationary import Stationary
 from lattice.symmetry import SpaceGroup
 from structures.framework import Framework
@@ -32,8 +33,6 @@ class SpeciesNetwork:
     graph : SiteGraph
     label : tuple of str
     width : (n_sites,) float64, Å
-    basin_energy : tuple of (n,) float64 arrays, eV
-        Energies of the basins that each site stands for, ascending.
     notes : tuple of str
     """
 
@@ -41,7 +40,6 @@ class SpeciesNetwork:
     graph: SiteGraph
     label: tuple[str, ...]
     width: NDArray[np.float64]
-    basin_energy: tuple[NDArray[np.float64], ...]
     notes: tuple[str, ...]
 
 
@@ -53,10 +51,27 @@ class Pores:
     ----------
     accessible_volume : float, Å³
     largest_cavity : float, Å
+    limiting_diameter : float, Å
     """
 
     accessible_volume: float
     largest_cavity: float
+    limiting_diameter: float
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class RateTables:
+    """What the rates of all species have in common.
+
+    Attributes
+    ----------
+    model : str
+        One of `lattice.network.RATE_MODELS`.
+    temperatures : (n_temperatures,) float64, K
+    """
+
+    model: str
+    temperatures: NDArray[np.float64]
 
 
 def describe_sites(
@@ -76,13 +91,11 @@ def describe_sites(
     wide = [f"{names[o]} ({width[i]:.1f} Å)" for o, i in enumerate(first) if width[i] > WIDE]
     if wide:
         notes += (f"warning: hopping is a coarse picture of sites wider than {WIDE:g} Å: {', '.join(wide)}",)
-    energy = stationary.graph.energy
     return SpeciesNetwork(
         species=species,
         graph=graph,
         label=tuple(names[o] for o in graph.orbit),
         width=width,
-        basin_energy=tuple(np.sort(energy[[basin for basin, _ in members]]) for members in graph.members),
         notes=notes,
     )
 
@@ -137,7 +150,8 @@ def assemble(
     framework: Framework,
     networks: list[SpeciesNetwork],
     *,
-    permittivity: float,
+    permittivity: ArrayLike,
+    rates: RateTables,
     pores: Pores,
     provenance: tuple[str, ...],
 ) -> PoreNetwork:
@@ -148,13 +162,15 @@ def assemble(
     radius = np.repeat([network.species.contact_radius for network in networks], counts)
     a, b, image = exclusions(framework.cell, frac, radius)
     hops = _hops(networks, starts)
-    basin_energy = [energies for network in networks for energies in network.basin_energy]
     first_orbit = np.cumsum([0, *(network.graph.orbit.max() + 1 for network in networks)])
     return PoreNetwork(
         name=framework.name,
         cell=framework.cell,
+        framework_symbols=framework.symbols,
+        framework_frac=framework.frac_coords,
+        framework_charges=framework.charges,
         framework_charge=framework.net_charge,
-        permittivity=permittivity,
+        permittivity=as_tensor(permittivity),
         species=tuple(network.species for network in networks),
         site_species=np.repeat(np.arange(len(networks), dtype=np.int32), counts),
         site_frac=frac,
@@ -162,21 +178,25 @@ def assemble(
         site_orbit=np.concatenate([n.graph.orbit + o for n, o in zip(networks, first_orbit, strict=False)]),
         site_label=tuple(label for network in networks for label in network.label),
         site_width=np.concatenate([network.width for network in networks]),
-        basin_offset=np.cumsum([0, *(len(energies) for energies in basin_energy)]),
-        basin_energy=np.concatenate(basin_energy),
+        site_overridden=np.zeros(len(frac), bool),
+        site_log_partition=np.concatenate([by_orbit(n.graph.log_partition, n.graph.orbit) for n in networks]),
         hop_origin=hops.origin,
         hop_target=hops.target,
         hop_image=hops.image,
         hop_saddle=hops.saddle,
-        hop_weight=hops.weight,
+        hop_overridden=np.zeros(len(hops.origin), bool),
+        hop_log_conductance=hops.log_conductance,
         hop_orbit=hops.orbit,
         hop_reverse=hops.reverse,
         exclusion_a=a,
         exclusion_b=b,
         exclusion_image=image,
+        rate_model=rates.model,
+        temperatures=rates.temperatures,
         percolation=np.array([network.graph.percolation() for network in networks]),
         accessible_volume=pores.accessible_volume,
         largest_cavity=pores.largest_cavity,
+        limiting_diameter=pores.limiting_diameter,
         provenance=provenance,
     )
 
@@ -187,14 +207,14 @@ class _DirectedHops:
     target: NDArray[np.int32]
     image: NDArray[np.int32]
     saddle: NDArray[np.float64]
-    weight: NDArray[np.float64]
+    log_conductance: NDArray[np.float64]
     orbit: NDArray[np.int32]
     reverse: IntArray
 
 
 def _hops(networks: list[SpeciesNetwork], starts: IntArray) -> _DirectedHops:
     """Both directions of all edges, sorted by origin, target, image and saddle."""
-    a, b, image, saddle, weight, orbit = [], [], [], [], [], []
+    a, b, image, saddle, conductance, orbit = [], [], [], [], [], []
     n_orbits = 0
     for network, start in zip(networks, starts, strict=False):
         graph = network.graph
@@ -202,14 +222,15 @@ def _hops(networks: list[SpeciesNetwork], starts: IntArray) -> _DirectedHops:
         b.append(graph.edges.b + start)
         image.append(graph.edges.image)
         saddle.append(graph.saddle)
-        weight.append(graph.edges.weight)
-        orbit.append(ranked_orbits(graph.edges, graph) + n_orbits)
+        ranked = ranked_orbits(graph.edges, graph)
+        conductance.append(by_orbit(graph.edges.log_conductance, ranked))
+        orbit.append(ranked + n_orbits)
         n_orbits += int(orbit[-1].max(initial=-1)) + 1
     one, other, cell = np.concatenate(a), np.concatenate(b), np.concatenate(image)
     n_edges = len(one)
     origin, target = np.concatenate([one, other]), np.concatenate([other, one])
     image_both = np.concatenate([cell, -cell])
-    saddle_both, weight_both = np.tile(np.concatenate(saddle), 2), np.tile(np.concatenate(weight), 2)
+    saddle_both, conductance_both = np.tile(np.concatenate(saddle), 2), np.tile(np.concatenate(conductance), (2, 1))
     orbit_both = np.tile(np.concatenate(orbit), 2)
     order = np.lexsort((orbit_both, saddle_both, *image_both.T[::-1], target, origin))
     place = np.argsort(order)
@@ -219,10 +240,16 @@ def _hops(networks: list[SpeciesNetwork], starts: IntArray) -> _DirectedHops:
         target=target[order].astype(np.int32),
         image=image_both[order].astype(np.int32),
         saddle=saddle_both[order],
-        weight=weight_both[order],
+        log_conductance=conductance_both[order],
         orbit=orbit_both[order].astype(np.int32),
         reverse=place[partner[order]],
     )
+
+
+def by_orbit(values: NDArray[np.float64], orbit: IntArray) -> NDArray[np.float64]:
+    """Give all members of an orbit the values of its first one: equal but for rounding, now to the bit."""
+    first, inverse = np.unique(orbit, return_index=True, return_inverse=True)[1:]
+    return np.asarray(values[first[inverse]])
 
 
 def ranked_orbits(edges: Edges, graph: SiteGraph) -> IntArray:

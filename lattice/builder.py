@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
-from lattice.assemble import Pores, SpeciesNetwork, assemble, describe_sites
-from lattice.basins import find_basins, find_faces, grid_stencil
+from lattice.assemble import Pores, RateTables, SpeciesNetwork, assemble, describe_sites
+from lattice.basins import Stencil, find_basins, find_faces, grid_stencil
 from lattice.cache import cache_file, default_cache_dir, load_cached, store
-from lattice.cavities import accessible_volume, largest_cavity
+from lattice.cavities import accessible_volume, largest_cavity, limiting_diameter
+from lattice.cube import CubeLandscape, landscape_from_cube
+from lattice.field_grid import grid_shape
 from lattice.graph import SiteGraph
-from lattice.landscape import Landscape, compute_landscape, framework_potential, grid_shape
-from lattice.network import PoreNetwork
+from lattice.landscape import DEFAULT_TEMPERATURE, Landscape, compute_landscape
+from lattice.network import RATE_MODELS, PoreNetwork
 from lattice.percolation import components, grid_percolation
 from lattice.persistence import Crowding, simplify
+from lattice.screening import as_tensor, describe
 from lattice.stationary import find_stationary_points
 from lattice.symmetry import SpaceGroup
+from lattice.temperatures import temperature_nodes
+from lattice.transition_state import saddle_conductance, site_partition
 from structures.errors import InputError
 from structures.framework import Framework
 from structures.species import Species
+from structures.units import BOLTZMANN
 
 Progress = Callable[[str, float], None]
 
@@ -36,14 +42,23 @@ class LandscapeSettings:
 
     Attributes
     ----------
-    permittivity : float
-        eps_r that screens the framework's potential, and the ions among each other.
+    permittivity : float, or 3 or 3x3 of them
+        eps_r that screens the framework's potential, and the ions among each other; kept as a 3x3 tensor.
     spacing : float, Å
         Of the energy grid, at most.
     cutoff : float, Å
         Of the Lennard-Jones terms.
-    merge_barrier : float, eV
-        Basins that are left over a lower barrier are merged or eliminated where that keeps the slow dynamics.
+    temperatures : (float, float), K
+        Lowest and highest one at which rates are wanted.
+    rate_model : {"flux_tst", "harmonic_tst", "attempt_frequency"}
+        Where prefactors and free energies come from, see lattice/transition_state.py.
+    persistence_kT : float
+        Basins that are left over a barrier lower than this many kT at the lowest temperature are eliminated or merged
+        where that keeps the slow dynamics.
+    tolerance : float
+        Largest relative change of the diffusion tensor of a lone ion by that.
+    orientations : int, optional
+        Of ions of several beads, see lattice/orientations.py.
     window : float, eV
         Sites and saddles are searched up to this far above the energy at which the crystal is crossed.
     percolation_dimensions : int
@@ -55,19 +70,30 @@ class LandscapeSettings:
         If a value is out of range.
     """
 
-    permittivity: float
+    permittivity: ArrayLike
     spacing: float = 0.2
     cutoff: float = 12.0
-    merge_barrier: float = 0.05
+    temperatures: tuple[float, float] = (200.0, 500.0)
+    rate_model: str = "flux_tst"
+    persistence_kT: float = 2.5  # noqa: N815
+    tolerance: float = 0.05
+    orientations: int | None = None
     window: float = 0.3
     percolation_dimensions: int = 3
 
     def __post_init__(self) -> None:
+        tensor = tuple(tuple(row) for row in as_tensor(self.permittivity).tolist())
+        object.__setattr__(self, "permittivity", tensor)
+        if self.rate_model not in RATE_MODELS:
+            raise InputError(f"rate_model must be one of {', '.join(RATE_MODELS)}; got {self.rate_model}")
+        lowest, highest = self.temperatures
+        if not 1.0 <= lowest <= highest <= 1e5:
+            raise InputError(f"temperatures must ascend between 1 and 100000 K; got {lowest:g} to {highest:g} K")
         for name, low, high, unit in (
-            ("permittivity", 1.0, 1e4, ""),
             ("spacing", 0.02, 1.0, " Å"),
             ("cutoff", 3.0, 100.0, " Å"),
-            ("merge_barrier", 0.0, 1.0, " eV"),
+            ("persistence_kT", 0.0, 20.0, ""),
+            ("tolerance", 0.0, 1.0, ""),
             ("window", 0.0, 5.0, " eV"),
             ("percolation_dimensions", 1, 3, ""),
         ):
@@ -81,6 +107,7 @@ def build_network(
     species: Sequence[Species],
     settings: LandscapeSettings,
     *,
+    cubes: Mapping[str, str | Path] | None = None,
     progress: Progress | None = None,
 ) -> PoreNetwork:
     """Sites, hops, saddles and exclusions of all species in one cell of a framework.
@@ -90,35 +117,90 @@ def build_network(
     framework : Framework
     species : sequence of Species
     settings : LandscapeSettings
+    cubes : mapping of str to path, optional
+        Gaussian cube files with the energies of ions, by the name of the species; the others are computed.
     progress : callable (stage, fraction done), optional
 
     Raises
     ------
     InputError
-        If a species fits nowhere or does not cross the crystal in enough directions.
+        If a species fits nowhere or does not cross the crystal in enough directions, or a file does not fit.
     """
     names = [ion.name for ion in species]
     if not names or len(set(names)) < len(names):
         raise InputError(f"species must be different ions, at least one; got {', '.join(names) or 'none'}")
     report = progress or _silent
-    report("electrostatic potential", 0.0)
     group = SpaceGroup.of(framework)
-    potential = framework_potential(framework, grid_shape(framework, settings.spacing))
+    temperatures = temperature_nodes(*settings.temperatures)
     networks = []
     for n, ion in enumerate(species):
-        report(f"network of {ion.name}", 0.15 + 0.75 * n / len(species))
-        networks.append(_species_network(framework, ion, settings, potential, group))
+        share = 0.9 / len(species)
+        report(f"energies of {ion.name}", n * share)
+        landscape = ion_landscape(framework, ion, settings, (cubes or {}).get(ion.name))
+        report(f"network of {ion.name}", (n + 0.4) * share)
+        networks.append(_species_network(framework, landscape, settings, group, temperatures))
     report("pore geometry", 0.9)
-    pores = Pores(accessible_volume(framework), largest_cavity(framework))
+    pores = Pores(accessible_volume(framework), largest_cavity(framework), limiting_diameter(framework))
     network = assemble(
         framework,
         networks,
         permittivity=settings.permittivity,
+        rates=RateTables(settings.rate_model, temperatures),
         pores=pores,
-        provenance=(*framework.provenance, *_choices(settings, potential.shape), *_remarks(networks)),
+        provenance=(
+            *framework.provenance,
+            *_choices(settings, grid_shape(framework, settings.spacing)),
+            *_remarks(networks),
+        ),
     )
     report("network", 1.0)
     return network
+
+
+def percolation_energies(
+    framework: Framework, species: Sequence[Species], settings: LandscapeSettings
+) -> NDArray[np.float64]:
+    """Energies at which ions first cross the crystal above their lowest one, from the grid alone: a quick comparison.
+
+    Parameters
+    ----------
+    framework : Framework
+    species : sequence of Species
+    settings : LandscapeSettings
+
+    Returns
+    -------
+    (n_species, 3) float64, eV
+        In 1, 2 and 3 directions; nan where the crystal is not crossed below the wall.
+    """
+    group = SpaceGroup.of(framework)
+    energies = []
+    for ion in species:
+        landscape = ion_landscape(framework, ion, settings)
+        energy, stencil = _grid(landscape, group)
+        energies.append(grid_percolation(energy, stencil, below=landscape.wall) - energy.min())
+    return np.array(energies)
+
+
+def ion_landscape(
+    framework: Framework, species: Species, settings: LandscapeSettings, cube: str | Path | None = None
+) -> Landscape | CubeLandscape:
+    """Energies of one ion as the settings ask for them, computed or from a cube file.
+
+    An ion of several beads is averaged over its orientations at 300 K, or the wanted temperature nearest to it.
+    """
+    if cube is not None:
+        return landscape_from_cube(cube, framework, species, permittivity=np.array(settings.permittivity))
+    lowest, highest = settings.temperatures
+    return compute_landscape(
+        framework,
+        species,
+        permittivity=settings.permittivity,
+        spacing=settings.spacing,
+        cutoff=settings.cutoff,
+        orientations=settings.orientations,
+        temperature=min(max(DEFAULT_TEMPERATURE, lowest), highest),
+    )
 
 
 def cached_network(
@@ -126,6 +208,7 @@ def cached_network(
     species: Sequence[Species],
     settings: LandscapeSettings,
     *,
+    cubes: Mapping[str, str | Path] | None = None,
     cache_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> PoreNetwork:
@@ -135,17 +218,17 @@ def cached_network(
 
     Parameters
     ----------
-    framework, species, settings, progress : as in `build_network`
+    framework, species, settings, cubes, progress : as in `build_network`
     cache_dir : path, optional
         Instead of `lattice.cache.default_cache_dir()`.
     """
     folder = Path(cache_dir) if cache_dir is not None else default_cache_dir()
-    path = cache_file(folder, framework, species, settings)
+    path = cache_file(folder, framework, species, settings, cubes or {})
     network = load_cached(path)
     if network is None:
         if path.exists() and progress:
             progress("network in the cache is damaged and is built again", 0.0)
-        network = build_network(framework, species, settings, progress=progress)
+        network = build_network(framework, species, settings, cubes=cubes, progress=progress)
         store(path, network)
     elif progress:
         progress("network from the cache", 1.0)
@@ -156,48 +239,54 @@ def _silent(stage: str, fraction: float) -> None:
     """Report nothing."""
 
 
+def _grid(landscape: Landscape | CubeLandscape, group: SpaceGroup) -> tuple[NDArray[np.float64], Stencil]:
+    """Give the energies on the grid, equal for symmetric points to the last digit, and the steps between points."""
+    n1, n2, n3 = landscape.energy.shape
+    return np.round(landscape.energy, 9), grid_stencil(landscape.cell, (n1, n2, n3), group.rotations)
+
+
 def _species_network(
     framework: Framework,
-    species: Species,
+    landscape: Landscape | CubeLandscape,
     settings: LandscapeSettings,
-    potential: NDArray[np.float64],
     group: SpaceGroup,
+    temperatures: NDArray[np.float64],
 ) -> SpeciesNetwork:
-    landscape = compute_landscape(
-        framework,
-        species,
-        permittivity=settings.permittivity,
-        spacing=settings.spacing,
-        cutoff=settings.cutoff,
-        potential=potential,
-    )
-    _require_room(framework, landscape, potential)
-    energy = np.round(landscape.energy, 9)
-    n1, n2, n3 = energy.shape
-    stencil = grid_stencil(framework.cell, (n1, n2, n3), group.rotations)
+    species = landscape.species
+    _require_room(framework, landscape)
+    energy, stencil = _grid(landscape, group)
     crossing = grid_percolation(energy, stencil, below=landscape.wall)
     _require_directions(species, crossing, settings)
     ceiling = min(float(np.nanmax(crossing)) + settings.window, landscape.wall)
     basins = find_basins(energy, stencil, below=ceiling)
     faces = find_faces(basins, stencil)
     stationary = find_stationary_points(landscape, basins, faces, group, below=ceiling)
-    connected, pockets = _without_pockets(stationary.graph)
+    rated = stationary.graph.with_rates(
+        site_partition(landscape, basins, stationary, temperatures, model=settings.rate_model),
+        saddle_conductance(landscape, stationary, species.mass, temperatures, model=settings.rate_model),
+    )
+    connected, pockets = _without_pockets(rated)
     _require_directions(species, connected.percolation(), settings)
     crowding = Crowding.of(species, stationary.graph, framework.cell, settings.permittivity)
-    graph, reductions = simplify(connected, crowding, merge_barrier=settings.merge_barrier)
-    notes = (_crossing_line(crossing, connected), *stationary.notes, *pockets, *reductions)
+    graph, reductions = simplify(
+        connected,
+        crowding,
+        temperatures,
+        barrier=settings.persistence_kT * BOLTZMANN * settings.temperatures[0],
+        tolerance=settings.tolerance,
+    )
+    notes = (*landscape.notes, _crossing_line(crossing, connected), *stationary.notes, *pockets, *reductions)
     return describe_sites(framework, species, graph, stationary, basins, group, notes)
 
 
-def _require_room(framework: Framework, landscape: Landscape, potential: NDArray[np.float64]) -> None:
+def _require_room(framework: Framework, landscape: Landscape | CubeLandscape) -> None:
     """Refuse an ion that even its best place presses against the walls."""
-    species = landscape.species
-    best = int(landscape.energy.argmin())
-    repulsion = landscape.energy.flat[best] - potential.flat[best] * species.charge / landscape.permittivity
-    if landscape.energy.flat[best] >= landscape.wall or repulsion > CONTACT_ENERGY:
+    species, shape = landscape.species, landscape.energy.shape
+    best = np.array(np.unravel_index(int(landscape.energy.argmin()), shape)) / np.array(shape)
+    if landscape.energy.min() >= landscape.wall or landscape.contact_energy(best) > CONTACT_ENERGY:
         raise InputError(
             f"{species.name} fits nowhere in {framework.name}: the largest cavity is {largest_cavity(framework):.1f} Å "
-            f"wide; the ion's Lennard-Jones diameter is {species.lj_sigma:.1f} Å, its contact diameter "
+            f"wide; the ion's diameter is {species.diameter:.1f} Å, its contact diameter "
             f"{2 * species.contact_radius:.1f} Å"
         )
 
@@ -227,11 +316,12 @@ def _crossing_line(grid: NDArray[np.float64], graph: SiteGraph) -> str:
 
 
 def _choices(settings: LandscapeSettings, shape: tuple[int, ...]) -> tuple[str, ...]:
+    points, coldest = "x".join(map(str, shape)), settings.temperatures[0]
     return (
-        f"landscape: q Phi / eps_r + Lennard-Jones, eps_r {settings.permittivity:g}, grid {'x'.join(map(str, shape))}, "
-        f"spacing {settings.spacing:g} Å or less, cut-off {settings.cutoff:g} Å, atoms UFF, Lorentz-Berthelot",
-        f"basins left over less than {settings.merge_barrier:g} eV are merged or eliminated where that keeps the slow "
-        f"dynamics; sites and saddles up to {settings.window:g} eV above the percolation energy",
+        f"landscape: q Phi / eps_r + Lennard-Jones, eps_r {describe(settings.permittivity)}, grid {points}, spacing "
+        f"{settings.spacing:g} Å or less, cut-off {settings.cutoff:g} Å, atoms UFF, Lorentz-Berthelot",
+        f"basins left over less than {settings.persistence_kT:g} kT at {coldest:g} K are eliminated or merged where "
+        f"that keeps the slow dynamics; sites and saddles up to {settings.window:g} eV above the percolation energy",
     )
 
 

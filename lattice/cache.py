@@ -5,11 +5,12 @@ from __future__ import annotations
 import hashlib
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import astuple, fields
 from importlib.metadata import version
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from lattice.network import PoreNetwork
 from structures.framework import Framework
 from structures.species import Species
 
-_STRUCTURES = ("framework.py", "species.py", "units.py")
+_STRUCTURES = ("framework.py", "species.py", "units.py", "checks.py")
 _LIBRARIES = ("ase", "numba", "numpy", "scipy", "spglib")
 
 
@@ -49,8 +50,14 @@ def default_cache_dir() -> Path:
     return base / "mofkmc"
 
 
-def cache_file(folder: Path, framework: Framework, species: Sequence[Species], settings: Any) -> Path:
-    """File named after framework, species, settings (a dataclass), code and libraries: all that makes the network."""
+def cache_file(
+    folder: Path,
+    framework: Framework,
+    species: Sequence[Species],
+    settings: Any,
+    cubes: Mapping[str, str | Path] = MappingProxyType({}),
+) -> Path:
+    """File named after framework, species, settings (a dataclass), cube files, code and libraries: all that matters."""
     digest = hashlib.sha256()
     here = Path(__file__).parent
     for source in (*sorted(here.glob("*.py")), *(here.parent / "structures" / name for name in _STRUCTURES)):
@@ -60,5 +67,7 @@ def cache_file(folder: Path, framework: Framework, species: Sequence[Species], s
         value = getattr(framework, field.name)
         digest.update(field.name.encode())
         digest.update(np.ascontiguousarray(value).tobytes() if isinstance(value, np.ndarray) else repr(value).encode())
-    digest.update(repr((tuple(astuple(ion) for ion in species), astuple(settings))).encode())
+    digest.update(repr((tuple(ion.to_text() for ion in species), astuple(settings))).encode())
+    for name, cube in sorted(cubes.items()):
+        digest.update(f"{name} {Path(cube).name} {hashlib.sha256(Path(cube).read_bytes()).hexdigest()}".encode())
     return folder / f"network-{digest.hexdigest()[:32]}.h5"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import combinations
 
 import numpy as np
 import scipy.fft
@@ -11,8 +12,10 @@ from numpy.typing import NDArray
 from scipy.ndimage import maximum_filter
 from scipy.optimize import linprog
 
+from lattice.basins import Stencil, find_basins, find_faces, grid_stencil
+from lattice.field_grid import grid_shape, scatter_atoms
 from lattice.field_kernels import SURFACE_DISTANCE
-from lattice.landscape import grid_shape, scatter_atoms
+from lattice.percolation import grid_percolation
 from structures.errors import InputError
 from structures.framework import Framework
 
@@ -21,6 +24,8 @@ PROBE_RADIUS = 1.32  # Å, helium: half its Lennard-Jones diameter of 2.64 Å
 _FIRST_REACH = 10.0  # Å
 _SPACING = 0.25  # Å
 _STEP = 0.5  # Å, along each axis
+_SAME_WINDOW = 0.005  # Å, windows that differ less are not told apart
+_FINEST = 1_000_000  # points of the finest grid
 _RADIUS_TOLERANCE = 1e-7  # Å, that of the linear programs
 
 Float = NDArray[np.float64]
@@ -57,6 +62,60 @@ def largest_cavity(framework: Framework, *, spacing: float = _SPACING) -> float:
     _, first = np.unique(np.round(distance[best], 6), return_index=True)
     starts = np.argwhere(best)[first] / distance.shape
     return 2.0 * max(0.0, *(_largest_sphere(framework, radii, start) for start in starts))
+
+
+def limiting_diameter(framework: Framework, *, spacing: float = _SPACING) -> float:
+    """Diameter of the largest sphere that can cross the crystal in at least one direction, the pore-limiting diameter.
+
+    It is that of a window: a sphere that three atoms hold in their plane. The crossing of a grid tells it to a step of
+    the grid, and hardly from above; of the windows so wide the narrowest is taken, after the grid has been refined as
+    long as several are in question.
+
+    Parameters
+    ----------
+    framework : Framework
+    spacing : float, Å
+        Of the grid that the search starts from.
+
+    Returns
+    -------
+    float, Å
+        Zero where no sphere crosses.
+
+    Raises
+    ------
+    InputError
+        If an element has no van der Waals radius.
+    """
+    radii = van_der_waals_radii(framework.symbols)
+    while True:
+        distance = surface_distance(framework, radii, spacing)
+        n1, n2, n3 = distance.shape
+        stencil = grid_stencil(framework.cell, (n1, n2, n3), framework.rotations)
+        error = 0.5 * float(np.linalg.norm(framework.cell / np.array(distance.shape)[:, None], axis=1).sum())
+        depth = np.round(-distance, 9)
+        crossing = -float(grid_percolation(depth, stencil, below=error)[0])
+        if not math.isfinite(crossing):
+            return 0.0
+        windows = _windows(framework, radii, depth, stencil, crossing, error)
+        if len(windows) <= 1 or windows[-1] - windows[0] < _SAME_WINDOW or depth.size > _FINEST:
+            return 2.0 * max(0.0, windows[0] if len(windows) else crossing)
+        spacing /= 1.5
+
+
+def _windows(
+    framework: Framework, radii: Float, depth: Float, stencil: Stencil, crossing: float, error: float
+) -> list[float]:
+    """Radii of the windows that may limit the crossing of a grid at a radius, ascending, Å."""
+    basins = find_basins(depth, stencil, below=error - crossing)
+    faces = find_faces(basins, stencil)
+    near = np.flatnonzero(np.abs(faces.energy + crossing) <= error)
+    known: dict[tuple[float, ...], list[float]] = {}
+    found = [t for k in near for t in _held_spheres(framework, radii, basins.frac(faces.point[[k]])[0], error, known)]
+    # a step of the grid across a window can miss its middle, where the sphere is narrower: in second order of the step
+    step = float(stencil.distances.max())
+    dip = step**2 / (8.0 * (crossing + float(radii.min())))
+    return [float(t) for t in np.unique(np.round(found, 6)) if crossing - dip <= t <= crossing + error]
 
 
 def accessible_volume(framework: Framework, *, probe_radius: float = PROBE_RADIUS, spacing: float = _SPACING) -> float:
@@ -171,3 +230,77 @@ def _neighbours(framework: Framework, radii: Float, centre: Float) -> tuple[Floa
     offsets = ((base[:, None, :] + shifts) @ framework.cell).reshape(-1, 3)
     gaps = np.linalg.norm(offsets, axis=1) - np.repeat(radii, len(shifts))
     return offsets[gaps <= margin], gaps[gaps <= margin]
+
+
+def _held_spheres(
+    framework: Framework, radii: Float, start: Float, error: float, known: dict[tuple[float, ...], list[float]]
+) -> list[float]:
+    """Radii of the spheres near a fractional point that three atoms hold in their plane, Å.
+
+    A sphere touches the three, its centre lies in the triangle of the points of contact, and no other atom is nearer.
+    Points that agree in the distances of their atoms are copies of one; `known` keeps what was found for them.
+    """
+    offsets, gaps = _neighbours(framework, radii, start @ framework.cell)
+    sizes = np.linalg.norm(offsets, axis=1) - gaps
+    near = np.flatnonzero(gaps <= gaps.min() + 4.0 * error)
+    near = near[np.argsort(gaps[near], kind="stable")]
+    key = tuple(np.round(gaps[near], 5))
+    if key not in known:
+        triples = np.array(list(combinations(near.tolist(), 3)), np.int64).reshape(-1, 3)
+        known[key] = _held_by_three(offsets[triples], sizes[triples], offsets, sizes, error)
+    return known[key]
+
+
+def _held_by_three(centres: Float, radii: Float, atoms: Float, atom_radii: Float, reach: float) -> list[float]:
+    """Radii of the spheres that triples of atoms hold in their planes, those near the origin and free of other atoms.
+
+    With the centre x = A + p e1 + q e2 and the radius t, |x - c_i|² = (t + R_i)² for i = 1, 2, 3; the differences are
+    linear in p and q, which leaves a quadratic equation for t (the problem of Apollonius).
+
+    Parameters
+    ----------
+    centres, radii : (n, 3, 3), (n, 3) float64, Å
+    atoms, atom_radii : (m, 3), (m,) float64, Å
+        All atoms around.
+    reach : float, Å
+        Largest distance of the centre from the origin.
+    """
+    b, c = centres[:, 1] - centres[:, 0], centres[:, 2] - centres[:, 0]
+    length = np.linalg.norm(b, axis=1)
+    e1 = b / np.maximum(length, 1e-9)[:, None]
+    along = np.einsum("ni,ni->n", c, e1)
+    e2 = c - along[:, None] * e1
+    height = np.linalg.norm(e2, axis=1)
+    flat = (length > 1e-6) & (height > 1e-6)
+    e2 = e2 / np.maximum(height, 1e-9)[:, None]
+    height, length = np.maximum(height, 1e-9), np.maximum(length, 1e-9)
+    R = radii
+    # p = p0 + p1 t, q = q0 + q1 t from the differences of the three equations
+    p0 = (length**2 - R[:, 1] ** 2 + R[:, 0] ** 2) / (2.0 * length)
+    p1 = (R[:, 0] - R[:, 1]) / length
+    q0 = (along**2 + height**2 - R[:, 2] ** 2 + R[:, 0] ** 2 - 2.0 * along * p0) / (2.0 * height)
+    q1 = (R[:, 0] - R[:, 2] - along * p1) / height
+    # p² + q² = (t + R_1)²
+    a2 = p1**2 + q1**2 - 1.0
+    a1 = 2.0 * (p0 * p1 + q0 * q1 - R[:, 0])
+    a0 = p0**2 + q0**2 - R[:, 0] ** 2
+    root = np.sqrt(np.maximum(a1**2 - 4.0 * a2 * a0, 0.0))
+    found = []
+    for sign in (1.0, -1.0):
+        t = np.where(np.abs(a2) > 1e-12, (-a1 + sign * root) / np.where(np.abs(a2) > 1e-12, 2.0 * a2, 1.0), -a0 / a1)
+        x = centres[:, 0] + (p0 + p1 * t)[:, None] * e1 + (q0 + q1 * t)[:, None] * e2
+        good = flat & (a1**2 >= 4.0 * a2 * a0) & (t + R.min(axis=1) > 0) & (np.linalg.norm(x, axis=1) <= 2.0 * reach)
+        for n in np.flatnonzero(good):
+            free = (np.linalg.norm(atoms - x[n], axis=1) - atom_radii).min() >= t[n] - _RADIUS_TOLERANCE
+            if free and _surrounds(centres[n] - x[n]):
+                found.append(float(t[n]))
+    return found
+
+
+def _surrounds(directions: Float) -> bool:
+    """Whether the origin lies in the triangle of three unit vectors of one plane, its sides included."""
+    unit = directions / np.linalg.norm(directions, axis=1)[:, None]
+    angles = unit @ unit.T
+    # the largest gap between directions around the origin is at most half a turn
+    turns = np.arccos(np.clip([angles[0, 1], angles[1, 2], angles[2, 0]], -1.0, 1.0))
+    return bool(turns.sum() > 2.0 * np.pi - 1e-4)

@@ -5,7 +5,8 @@ background, under conducting ("tinfoil") boundary conditions, in 1/Å:
 
     psi(r) = Σ_n erfc(α|r + n|)/|r + n| + (4π/V) Σ_{k≠0} exp(-k²/4α²)/k² cos(k·r) - π/(α² V),
 
-and psi(0) leaves out the charge itself: it is the potential of its own images, -2.837297/L in a cube.
+and psi(0) leaves out the charge itself: it is the potential of its own images, -2.837297/L in a cube. In a medium the
+sums run in the screened cell, see lattice/screening.py.
 P. P. Ewald, Ann. Phys. 369, 253 (1921); Allen, Tildesley, Computer Simulation of Liquids, 2nd ed. (2017), ch. 6.
 """
 
@@ -14,11 +15,12 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from lattice import ewald_kernels
 from lattice.ewald_kernels import COINCIDENCE, REACH
 from lattice.image_pairs import image_pairs
+from lattice.screening import screened_cell, screening_factor, unscreened
 from structures.checks import as_array
 from structures.cores import available_cores
 from structures.errors import InputError
@@ -41,22 +43,29 @@ class EwaldPotential:
     ----------
     cell : (3, 3) float64, Å
         Lattice vectors in rows.
+    permittivity : float, (3,) or (3, 3) array_like
+        Number or tensor eps_r of the medium; psi is the potential in it.
 
     Raises
     ------
     ValueError
         If the cell has no volume.
+    InputError
+        If the permittivity is none.
     """
 
-    def __init__(self, cell: NDArray[np.float64]) -> None:
-        self.cell = as_array(cell, "cell", np.float64, (3, 3))
+    def __init__(self, cell: NDArray[np.float64], permittivity: ArrayLike = 1.0) -> None:
+        cell = as_array(cell, "cell", np.float64, (3, 3))
+        self.cell = screened_cell(cell, permittivity)  # all sums run in it
         volume = float(abs(np.linalg.det(self.cell)))
         if volume == 0.0:
             raise ValueError("cell must span a volume; got three vectors in a plane")
+        self._factor = screening_factor(permittivity)
+        self._unscreened = unscreened(permittivity)
         self._alpha = _SPLIT / volume ** (1.0 / 3.0)
         half_diagonal = 0.5 * float(np.linalg.norm(self.cell, axis=1).sum())
         self._translations = _lattice_points(self.cell, REACH / self._alpha + half_diagonal) @ self.cell
-        reciprocal = 2.0 * np.pi * np.linalg.inv(self.cell).T
+        reciprocal = np.asarray(2.0 * np.pi * np.linalg.inv(self.cell).T, np.float64)
         integers = _lattice_points(reciprocal, 2.0 * self._alpha * REACH)
         positive = (integers > 0) & (np.cumsum(integers != 0, axis=1) == 1)
         integers = integers[positive.any(axis=1)]  # one of each pair k, -k
@@ -74,8 +83,9 @@ class EwaldPotential:
             Relative to the charge.
         """
         points = as_array(frac, "frac", np.float64, (None, 3))
-        fixed = (self.cell, self._translations, self._waves, self._weights, self._alpha, self._background, 1e-9)
-        return np.array([ewald_kernels.potential_at(point, *fixed) for point in points - np.rint(points)])
+        fixed = (self.cell, self._translations, self._waves, self._weights, self._alpha, self._background)
+        found = [ewald_kernels.potential_at(p, *fixed, self._unscreened, 1e-9) for p in points - np.rint(points)]
+        return np.array(found, np.float64) * self._factor
 
     def table(self, frac: NDArray[np.float64], repeats: tuple[int, int, int]) -> NDArray[np.float64]:
         """Potential between every two sublattices of a supercell at every cell offset, computed on all cores.
@@ -99,7 +109,7 @@ class EwaldPotential:
         psi = np.empty((n_sites, *repeats, n_sites))
         fixed = (
             frac, np.array(repeats), self.cell, self._translations, self._waves, self._weights, self._alpha,
-            self._background, psi,
+            self._background, self._unscreened, psi,
         )  # fmt: skip
 
         def fill(a: int) -> None:
@@ -107,6 +117,7 @@ class EwaldPotential:
 
         with ThreadPoolExecutor(available_cores()) as pool:
             list(pool.map(fill, range(n_sites)))
+        psi *= self._factor
         return psi
 
 

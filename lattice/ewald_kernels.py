@@ -10,7 +10,16 @@ REACH = 5.9  # erfc(5.9) = 7e-17, exp(-5.9²) = 8e-16
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def potential_at(point, cell, translations, waves, weights, alpha, background, core):
+def _length_square(dx, dy, dz, matrix):
+    """Square of the length of a vector times a symmetric matrix."""
+    x = matrix[0, 0] * dx + matrix[0, 1] * dy + matrix[0, 2] * dz
+    y = matrix[1, 0] * dx + matrix[1, 1] * dy + matrix[1, 2] * dz
+    z = matrix[2, 0] * dx + matrix[2, 1] * dy + matrix[2, 2] * dz
+    return x * x + y * y + z * z
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def potential_at(point, cell, translations, waves, weights, alpha, background, unscreened, core):
     """Potential in 1/Å at a fractional point with coordinates in [-1/2, 1/2]; see lattice/ewald.py.
 
     Parameters
@@ -24,18 +33,22 @@ def potential_at(point, cell, translations, waves, weights, alpha, background, c
         (8π/V) exp(-k²/4α²)/k².
     alpha : float, 1/Å
     background : float, 1/Å
+    unscreened : (3, 3) float64
+        From the coordinates of the cell to real ones; symmetric.
     core : float, Å
-        The bare 1/r of images nearer than this is left out.
+        The bare 1/r of images nearer than this in real coordinates is left out.
     """
     x = point[0] * cell[0, 0] + point[1] * cell[1, 0] + point[2] * cell[2, 0]
     y = point[0] * cell[0, 1] + point[1] * cell[1, 1] + point[2] * cell[2, 1]
     z = point[0] * cell[0, 2] + point[1] * cell[1, 2] + point[2] * cell[2, 2]
     total = background
     reach = REACH * REACH / (alpha * alpha)
+    shortest = core * core
     for n in range(len(translations)):
         dx, dy, dz = x + translations[n, 0], y + translations[n, 1], z + translations[n, 2]
         square = dx * dx + dy * dy + dz * dz
-        if square < core * core:
+        # screening shortens every vector, so that few real lengths have to be computed
+        if square < shortest and _length_square(dx, dy, dz, unscreened) < shortest:
             r = math.sqrt(square)
             total -= math.erf(alpha * r) / r if r > 1e-9 else 2.0 * alpha / math.sqrt(math.pi)
         elif square < reach:
@@ -47,7 +60,7 @@ def potential_at(point, cell, translations, waves, weights, alpha, background, c
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def fill_rows(a, frac, repeats, cell, translations, waves, weights, alpha, background, psi):
+def fill_rows(a, frac, repeats, cell, translations, waves, weights, alpha, background, unscreened, psi):
     """Fill psi[a, n, b] and its mirror psi[b, -n, a] for b >= a; `psi` is modified in place."""
     n1, n2, n3 = repeats[0], repeats[1], repeats[2]
     point = np.empty(3)
@@ -63,6 +76,8 @@ def fill_rows(a, frac, repeats, cell, translations, waves, weights, alpha, backg
                     point[2] = (frac[b, 2] - frac[a, 2] + c3) / n3
                     for i in range(3):
                         point[i] -= np.rint(point[i])
-                    value = potential_at(point, cell, translations, waves, weights, alpha, background, COINCIDENCE)
+                    value = potential_at(
+                        point, cell, translations, waves, weights, alpha, background, unscreened, COINCIDENCE
+                    )
                     psi[a, c1, c2, c3, b] = value
                     psi[b, m1, m2, m3, a] = value

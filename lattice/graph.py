@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lattice.diffusivity import lone_ion_diffusivity
 from lattice.percolation import Image, network_percolation
 from lattice.symmetry import Action
 
@@ -24,19 +25,21 @@ class Edges:
         Cell of b when a is in the home cell.
     level : (n_edges,) int64
         Symmetry-distinct saddle point that the edge passes.
-    weight : (n_edges,) float64
-        Number of equivalent channels; fractional where a path through a hub is shared.
+    log_conductance : (n_edges, n_temperatures) float64
+        ln C, C_ij = Z_i k_ij = C_ji: parallel channels add.
     """
 
     a: IntArray
     b: IntArray
     image: IntArray
     level: IntArray
-    weight: NDArray[np.float64]
+    log_conductance: NDArray[np.float64]
 
     @classmethod
-    def collect(cls, a: IntArray, b: IntArray, image: IntArray, level: IntArray, weight: NDArray[np.float64]) -> Edges:
-        """Orient and sort edges, add the weights of equal ones, drop those from a site to itself in the same cell."""
+    def collect(
+        cls, a: IntArray, b: IntArray, image: IntArray, level: IntArray, log_conductance: NDArray[np.float64]
+    ) -> Edges:
+        """Orient and sort edges, add the conductances of equal ones, drop those from a site to itself in place."""
         sign = np.sign(image[:, 0] * 4 + np.sign(image[:, 1]) * 2 + np.sign(image[:, 2]))
         flip = (a > b) | ((a == b) & (sign < 0))
         key = np.column_stack(
@@ -44,8 +47,8 @@ class Edges:
         )
         real = (key[:, 0] != key[:, 1]) | key[:, 2:5].any(axis=1)
         unique, inverse = np.unique(key[real], axis=0, return_inverse=True)
-        total = np.bincount(inverse.reshape(-1), weights=weight[real], minlength=len(unique)).astype(np.float64)
-        return cls(unique[:, 0], unique[:, 1], unique[:, 2:5], unique[:, 5], np.round(total, 12))
+        total = log_sum(log_conductance[real], inverse.reshape(-1), len(unique))
+        return cls(unique[:, 0], unique[:, 1], unique[:, 2:5], unique[:, 5], total)
 
     def __len__(self) -> int:
         """Count the edges."""
@@ -53,7 +56,7 @@ class Edges:
 
     def only(self, keep: NDArray[np.bool_]) -> Edges:
         """Edges where `keep` (n_edges,) is true."""
-        return Edges(self.a[keep], self.b[keep], self.image[keep], self.level[keep], self.weight[keep])
+        return Edges(self.a[keep], self.b[keep], self.image[keep], self.level[keep], self.log_conductance[keep])
 
     def plus(self, other: Edges) -> Edges:
         """Both sets together."""
@@ -62,13 +65,13 @@ class Edges:
             np.concatenate([self.b, other.b]),
             np.concatenate([self.image, other.image]),
             np.concatenate([self.level, other.level]),
-            np.concatenate([self.weight, other.weight]),
+            np.concatenate([self.log_conductance, other.log_conductance]),
         )
 
     def relabelled(self, site: IntArray, image: IntArray) -> Edges:
         """Edges between new sites, where old site i in the home cell is new site `site[i]` in cell `image[i]`."""
         moved = self.image + image[self.b] - image[self.a]
-        return Edges.collect(site[self.a], site[self.b], moved, self.level, self.weight)
+        return Edges.collect(site[self.a], site[self.b], moved, self.level, self.log_conductance)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -87,6 +90,8 @@ class SiteGraph:
         What the symmetry operations do to the sites.
     edges : Edges
     level_energy : (n_levels,) float64, eV
+    log_partition : (n_sites, n_temperatures) float64
+        ln Z of every site.
     """
 
     frac: NDArray[np.float64]
@@ -96,6 +101,7 @@ class SiteGraph:
     action: Action
     edges: Edges
     level_energy: NDArray[np.float64]
+    log_partition: NDArray[np.float64]
 
     @property
     def n_sites(self) -> int:
@@ -130,8 +136,9 @@ class SiteGraph:
             self.orbit[keep],
             tuple(m for m, k in zip(self.members, keep, strict=True) if k),
             action,
-            Edges.collect(number[kept.a], number[kept.b], kept.image, kept.level, kept.weight),
+            Edges.collect(number[kept.a], number[kept.b], kept.image, kept.level, kept.log_conductance),
             self.level_energy,
+            self.log_partition[keep],
         )
 
     def permuted(self, order: IntArray, orbit: IntArray) -> SiteGraph:
@@ -146,11 +153,49 @@ class SiteGraph:
             Action(self.action.rotations, number[self.action.site[:, order]], self.action.image[:, order]),
             self.edges.relabelled(number, image),
             self.level_energy,
+            self.log_partition[order],
         )
 
     def with_edges(self, edges: Edges, level_energy: NDArray[np.float64]) -> SiteGraph:
         """Return the same sites with other edges."""
         return replace(self, edges=edges, level_energy=level_energy)
+
+    def with_rates(self, log_partition: NDArray[np.float64], level_conductance: NDArray[np.float64]) -> SiteGraph:
+        """Return the same graph with partition functions and conductances at some temperatures.
+
+        Parameters
+        ----------
+        log_partition : (n_sites, n_temperatures) float64
+        level_conductance : (n_levels, n_temperatures) float64
+            ln C of one passage over each saddle point; the edges hold the logarithm of how many there are.
+        """
+        conductance = self.edges.log_conductance + level_conductance[self.edges.level]
+        return replace(self, edges=replace(self.edges, log_conductance=conductance), log_partition=log_partition)
+
+    def diffusivity(self, cell: NDArray[np.float64], temperature: int) -> NDArray[np.float64]:
+        """Diffusion tensor of a lone ion at one of the temperatures, (3, 3), Å² times the unit of the rates."""
+        edges = self.edges
+        vector = (self.frac[edges.b] + edges.image - self.frac[edges.a]) @ cell
+        return lone_ion_diffusivity(
+            edges.a, edges.b, vector, edges.log_conductance[:, temperature], self.log_partition[:, temperature]
+        )
+
+
+def log_sum(values: NDArray[np.float64], group: IntArray, n_groups: int) -> NDArray[np.float64]:
+    """Logarithm of the sum of exp(values) in every group, column by column.
+
+    Parameters
+    ----------
+    values : (n, n_columns) float64
+    group : (n,) int64
+        Group of each row; none may be empty.
+    n_groups : int
+    """
+    top = np.full((n_groups, values.shape[1]), -np.inf)
+    np.maximum.at(top, group, values)
+    total = np.zeros_like(top)
+    np.add.at(total, group, np.exp(values - top[group]))
+    return np.asarray(top + np.log(total))
 
 
 def edge_copies(action: Action, a: int, b: int, image: Image) -> tuple[IntArray, IntArray, IntArray]:
@@ -176,7 +221,7 @@ def edge_orbits(edges: Edges, action: Action) -> IntArray:
         u, v, w = (int(x) for x in edges.image[n])
         a, b, image = edge_copies(action, int(edges.a[n]), int(edges.b[n]), (u, v, w))
         count = len(a)
-        copies = Edges.collect(a, b, image, np.full(count, edges.level[n]), np.ones(count))
+        copies = Edges.collect(a, b, image, np.full(count, edges.level[n]), np.zeros((count, 1)))
         for key in _keys(copies):
             if key not in table:
                 raise ValueError(f"every image of a hop must be a hop; the image {key} of hop {n} is none")

@@ -3,30 +3,25 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from fractions import Fraction
-from typing import NamedTuple
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
-import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
-from lattice import field_kernels
-from lattice.field_kernels import IonField
-from lattice.uff import uff_parameters
-from structures.cores import available_cores
+from lattice import probe_kernels
+from lattice.field_grid import grid_shape
+from lattice.orientations import DEFAULT_ORIENTATIONS, closed_orientations
+from lattice.probe import Probe, prepare_probe
+from lattice.screening import as_tensor, is_isotropic
 from structures.errors import InputError
 from structures.framework import Framework
 from structures.species import Species
-from structures.units import COULOMB
 
 DEFAULT_WALL = 5.0  # eV, far above any site that an ion visits
+DEFAULT_TEMPERATURE = 300.0  # K, at which orientations are averaged
 
-_EWALD_EXPONENT = 4.8  # alpha * cut-off = k cut-off / (2 alpha); exp(-4.8²) = 1e-10 of the sum is left out
-_GRID_EWALD_CUTOFF = 5.0  # Å, balances the scattered part against the structure factor
-_LARGEST_DENOMINATOR = 12  # of the translations of a space group
+_CHUNK = 1_000_000  # grid points at a time
 
 Float = NDArray[np.float64]
 Shape = tuple[int, int, int]
@@ -36,30 +31,47 @@ Shape = tuple[int, int, int]
 class Landscape:
     """Energy of one ion of a species in the empty framework.
 
+    For an ion of several beads it is the free energy F(r) = -kT ln <exp(-U/kT)> over the orientations at one
+    temperature, r its centre of mass. Its charges meet the framework's potential where they are; towards other ions the
+    engine takes it as one charge at its centre.
+
     Attributes
     ----------
     cell : (3, 3) float64, Å
         Lattice vectors in rows.
     species : Species
-    permittivity : float
+    permittivity : float or (3, 3) float64
+        As it was given.
     energy : (n1, n2, n3) float64, eV
         At the fractional coordinates (i/n1, j/n2, k/n3), capped at `wall`. Read-only.
     wall : float, eV
-    field : IonField
+    probe : Probe
         What the energy at any point is computed from.
+    temperature : float, K
+        Without effect on an ion of one bead.
+    symmetry : (rotations (n, 3, 3) int64, translations (n, 3) float64)
+    notes : tuple of str
     """
 
     cell: Float
     species: Species
-    permittivity: float
+    permittivity: float | Float
     energy: Float
     wall: float
-    field: IonField
+    probe: Probe
+    temperature: float
+    symmetry: tuple[NDArray[np.int64], Float]
+    notes: tuple[str, ...] = ()
 
     @property
     def spacing(self) -> float:
         """Longest step of the grid along a lattice vector, Å."""
         return float((np.linalg.norm(self.cell, axis=1) / self.energy.shape).max())
+
+    @property
+    def n_orientations(self) -> int:
+        """How many orientations are averaged, 1 for an ion of one bead."""
+        return len(self.probe.body.log_weights)
 
     def derivatives(self, frac: ArrayLike) -> tuple[Float, Float, Float]:
         """Energy, gradient and Hessian at any points, without the cap.
@@ -75,23 +87,48 @@ class Landscape:
             Cartesian.
         hessian : (m, 3, 3) float64, eV/Å²
         """
-        points = np.array(frac, dtype=np.float64, order="C").reshape(-1, 3)
-        energy, gradient, hessian = (np.empty((len(points), *tail)) for tail in ((), (3,), (3, 3)))
-        field_kernels.point_derivatives(points, self.field, energy, gradient, hessian)
-        return energy, gradient, hessian
+        return self.probe.derivatives(np.asarray(frac, np.float64), self.temperature)
+
+    def at(self, temperature: float) -> Landscape:
+        """Landscape at another temperature, on the same grid; an ion of one bead has only one."""
+        return self.at_temperatures([temperature])[0]
+
+    def at_temperatures(self, temperatures: Sequence[float] | Float) -> tuple[Landscape, ...]:
+        """Landscapes at several temperatures (K) for little more than the cost of one."""
+        if self.n_orientations == 1:
+            return (self,) * len(temperatures)
+        levels = np.array(temperatures, dtype=np.float64)
+        n1, n2, n3 = self.energy.shape
+        grids = _free_energy_grids(self.probe, self.symmetry, (n1, n2, n3), levels, self.wall)
+        return tuple(replace(self, energy=grid, temperature=float(T)) for grid, T in zip(grids, levels, strict=True))
+
+    def free_energy(self, frac: ArrayLike, temperatures: ArrayLike) -> Float:
+        """Energy without the cap at any points and temperatures, (n_temperatures, m) eV.
+
+        Parameters
+        ----------
+        frac : (m, 3) float64
+        temperatures : (n_temperatures,) float64, K
+        """
+        return self.probe.free_energy(np.asarray(frac, np.float64), np.asarray(temperatures, np.float64))
+
+    def contact_energy(self, frac: ArrayLike) -> float:
+        """Lennard-Jones energy of the ion at a point with the atoms within 5 Å, eV: positive where it is squeezed."""
+        return self.probe.contact_energy(np.asarray(frac, np.float64), self.temperature)
 
 
 def compute_landscape(
     framework: Framework,
     species: Species,
     *,
-    permittivity: float,
+    permittivity: ArrayLike,
     spacing: float = 0.2,
     cutoff: float = 12.0,
     wall: float = DEFAULT_WALL,
-    potential: Float | None = None,
+    orientations: int | None = None,
+    temperature: float = DEFAULT_TEMPERATURE,
 ) -> Landscape:
-    """Energy of one ion in the framework, q Φ / eps_r plus the Lennard-Jones terms of all atoms.
+    """Energy of one ion in the framework: charges in its screened potential plus the Lennard-Jones terms of all atoms.
 
     The framework's parameters are those of UFF; mixed ones follow the Lorentz-Berthelot rules. Each pair term is
     shifted so that energy and force vanish at the cut-off: S. D. Stoddard and J. Ford, Phys. Rev. A 8, 1504 (1973).
@@ -100,7 +137,7 @@ def compute_landscape(
     ----------
     framework : Framework
     species : Species
-    permittivity : float
+    permittivity : float, (3,) or (3, 3) array_like
         eps_r that screens the framework's potential.
     spacing : float, Å
         No step of the grid is longer.
@@ -108,196 +145,73 @@ def compute_landscape(
         Of the Lennard-Jones terms; it may exceed the cell.
     wall : float, eV
         Cap of the energies on the grid.
-    potential : (n1, n2, n3) float64, V, optional
-        `framework_potential(framework, grid_shape(framework, spacing))`, where several species share it.
+    orientations : int, optional
+        Over which an ion of several beads is averaged, counted without symmetry, 600 if left out; see
+        `lattice.orientations`.
+    temperature : float, K
+        Of that average.
 
     Raises
     ------
     InputError
         If a number is out of range or an element has no UFF parameters.
     """
-    for name, value in (("permittivity", permittivity), ("cutoff", cutoff)):
+    for name, value in (("cutoff", cutoff), ("temperature", temperature)):
         if not (math.isfinite(value) and value > 0):
             raise InputError(f"{name} must be positive; got {value:g}")
+    tensor = as_tensor(permittivity)
+    number = DEFAULT_ORIENTATIONS if orientations is None else orientations
+    if number < 1:
+        raise InputError(f"orientations must be at least 1; got {number}")
     shape = grid_shape(framework, spacing)
-    if potential is None:
-        potential = framework_potential(framework, shape)
-    elif potential.shape != shape:
-        raise ValueError(f"potential must have shape {shape}; got {potential.shape}")
-    pairs = _pair_parameters(framework, species, cutoff)
-    energy = potential * (species.charge / permittivity)
-    scatter_atoms(energy, framework, pairs, cutoff, field_kernels.LENNARD_JONES)
-    np.minimum(energy, wall, out=energy)
-    energy.flags.writeable = False
-    field = _ion_field(framework, pairs, species.charge * COULOMB / permittivity, cutoff)
-    return Landscape(framework.cell, species, permittivity, energy, wall, field)
+    turned = closed_orientations(species.beads, _cartesian(framework), number)
+    probe = prepare_probe(framework, species, tensor, cutoff, turned)
+    symmetry = framework.rotations, framework.translations
+    energy = _free_energy_grids(probe, symmetry, shape, np.array([temperature]), wall)[0]
+    notes: tuple[str, ...] = ()
+    if len(species.beads) > 1:
+        notes = (f"average at {temperature:g} K over {len(turned.weights)} orientations of {len(species.beads)} beads",)
+    given = float(tensor[0, 0]) if is_isotropic(tensor) else tensor
+    return Landscape(framework.cell, species, given, energy, wall, probe, temperature, symmetry, notes)
 
 
-def grid_shape(framework: Framework, spacing: float) -> Shape:
-    """Smallest grid that the symmetry operations map onto itself, with fast Fourier lengths.
-
-    Axes that a rotation mixes get equal numbers of points, and every translation is a whole number of steps. A
-    translation that belongs to an arbitrary choice of origin (denominator above 12) fits no grid and is left out.
-
-    Parameters
-    ----------
-    framework : Framework
-    spacing : float, Å
-        No step is longer.
-
-    Raises
-    ------
-    InputError
-        If `spacing` is not positive.
-    """
-    if not (math.isfinite(spacing) and spacing > 0):
-        raise InputError(f"spacing must be positive; got {spacing:g} Å")
-    mixed = (framework.rotations != 0).any(axis=0) | np.eye(3, dtype=bool)
-    mixed = np.linalg.matrix_power((mixed | mixed.T).astype(np.int64), 3) > 0
-    needed = np.linalg.norm(framework.cell, axis=1) / spacing * (1.0 - 1e-12)
-    divisor = [_common_denominator(framework.translations[:, axis]) for axis in range(3)]
-    counts = []
-    for axis in range(3):
-        together = np.flatnonzero(mixed[axis])
-        step = math.lcm(*(divisor[other] for other in together))
-        multiples = math.ceil(needed[together].max() / step)
-        while not _is_smooth(multiples * step):
-            multiples += 1
-        counts.append(multiples * step)
-    return counts[0], counts[1], counts[2]
+def _free_energy_grids(
+    probe: Probe, symmetry: tuple[NDArray[np.int64], Float], shape: Shape, temperatures: Float, wall: float
+) -> list[Float]:
+    """Free energies on the grid, computed at one of every set of symmetric points; read-only."""
+    first = first_copies(symmetry, shape)
+    own = np.flatnonzero(first == np.arange(len(first)))
+    values = np.empty((len(temperatures), len(own)))
+    for begin in range(0, len(own), _CHUNK):
+        part = slice(begin, begin + _CHUNK)
+        points = np.stack(np.unravel_index(own[part], shape), axis=1) / np.array(shape)
+        np.minimum(probe.free_energy(points, temperatures), wall, out=values[:, part])
+    place = np.zeros(len(first), first.dtype)
+    place[own] = np.arange(len(own))
+    first = place[first]
+    grids = []
+    for level in values:
+        grid = level[first].reshape(shape)
+        grid.flags.writeable = False
+        grids.append(grid)
+    return grids
 
 
-def framework_potential(framework: Framework, shape: Shape) -> Float:
-    """Electrostatic potential of the framework's charges on a grid, tinfoil boundary, zero on average.
-
-    A net charge is neutralised by a uniform background. Ewald sum: the screened part is scattered from the atoms to the
-    grid, the smooth part is the Fourier transform of the exact structure factor.
-
-    Parameters
-    ----------
-    framework : Framework
-    shape : tuple of 3 int
-
-    Returns
-    -------
-    (n1, n2, n3) float64, V
-    """
-    alpha = _EWALD_EXPONENT / _GRID_EWALD_CUTOFF
-    rows, _, indices, coefficients, background = _reciprocal_part(framework, alpha)
-    waves = np.zeros(shape, dtype=np.complex128)
-    # vectors beyond the grid's own alias onto it, which at the grid points is exact
-    np.add.at(waves, tuple((indices % shape).T), coefficients)
-    waves = scipy.fft.ifftn(waves, norm="forward", overwrite_x=True, workers=available_cores())
-    potential = np.ascontiguousarray(waves.real)
-    del waves, rows
-    parameters = np.zeros((len(framework.charges), 4))
-    parameters[:, 0] = framework.charges
-    parameters[:, 1] = alpha
-    scatter_atoms(potential, framework, parameters, _GRID_EWALD_CUTOFF, field_kernels.COULOMB)
-    potential += background
-    potential *= COULOMB
-    return potential
-
-
-def scatter_atoms(values: Float, framework: Framework, parameters: Float, cutoff: float, kind: int) -> None:
-    """Scatter a pair function of all atoms to a grid, see `field_kernels.scatter`; `values` is modified in place."""
-    steps = framework.cell / np.array(values.shape)[:, None]
-    factor = np.ascontiguousarray(np.linalg.cholesky(steps[::-1] @ steps[::-1].T).T)
-    frac = np.array(framework.frac_coords)
-    planes = np.linspace(0, len(values), available_cores() + 1).astype(int).tolist()
-
-    def share(part: int) -> None:
-        field_kernels.scatter(values, frac, parameters, factor, cutoff, planes[part], planes[part + 1], kind)
-
-    with ThreadPoolExecutor(len(planes) - 1) as pool:
-        list(pool.map(share, range(len(planes) - 1)))
-
-
-def _common_denominator(translations: Float) -> int:
-    """Return the smallest number of steps per cell of which every crystallographic translation is a multiple."""
-    fractions = (Fraction(float(t)).limit_denominator(_LARGEST_DENOMINATOR) for t in translations)
-    return math.lcm(*(f.denominator for f, t in zip(fractions, translations, strict=True) if abs(float(f) - t) < 1e-4))
-
-
-def _is_smooth(number: int) -> bool:
-    """Whether a number has no prime factor above 7."""
-    for prime in (2, 3, 5, 7):
-        while number % prime == 0:
-            number //= prime
-    return number == 1
-
-
-def _pair_parameters(framework: Framework, species: Species, cutoff: float) -> Float:
-    """Return a, b, c, d of a/r¹² - b/r⁶ + c r² + d between the ion and every atom, (n_atoms, 4)."""
-    epsilon, sigma = uff_parameters(framework.symbols)
-    epsilon = np.sqrt(epsilon * species.lj_epsilon)
-    sigma = 0.5 * (sigma + species.lj_sigma)
-    a, b = 4.0 * epsilon * sigma**12, 4.0 * epsilon * sigma**6
-    c = 6.0 * a / cutoff**14 - 3.0 * b / cutoff**8
-    d = -7.0 * a / cutoff**12 + 4.0 * b / cutoff**6
-    return np.ascontiguousarray(np.stack([a, b, c, d], axis=1))
-
-
-def _ion_field(framework: Framework, pairs: Float, coupling: float, cutoff: float) -> IonField:
-    """Prepare the sums at arbitrary points; `coupling` is q k_e / eps_r in eV Å."""
-    alpha = _EWALD_EXPONENT / cutoff
-    cell = np.array(framework.cell)
-    rows, top, _, coefficients, background = _reciprocal_part(framework, alpha)
-    reach = np.floor(cutoff * np.linalg.norm(np.linalg.inv(cell), axis=0) + 0.5).astype(int)
-    images = np.indices(2 * reach + 1).reshape(3, -1).T - reach
-    corners = (np.indices((2, 2, 2)).reshape(3, -1).T - 0.5) @ cell
-    shifts = images @ cell
-    near = np.linalg.norm(shifts, axis=1) <= cutoff + np.linalg.norm(corners, axis=1).max()
-    return IonField(
-        cell=cell,
-        reciprocal=2.0 * math.pi * np.ascontiguousarray(np.linalg.inv(cell).T),
-        frac=np.array(framework.frac_coords),
-        charge=coupling * framework.charges,
-        pairs=pairs,
-        shifts=np.ascontiguousarray(shifts[near]),
-        cutoff=float(cutoff),
-        alpha=alpha,
-        background=coupling * background,
-        rows=rows,
-        top=top,
-        coefficients=coupling * coefficients,
+def first_copies(symmetry: tuple[NDArray[np.int64], Float], shape: Shape) -> NDArray[np.int64]:
+    """For every grid point the number of the first of its symmetric copies on the grid, (n_points,)."""
+    n = np.array(shape)
+    rotations, translations = symmetry
+    turned = rotations * n[:, None] / n[None, :]
+    shifts = translations * n
+    fits = (np.abs(turned - np.rint(turned)) < 1e-6).all(axis=(1, 2)) & (np.abs(shifts - np.rint(shifts)) < 1e-6).all(
+        axis=1
     )
+    first = np.full(int(n.prod()), -1, np.int32 if n.prod() < 2**31 else np.int64)
+    probe_kernels.grid_orbits(first, n, np.rint(turned[fits]).astype(np.int64), np.rint(shifts[fits]).astype(np.int64))
+    return np.asarray(first)
 
 
-class _Reciprocal(NamedTuple):
-    rows: NDArray[np.int64]  # (n_rows + 1, 4): h, k, first l, offset
-    top: NDArray[np.int64]  # (3,) largest index
-    indices: NDArray[np.int64]  # (n_vectors, 3)
-    coefficients: NDArray[np.complex128]  # (n_vectors,) e/Å
-    background: float  # e/Å
-
-
-def _reciprocal_part(framework: Framework, alpha: float) -> _Reciprocal:
-    """Return Φ(x)/k_e = Re Σ C(h) exp(2 pi i h·x) + background of the smooth part, over one of each pair ±h."""
-    reciprocal = np.asarray(2.0 * math.pi * np.linalg.inv(framework.cell).T, dtype=np.float64)
-    largest = 2.0 * alpha * _EWALD_EXPONENT
-    top = np.floor(largest * np.linalg.norm(framework.cell, axis=1) / (2.0 * math.pi)).astype(np.int64)
-    indices = np.concatenate(list(_half_space(top, reciprocal, largest)))
-    k2 = ((indices @ reciprocal) ** 2).sum(axis=1)
-    new_row = np.ones(len(indices), dtype=bool)
-    new_row[1:] = (np.diff(indices[:, :2], axis=0) != 0).any(axis=1)
-    starts = np.flatnonzero(new_row)
-    rows = np.zeros((len(starts) + 1, 4), dtype=np.int64)
-    rows[:-1, :3] = indices[starts]
-    rows[:, 3] = np.append(starts, len(indices))
-    total = np.zeros(len(indices), dtype=np.complex128)
-    field_kernels.structure_factor(total, np.array(framework.frac_coords), np.array(framework.charges), rows, top)
-    coefficients = total * (8.0 * math.pi / framework.volume * np.exp(-k2 / (4.0 * alpha**2)) / k2)
-    background = -math.pi * float(framework.charges.sum()) / (alpha**2 * framework.volume)
-    return _Reciprocal(rows, top, indices, coefficients, background)
-
-
-def _half_space(top: NDArray[np.int64], reciprocal: Float, largest: float) -> Iterator[NDArray[np.int64]]:
-    """Yield the indices of one of each pair ±k with |k| <= largest in lexical order, plane by plane."""
-    kl = np.indices((2 * top[1] + 1, 2 * top[2] + 1)).reshape(2, -1).T - top[1:]
-    for h in range(int(top[0]) + 1):
-        plane = np.column_stack([np.full(len(kl), h), kl])
-        inside = ((plane @ reciprocal) ** 2).sum(axis=1) <= largest**2
-        if h == 0:
-            inside &= (kl[:, 0] > 0) | ((kl[:, 0] == 0) & (kl[:, 1] > 0))
-        yield plane[inside]
+def _cartesian(framework: Framework) -> Float:
+    """Point parts of the symmetry operations as orthogonal matrices, (n_operations, 3, 3)."""
+    to_rows = framework.cell.T  # r = cell^T f
+    return np.asarray(to_rows @ framework.rotations @ np.linalg.inv(to_rows))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import astuple, fields
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +14,11 @@ from lattice.network import PoreNetwork
 from structures.hdf5 import whole_hdf5
 from structures.species import Species
 
-FORMAT = 1
-_TEXT = ("site_label", "provenance")
-_SCALARS = ("name", "framework_charge", "permittivity", "accessible_volume", "largest_cavity")
-_ARRAYS = tuple(f.name for f in fields(PoreNetwork) if f.name not in (*_TEXT, *_SCALARS, "species"))
+FORMAT = 2
+_TEXT = ("framework_symbols", "site_label", "provenance")
+_NAMES = ("name", "rate_model")
+_SCALARS = ("framework_charge", "accessible_volume", "largest_cavity", "limiting_diameter")
+_ARRAYS = tuple(f.name for f in fields(PoreNetwork) if f.name not in (*_TEXT, *_NAMES, *_SCALARS, "species"))
 
 
 def content_hash(network: PoreNetwork) -> str:
@@ -27,8 +28,8 @@ def content_hash(network: PoreNetwork) -> str:
         array = getattr(network, name)
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())
         digest.update(np.ascontiguousarray(array).tobytes())
-    plain = [network.name, *(float(getattr(network, name)) for name in _SCALARS if name != "name")]
-    ions = [[v if isinstance(v, str) else float(v) for v in astuple(ion)] for ion in network.species]
+    plain = [*(getattr(network, name) for name in _NAMES), *(float(getattr(network, name)) for name in _SCALARS)]
+    ions = [ion.to_text() for ion in network.species]
     text = [[str(line) for line in getattr(network, name)] for name in _TEXT]
     digest.update(repr((plain, ions, text)).encode())
     return digest.hexdigest()
@@ -39,16 +40,13 @@ def write_network(path: Path, network: PoreNetwork) -> None:
     with whole_hdf5(path) as file:
         file.attrs["format"] = FORMAT
         file.attrs["content_hash"] = content_hash(network)
-        for name in _SCALARS:
+        for name in (*_NAMES, *_SCALARS):
             file.attrs[name] = getattr(network, name)
         for name in _ARRAYS:
             file[name] = getattr(network, name)
         for name in _TEXT:
             file.create_dataset(name, data=list(getattr(network, name)), dtype=h5py.string_dtype())
-        for field in fields(Species):
-            values = [getattr(s, field.name) for s in network.species]
-            text = field.type in ("str", str)
-            file.create_dataset(f"species/{field.name}", data=values, dtype=h5py.string_dtype() if text else float)
+        file.create_dataset("species", data=[ion.to_text() for ion in network.species], dtype=h5py.string_dtype())
 
 
 def read_network(path: Path) -> PoreNetwork:
@@ -77,11 +75,5 @@ def read_network(path: Path) -> PoreNetwork:
 def _read(file: Any) -> PoreNetwork:
     values: dict[str, Any] = {name: file[name][()] for name in _ARRAYS}
     values |= {name: tuple(file[name].asstr()[()]) for name in _TEXT}
-    values |= {name: float(file.attrs[name]) for name in _SCALARS if name != "name"}
-    columns = {}
-    for field in fields(Species):
-        data = file[f"species/{field.name}"]
-        columns[field.name] = data.asstr()[()] if field.type in ("str", str) else data[()].tolist()
-    rows = zip(*columns.values(), strict=True)
-    values["species"] = tuple(Species(**dict(zip(columns, row, strict=True))) for row in rows)
-    return PoreNetwork(name=str(file.attrs["name"]), **values)
+    values |= {name: float(file.attrs[name]) for name in _SCALARS} | {name: str(file.attrs[name]) for name in _NAMES}
+    return PoreNetwork(species=tuple(Species.from_text(text) for text in file["species"].asstr()[()]), **values)

@@ -21,7 +21,7 @@ from lattice.symmetry import SAME_POINT, Action, SpaceGroup, complete_orbits, gr
 
 MINIMUM_MOVE = 1.5  # grid spacings; a lowest grid point without a minimum so near belongs to another basin
 SADDLE_MOVE = 5.0  # grid spacings; what a saddle point connects is found afterwards, so it may lie farther off
-KEEP_GRID_SADDLE = 0.05  # eV, error of a grid saddle; a connection that costs more without it is kept
+KEEP_GRID_SADDLE = 0.05  # eV, least error of a grid saddle; a connection that costs more without it is kept
 NEAR = 3.0 * SAME_POINT  # Å, between the end of a descent and the symmetrised minimum that it stands for
 Ends = list[tuple[NDArray[np.float64], float]]
 
@@ -54,6 +54,11 @@ class Stationary:
     Attributes
     ----------
     graph : SiteGraph
+        Its edges hold the logarithm of how many equivalent passages there are; rates come later.
+    saddle_frac : (n_levels, 3) float64
+        One saddle point of each level.
+    saddle_refined : (n_levels,) bool
+        False for a contact of the grid that has no saddle point of the continuous potential near it.
     basin_site : (n_basins,) int64
         Site that every basin of the grid belongs to, -1 if none.
     basin_image : (n_basins, 3) int64
@@ -62,6 +67,8 @@ class Stationary:
     """
 
     graph: SiteGraph
+    saddle_frac: NDArray[np.float64]
+    saddle_refined: NDArray[np.bool_]
     basin_site: NDArray[np.int64]
     basin_image: NDArray[np.int64]
     notes: tuple[str, ...]
@@ -98,9 +105,12 @@ def find_stationary_points(
         action=action,
         edges=_edges(saddles, orbits.frac, group, action),
         level_energy=saddles.energy,
+        log_partition=np.zeros((len(orbits.frac), 1)),
     )
     basin_site, basin_image = _place_basins(start, settled, chosen, belongs, graph, group)
-    graph, kept = _keep_connected(graph, faces, basin_site, basin_image)
+    lift = _contact_errors(potential, basins.frac(faces.point))
+    graph, contacts = _keep_connected(graph, faces, lift, basin_site, basin_image)
+    kept = len(contacts)
     notes = [f"minima: {len(orbits.representatives)} orbits, {graph.n_sites} in the cell"]
     if dissolved:
         notes.append(f"minima of the grid that the continuous potential does not have, dissolved: {dissolved} orbits")
@@ -109,7 +119,9 @@ def find_stationary_points(
         notes.append(f"saddle points left out because a descent from them did not converge: {lost} orbits")
     if kept:
         notes.append(f"saddle points that did not refine, kept with the energy of the grid: {kept} orbits")
-    return Stationary(graph, basin_site, basin_image, tuple(notes))
+    saddle_frac = np.concatenate([saddles.frac, basins.frac(faces.point[contacts])])
+    refined = np.arange(len(saddle_frac)) < len(saddles.frac)
+    return Stationary(graph, saddle_frac, refined, basin_site, basin_image, tuple(notes))
 
 
 def _shape(basins: Basins) -> tuple[int, int, int]:
@@ -172,7 +184,7 @@ def _collect(columns: list[tuple[NDArray[np.int64], NDArray[np.int64], NDArray[n
         np.concatenate([none, *(c[1] for c in columns)]),
         np.concatenate([np.zeros((0, 3), np.int64), *(c[2] for c in columns)]),
         np.concatenate([none, *(np.full(len(c[0]), c[3]) for c in columns)]),
-        np.concatenate([np.zeros(0), *(np.full(len(c[0]), c[4]) for c in columns)]),
+        np.concatenate([np.zeros((0, 1)), *(np.full((len(c[0]), 1), np.log(c[4])) for c in columns)]),
     )
 
 
@@ -199,20 +211,37 @@ def _place_basins(
     return site, image
 
 
+def _contact_errors(potential: Potential, frac: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return how far contacts of the grid may lie below the ridge: half a diagonal down the unstable mode, (n,), eV."""
+    softest = np.linalg.eigvalsh(potential.derivatives(frac)[2])[:, 0]
+    away = 0.5 * np.sqrt(3.0) * potential.spacing
+    return np.asarray(np.maximum(KEEP_GRID_SADDLE, -0.5 * softest * away**2))
+
+
 def _keep_connected(
-    graph: SiteGraph, faces: Faces, basin_site: NDArray[np.int64], basin_image: NDArray[np.int64]
-) -> tuple[SiteGraph, int]:
+    graph: SiteGraph,
+    faces: Faces,
+    lift: NDArray[np.float64],
+    basin_site: NDArray[np.int64],
+    basin_image: NDArray[np.int64],
+) -> tuple[SiteGraph, NDArray[np.int64]]:
     """Add the faces of the grid without which sites or directions would connect at a higher energy than on the grid.
 
     Kruskal's algorithm over the refined saddle points and, raised by the error of the grid, the lowest contacts of all
     faces: a contact that still joins two parts or opens a direction is needed, and is added with all its copies.
+
+    Returns
+    -------
+    graph : SiteGraph
+    contacts : (n_added,) int64
+        Faces that were added, one for each new level.
     """
     usable = np.flatnonzero(faces.lowest & (basin_site[faces.a] >= 0) & (basin_site[faces.b] >= 0))
     a, b = faces.a[usable], faces.b[usable]
     image = faces.image[usable] + basin_image[b] - basin_image[a]
-    energy = np.concatenate([graph.saddle, faces.energy[usable] + KEEP_GRID_SADDLE])
+    energy = np.concatenate([graph.saddle, faces.energy[usable] + lift[usable]])
     forest = PeriodicForest.of_size(graph.n_sites)
-    columns, levels = [], list(graph.level_energy)
+    columns, levels, contacts = [], list(graph.level_energy), np.zeros(0, np.int64)
     for n in np.argsort(energy, kind="stable"):
         if n < len(graph.edges):
             u, v, w = (int(x) for x in graph.edges.image[n])
@@ -226,9 +255,10 @@ def _keep_connected(
         copies = edge_copies(graph.action, one, other, (u, v, w))
         for i, j, (x, y, z) in zip(copies[0].tolist(), copies[1].tolist(), copies[2].tolist(), strict=True):
             forest.join(i, j, (x, y, z))
-        unique = Edges.collect(*copies, np.full(len(copies[0]), len(levels)), np.ones(len(copies[0])))
+        unique = Edges.collect(*copies, np.full(len(copies[0]), len(levels)), np.zeros((len(copies[0]), 1)))
         columns.append((unique.a, unique.b, unique.image, len(levels), 1.0))
         levels.append(float(faces.energy[usable[k]]))
+        contacts = np.append(contacts, usable[k])
     if not columns:
-        return graph, 0
-    return graph.with_edges(graph.edges.plus(_collect(columns)), np.array(levels)), len(columns)
+        return graph, contacts
+    return graph.with_edges(graph.edges.plus(_collect(columns)), np.array(levels)), contacts

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import DTypeLike, NDArray
+from numpy.typing import ArrayLike, DTypeLike, NDArray
 
 from lattice.ewald import EwaldPotential, coincident_pairs
 from lattice.ewald_kernels import COINCIDENCE
 from lattice.image_pairs import both_ways, image_pairs
 from lattice.memory import available_memory
+from lattice.near_pairs import PairOverride, exclusion_set, override_near_pairs
 from lattice.network import PoreNetwork
+from lattice.screening import as_tensor
 from structures.checks import as_array
 from structures.errors import InputError
 from structures.units import COULOMB
@@ -83,7 +85,7 @@ class PairEnergies:
             Coulomb energy.
         """
         links, distance = image_pairs(network.cell, network.site_frac, cutoff)
-        excluded = _exclusion_set(network)
+        excluded = exclusion_set(network)
         allowed = np.array([tuple(link) not in excluded for link in links.tolist()], dtype=bool)
         links, distance = links[allowed], distance[allowed]
         charge = np.array([species.charge for species in network.species])[network.site_species]
@@ -166,8 +168,8 @@ class Lattice:
     ----------
     network : PoreNetwork
     repeats : tuple of int
-    permittivity : float
-        eps_r of the interaction between the ions.
+    permittivity : (3, 3) float64
+        Tensor eps_r of the interaction between the ions.
     hop_offset : (n_sites + 1,) int64
     hop_target : (n_hops,) int32
     hop_wrap : (n_hops, 3) int8
@@ -185,7 +187,7 @@ class Lattice:
 
     network: PoreNetwork
     repeats: tuple[int, int, int]
-    permittivity: float
+    permittivity: NDArray[np.float64]
     hop_offset: NDArray[np.int64]
     hop_target: NDArray[np.int32]
     hop_wrap: NDArray[np.int8]
@@ -196,8 +198,7 @@ class Lattice:
     def __post_init__(self) -> None:
         if len(self.repeats) != 3 or min(self.repeats) < 1:
             raise ValueError(f"repeats must be three integers of at least 1; got {self.repeats}")
-        if not self.permittivity > 0:
-            raise ValueError(f"permittivity must be positive; got {self.permittivity}")
+        object.__setattr__(self, "permittivity", as_tensor(self.permittivity))
         found = {
             "hop_offset": _require_rows(self.hop_offset, self.hop_target, "hop", far_name="target"),
             "exclusion_offset": _require_rows(self.exclusion_offset, self.exclusion_site, "exclusion"),
@@ -277,8 +278,9 @@ def replicate(
     network: PoreNetwork,
     repeats: tuple[int, int, int],
     *,
-    permittivity: float | None = None,
+    permittivity: ArrayLike | None = None,
     interaction: Literal["coulomb"] | PairEnergies | None = "coulomb",
+    pair_overrides: Sequence[PairOverride] = (),
     tasks: int = 1,
 ) -> Lattice:
     """Repeat a network to a supercell and tabulate the energy of every two ions on it.
@@ -287,10 +289,12 @@ def replicate(
     ----------
     network : PoreNetwork
     repeats : tuple of int
-    permittivity : float, optional
+    permittivity : float, (3,) or (3, 3) array_like, optional
         eps_r between the ions; by default the one of the network.
     interaction : "coulomb", PairEnergies or None
         Long-range Coulomb energy by Ewald summation, given short-range energies, or exclusions alone.
+    pair_overrides : sequence of PairOverride
+        Energies of near pairs instead of their Coulomb energies.
     tasks : int
         Simulations that will run at the same time on this lattice, each with a table of its own beside the shared one.
 
@@ -298,15 +302,14 @@ def replicate(
     ------
     InputError
         If a repeat is below one, an ion would meet its own image (by exclusion, or by a short-range energy), the
-        tables do not fit in memory, or two sites of unlike or like ions coincide without excluding each other.
+        tables do not fit in memory, two sites of unlike or like ions coincide without excluding each other, or an
+        override of near pairs does not fit, see lattice/near_pairs.py.
     """
     if len(repeats) != 3 or any(int(n) != n or n < 1 for n in repeats):
         raise InputError(f"repeats must be three integers of at least 1; got {repeats}")
     n1, n2, n3 = (int(n) for n in repeats)
     repeats = (n1, n2, n3)
-    eps_r = network.permittivity if permittivity is None else float(permittivity)
-    if not eps_r > 0:
-        raise InputError(f"permittivity must be positive; got {eps_r}")
+    eps_r = as_tensor(network.permittivity if permittivity is None else permittivity)
     if isinstance(interaction, str):
         require_memory(network, repeats, tasks)
     exclusions = np.column_stack([network.exclusion_a, network.exclusion_b, network.exclusion_image]).astype(np.int64)
@@ -325,7 +328,7 @@ def replicate(
         hop_wrap=_frozen(hop_wrap.astype(np.int8)),
         exclusion_offset=exclusion_offset,
         exclusion_site=exclusion_site,
-        interaction=_interaction(network, repeats, eps_r, interaction),
+        interaction=_interaction(network, repeats, eps_r, interaction, pair_overrides),
     )
 
 
@@ -398,8 +401,9 @@ def _expand(
 def _interaction(
     network: PoreNetwork,
     repeats: tuple[int, int, int],
-    permittivity: float,
+    permittivity: NDArray[np.float64],
     interaction: Literal["coulomb"] | PairEnergies | None,
+    pair_overrides: Sequence[PairOverride],
 ) -> InteractionTable:
     n_sublattices = network.n_sites
     nothing = np.zeros((n_sublattices, 0, 0, 0, n_sublattices))
@@ -407,7 +411,11 @@ def _interaction(
         if interaction != "coulomb":
             raise InputError(f'interaction must be "coulomb", PairEnergies or None; got {interaction!r}')
         offset, site, _ = _expand(np.zeros((0, 5), np.int64), repeats, n_sublattices)
-        return InteractionTable(_frozen(_coulomb(network, repeats, permittivity)), offset, site, _frozen(np.zeros(0)))
+        dense = _coulomb(network, repeats, permittivity)
+        override_near_pairs(dense, network, permittivity, pair_overrides)
+        return InteractionTable(_frozen(dense), offset, site, _frozen(np.zeros(0)))
+    if pair_overrides:
+        raise InputError("overrides of near pairs replace Coulomb energies; the interaction given has none")
     links, energy = np.zeros((0, 5), np.int64), np.zeros(0)
     if interaction is not None:
         links, energy = interaction.both_ways()
@@ -420,25 +428,21 @@ def _interaction(
     return InteractionTable(_frozen(nothing), offset, site, _frozen(np.tile(summed, int(np.prod(repeats)))))
 
 
-def _coulomb(network: PoreNetwork, repeats: tuple[int, int, int], permittivity: float) -> NDArray[np.float64]:
-    """Coulomb energy q_a q_b k_e psi / eps_r of every pair of sublattices and cell offset, eV."""
+def _coulomb(
+    network: PoreNetwork, repeats: tuple[int, int, int], permittivity: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Coulomb energy q_a q_b k_e psi of every pair of sublattices and cell offset, screening included, eV."""
     _refuse_coincidence(network)
     charge = np.array([species.charge for species in network.species])[network.site_species]
-    table = EwaldPotential(network.cell * np.array(repeats)[:, None]).table(network.site_frac, repeats)
-    table *= (COULOMB / permittivity) * charge[:, None, None, None, None] * charge
+    table = EwaldPotential(network.cell * np.array(repeats)[:, None], permittivity).table(network.site_frac, repeats)
+    table *= COULOMB * charge[:, None, None, None, None] * charge
     return table
 
 
 def _refuse_coincidence(network: PoreNetwork) -> None:
-    excluded = _exclusion_set(network)
+    excluded = exclusion_set(network)
     for a, b, *image in coincident_pairs(network.site_frac, network.cell).tolist():
         if (a, b, *image) not in excluded:
             raise InputError(
                 f"sites nearer than {COINCIDENCE} Å must exclude each other; {a} and {b} (image {tuple(image)}) do not"
             )
-
-
-def _exclusion_set(network: PoreNetwork) -> set[tuple[int, ...]]:
-    """Exclusions as (a, b, image of b)."""
-    rows = np.column_stack([network.exclusion_a, network.exclusion_b, network.exclusion_image])
-    return {tuple(row) for row in rows.tolist()}

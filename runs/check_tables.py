@@ -2,44 +2,66 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from pydantic import BaseModel
 from rich.console import Group, RenderableType
-from rich.table import Table
+from rich.markup import escape
 from rich.text import Text
 
 from lattice.memory import available_memory
 from lattice.network import PoreNetwork
+from lattice.screening import describe
 from lattice.supercell import table_bytes
+from runs.assumptions import rates_line
 from runs.composition import Loading, molarity_line, rounding_remark
-from runs.deck import Deck, field_extra
+from runs.deck import Deck
+from runs.deck_keys import field_extra
 from runs.model import Model
-from runs.network_tables import table
+from runs.network_source import landscape_settings
+from runs.network_tables import percolation_table
+from runs.text_tables import TextTable, listing
+from structures.species import Species
+from structures.units import BOLTZMANN, CELSIUS_ZERO
 
 GIB = 2.0**30
 
 
 def check_report(model: Model, threads: int) -> Iterator[RenderableType]:
-    """Yield the deck, the ions of every loading, and the size of the calculation."""
+    """Yield the deck, the ions, the network, the ions of every loading, and the size of the calculation."""
     yield deck_table(model.file.deck)
+    yield ion_table(model.network.species)
+    yield listing("Network", tuple(network_lines(model)))
+    yield percolation_table(model.network)
     yield loading_part(model.loadings, model.network)
-    yield from size_lines(model, threads)
+    yield listing("Size", tuple(size_lines(model, threads)))
 
 
-def deck_table(deck: Deck) -> Table:
+def deck_table(deck: Deck) -> TextTable:
     """Every key with value, unit and meaning."""
-    made = table("Deck", "<key", "<value", "<unit", "<meaning")
+    made = TextTable("Deck", ("<key", "~value", "<unit", "~meaning"))
+    for heading, part in _parts(deck):
+        made.add_section()
+        made.add_row(f"[bold]{escape(heading)}[/bold]")
+        for row in _rows(part):
+            made.add_row(*row)
+    return made
+
+
+def _parts(deck: Deck) -> Iterator[tuple[str, BaseModel]]:
+    """Tables of the deck under the headings that they have in the file."""
     for name in Deck.model_fields:
         value = getattr(deck, name)
-        parts: Mapping[str, Any] = value if isinstance(value, dict) else {"": value}
-        for part, model in parts.items():
-            made.add_section()
-            made.add_row(f"[bold]\\[{name}{f'.{part}' if part else ''}][/bold]")
-            for row in _rows(model):
-                made.add_row(*row)
-    return made
+        if isinstance(value, dict):
+            yield from ((f'[{name}."{part}"]', table) for part, table in value.items())
+        elif name == "override":
+            yield from (("[[override.site]]", table) for table in value.site)
+            yield from (("[[override.hop]]", table) for table in value.hop)
+        elif isinstance(value, tuple):
+            yield from ((f"[[{name}]]", table) for table in value)
+        else:
+            yield f"[{name}]", value
 
 
 def _rows(model: BaseModel) -> Iterator[tuple[str, str, str, str]]:
@@ -49,12 +71,14 @@ def _rows(model: BaseModel) -> Iterator[tuple[str, str, str, str]]:
             continue
         unit = field_extra(type(model), key).get("unit", "")
         defaulted = "" if key in model.model_fields_set else " (default)"
-        yield key, _shown(value) + defaulted, unit, field.description or ""
+        yield key, escape(_shown(value)) + defaulted, unit, field.description or ""
 
 
 def _shown(value: Any) -> str:
     if isinstance(value, tuple):
-        return ", ".join(_shown(item) for item in value)
+        return ", ".join(f"({_shown(item)})" if isinstance(item, tuple | BaseModel) else _shown(item) for item in value)
+    if isinstance(value, BaseModel):
+        return ", ".join(f"{name} {_shown(getattr(value, name))}" for name in type(value).model_fields)
     if isinstance(value, dict):
         return ", ".join(f"{name} {_shown(item)}" for name, item in value.items()) or "none"
     if isinstance(value, bool):
@@ -62,12 +86,53 @@ def _shown(value: Any) -> str:
     return f"{value:g}" if isinstance(value, float) else str(value)
 
 
+def ion_table(ions: Sequence[Species]) -> TextTable:
+    """Charge, mass, size and every bead of each ion, with the source of the numbers below."""
+    made = TextTable(
+        "Ions",
+        (
+            "<ion", "charge, e", "mass, amu", "contact radius, Å", "<bead", "at x, y, z, Å", "+charge, e",
+            "LJ epsilon, eV", "+sigma, Å",
+        ),
+    )  # fmt: skip
+    for ion in ions:
+        made.add_section()
+        head = (ion.name, f"{ion.charge:+g}", f"{ion.mass:g}", f"{ion.contact_radius:g}")
+        for n, bead in enumerate(ion.beads):
+            place = ", ".join(f"{x:.3f}" for x in bead.position)
+            made.add_row(
+                *(("", "", "", "") if n else head), bead.name, place, f"{bead.charge:+.4g}", f"{bead.lj_epsilon:.5f}",
+                f"{bead.lj_sigma:.4f}",
+            )  # fmt: skip
+    made.caption = "\n".join(f"{ion.name}: {ion.source}" for ion in ions)
+    return made
+
+
+def network_lines(model: Model) -> Iterator[str]:
+    """Say what the network is built with."""
+    deck, settings = model.deck, landscape_settings(model.deck)
+    coldest, hottest = settings.temperatures
+    if deck.structure.sites is not None:
+        yield f"sites and hops from {deck.structure.sites}"
+    else:
+        for name in deck.composition.species:
+            cube = deck.landscape.cube.get(name)
+            yield f"{name}: energies from {cube}" if cube else f"{name}: energies computed on a grid"
+        yield f"grid of {settings.spacing:g} Å or less, Lennard-Jones cut-off {settings.cutoff:g} Å"
+    yield f"eps_r {describe(settings.permittivity)}"
+    yield (
+        f"basins that an ion leaves over less than {settings.persistence_kT:g} kT at {coldest - CELSIUS_ZERO:.0f} °C "
+        f"({settings.persistence_kT * BOLTZMANN * coldest:.3f} eV) are no sites of their own"
+    )
+    yield f"rates between {coldest - CELSIUS_ZERO:.0f} and {hottest - CELSIUS_ZERO:.0f} °C: {rates_line(deck.rates)}"
+
+
 def loading_part(loadings: tuple[Loading, ...], network: PoreNetwork) -> RenderableType:
     """Whole ions of every loading, and under them the volume that a molarity refers to."""
     first = loadings[0]
     names = [*first.counts, *first.background]
     unit = "mol/L" if first.name == "M" else "x"
-    made = table("Ions in the supercell", unit, *names, "<remark")
+    made = TextTable("Ions in the supercell", (unit, *names, "~remark"))
     for loading in loadings:
         counts = [
             f"{count} (background)" if name in loading.background else f"{count}{_frozen(loading, name)}"

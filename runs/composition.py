@@ -64,7 +64,7 @@ def loadings(deck: Deck, network: PoreNetwork) -> tuple[Loading, ...]:
     InputError
         If the ions do not balance the framework, a salt rounds to no ion at all, or nothing could move.
     """
-    species = [next(s for s in network.species if s.name == name) for name in deck.composition.species]
+    species = [_species(network, name) for name in deck.composition.species]
     if isinstance(deck.composition, Exchange):
         total = counter_ions(network, species, deck.lattice.repeats)
         rounded = {x: _exchange_counts(deck.composition, x, total) for x in deck.scan.requested}
@@ -81,6 +81,14 @@ def loadings(deck: Deck, network: PoreNetwork) -> tuple[Loading, ...]:
     for loading in found.values():
         _check(deck, network, loading)
     return tuple(found[value] for value in sorted(found))
+
+
+def _species(network: PoreNetwork, name: str) -> Species:
+    for species in network.species:
+        if species.name == name:
+            return species
+    found = ", ".join(species.name for species in network.species)
+    raise InputError(f"[structure] sites: expected sites of {name}, found sites of {found}")
 
 
 def counter_ions(network: PoreNetwork, species: Sequence[Species], repeats: Sequence[int]) -> int:

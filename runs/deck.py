@@ -2,86 +2,63 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
-from pydantic_core.core_schema import ValidationInfo
 
-from structures.units import BOLTZMANN_SI, CELSIUS_ZERO, ELEMENTARY_CHARGE
+from runs.deck_keys import Permittivity, Table, Vector, Whole, key, outside
+from structures.units import CELSIUS_ZERO
 
 Treatment = Literal["mobile", "frozen", "background"]
+RateModel = Literal["flux_tst", "harmonic_tst", "attempt_frequency"]
+ChargeSource = Literal["auto", "table", "cif", "eqeq"]
 
-# Composition that the measured values of a material are about: kind, and the two ions in the order of the deck.
-MEASURED_WITH = {"ni_mof": ("exchange", "Li+", "Me2NH2+"), "mof5": ("salt", "Li+", "PF6-")}
-
-# What a number far outside its range was probably meant in: unit of the deck -> (other unit, factor, shift).
-_LIKELY_UNITS: dict[str, tuple[tuple[str, float, float], ...]] = {
-    "eV": (("meV", 1e-3, 0.0), ("K", BOLTZMANN_SI / ELEMENTARY_CHARGE, 0.0)),
-    "Å": (("nm", 10.0, 0.0),),
-    "K": (("°C", 1.0, CELSIUS_ZERO),),
-    "1/s": (("THz", 1e12, 0.0),),
-    "mol/L": (("mmol/L", 1e-3, 0.0),),
-}
-
-
-def key(description: str, *, unit: str = "", within: tuple[float, float] | None = None, default: Any = ...) -> Any:
-    """Declare a key of the deck: its meaning, its unit and the closed range of its number or of each of its numbers."""
-    return Field(default=default, description=description, json_schema_extra={"unit": unit, "within": within})  # type: ignore[dict-item]
-
-
-class Table(BaseModel):
-    """One table of the deck: unknown keys, wrong types and numbers outside their range are refused."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
-
-    @field_validator("*")
-    @classmethod
-    def _check_range(cls, value: Any, info: ValidationInfo) -> Any:
-        extra = field_extra(cls, str(info.field_name))
-        if extra.get("within") is not None:
-            for where, number in _numbers(value):
-                problem = _outside(number, extra["within"], extra["unit"])
-                if problem:
-                    raise PydanticCustomError("range", "{where}: {problem}", {"where": where, "problem": problem})
-        return value
-
-
-def field_extra(table: type[BaseModel], name: str) -> dict[str, Any]:
-    """Return unit and range of one key, as `key` declared them."""
-    extra = table.model_fields[name].json_schema_extra
-    return dict(extra) if isinstance(extra, dict) else {}
-
-
-def _numbers(value: Any) -> list[tuple[str, float]]:
-    if isinstance(value, tuple):
-        return [(f", item {i + 1}", v) for i, v in enumerate(value)]
-    if isinstance(value, dict):
-        return [(f" {name}", v) for name, v in value.items()]
-    return [] if value is None else [("", value)]
-
-
-def _outside(number: float, within: tuple[float, float], unit: str) -> str:
-    low, high = within
-    if low <= number <= high:
-        return ""
-    text = f"expected {low:g} to {high:g} {unit}".rstrip() + f", found {number:g}"
-    for other, factor, shift in _LIKELY_UNITS.get(unit, ()):
-        converted = number * factor + shift
-        if low <= converted <= high:
-            return f"{text}; {number:g} is probably {other}, write {converted:g} {unit}"
-    return text
+ATTEMPT_FREQUENCY = 1e12  # 1/s, the usual estimate for an ion between sites
 
 
 class Structure(Table):
     """The crystal: which file, which cell, which charges."""
 
-    cif: str = key("CIF of the framework: a path from the deck's folder, or the name of a shipped one")
-    cell: Literal["conventional", "primitive"] = key("cell that 'repeats' counts", default="conventional")
-    net_charge: float = key("charge of the framework per formula unit", unit="e", within=(-10, 10), default=0.0)
-    charges: dict[str, float] = key(
-        "partial charge by atom class or element; empty: those of the CIF", unit="e", within=(-10, 10), default={}
+    cif: str | None = key(
+        "CIF of the framework: a path from the deck's folder, or the name of a shipped one; needed unless sites have a "
+        "cell of their own",
+        default=None,
     )
+    cell: Literal["conventional", "primitive"] = key("cell that 'repeats' counts", default="conventional")
+    net_charge: float | None = key(
+        "charge of the framework per formula unit; left out: that of the charged guests removed, else 0",
+        unit="e",
+        within=(-10, 10),
+        default=None,
+    )
+    charge_source: ChargeSource = key(
+        "partial charges from the table, the CIF or EQeq; auto: the first of them that there is", default="auto"
+    )
+    charges: dict[str, float] = key(
+        "partial charge by atom label, class or element", unit="e", within=(-10, 10), default={}
+    )
+    sites: str | None = key(
+        "YAML file with sites and hops (or a CIF that holds the mobile ions) in place of a computed landscape",
+        default=None,
+    )
+
+
+class Bead(Table):
+    """One interaction centre of an ion, at a fixed place in it."""
+
+    name: str = key("element or name of the bead")
+    position_A: Vector = key("place relative to the centre of mass", unit="Å", within=(-20, 20))  # noqa: N815
+    charge: float = key("charge", unit="e", within=(-4, 4))
+    lj_epsilon_eV: float = key("Lennard-Jones well depth", unit="eV", within=(0, 0.1))  # noqa: N815
+    lj_sigma_A: float = key("Lennard-Jones diameter; 0 for none", unit="Å", within=(0, 12))  # noqa: N815
+
+    @field_validator("lj_sigma_A")
+    @classmethod
+    def _check_diameter(cls, value: float) -> float:
+        if problem := value and outside(value, (0.5, 12), "Å"):
+            raise PydanticCustomError("range", "{problem}", {"problem": f": {problem}"})
+        return value
 
 
 class SpeciesTable(Table):
@@ -91,6 +68,9 @@ class SpeciesTable(Table):
     mass_amu: float | None = key("mass", unit="amu", within=(1, 1000), default=None)
     lj_epsilon_eV: float | None = key("Lennard-Jones well depth", unit="eV", within=(0, 0.1), default=None)  # noqa: N815
     lj_sigma_A: float | None = key("Lennard-Jones diameter", unit="Å", within=(0.5, 12), default=None)  # noqa: N815
+    beads: tuple[Bead, ...] | None = key(
+        "interaction centres of a rigid ion, in place of one at its centre", default=None
+    )
     contact_radius_A: float | None = key(  # noqa: N815
         "two ions never come closer than the sum of these", unit="Å", within=(0.1, 8), default=None
     )
@@ -100,19 +80,97 @@ class SpeciesTable(Table):
 class Landscape(Table):
     """How the energy of an ion in the pores is computed and turned into sites and hops."""
 
-    permittivity: float = key("relative permittivity eps_r of everything but the explicit ions", within=(1, 100))
+    permittivity: Permittivity = key(
+        "relative permittivity eps_r of everything but the explicit ions: a number, 3 along x, y, z, or a 3 x 3 tensor"
+    )
     spacing_A: float = key("largest step of the energy grid", unit="Å", within=(0.05, 0.5), default=0.2)  # noqa: N815
     cutoff_A: float = key("Lennard-Jones cut-off", unit="Å", within=(6, 30), default=12.0)  # noqa: N815
-    merge_barrier_eV: float = key(  # noqa: N815
-        "basins with a lower escape barrier become one site", unit="eV", within=(0, 0.5), default=0.05
+    persistence_kT: float = key(  # noqa: N815
+        "basins with a lower escape barrier at the lowest temperature are no sites of their own",
+        unit="kT",
+        within=(0, 20),
+        default=2.5,
     )
-    percolation_dimensions: int = key("directions the network must connect", within=(1, 3), default=3)
+    percolation_dimensions: Whole = key("directions the network must connect", within=(1, 3), default=3)
+    orientations: Whole | None = key(
+        "orientations over which an ion of several beads is averaged; left out: as many as the program finds enough",
+        within=(1, 100_000),
+        default=None,
+    )
+    cube: dict[str, str] = key("Gaussian cube with the energy of a species, in place of a computed one", default={})
+
+
+class Rates(Table):
+    """Where the prefactors of the hop rates come from."""
+
+    model: RateModel = key(
+        "flux_tst and harmonic_tst: from the landscape and the mass of the ion; attempt_frequency: one for every hop",
+        default="flux_tst",
+    )
+    friction: float | None = key(
+        "factor on every rate of transition-state theory, for crossings that return; left out: 1",
+        within=(1e-6, 1),
+        default=None,
+    )
+    attempt_frequency_Hz: float | None = key(  # noqa: N815
+        "prefactor nu of every hop rate, for the model attempt_frequency; left out: 1e12",
+        unit="1/s",
+        within=(1e9, 1e16),
+        default=None,
+    )
+
+    @property
+    def factor(self) -> float:
+        """What the rates of the network are multiplied with: an attempt frequency in 1/s, or a friction factor."""
+        if self.model == "attempt_frequency":
+            return ATTEMPT_FREQUENCY if self.attempt_frequency_Hz is None else self.attempt_frequency_Hz
+        return 1.0 if self.friction is None else self.friction
+
+
+class SiteOverride(Table):
+    """An energy of the user for the sites of one orbit or label."""
+
+    species: str = key("ion whose sites are meant")
+    orbit: Whole | None = key("number of the site orbit, as printed with the network", within=(0, 1e6), default=None)
+    label: str | None = key("label of the sites, as printed with the network", default=None)
+    energy_eV: float = key("energy of the site", unit="eV", within=(-100, 100))  # noqa: N815
+
+
+class HopOverride(Table):
+    """A barrier or prefactor of the user for the hops of one orbit, or between sites of two labels."""
+
+    species: str = key("ion whose hops are meant")
+    orbit: Whole | None = key("number of the hop orbit, as printed with the network", within=(0, 1e6), default=None)
+    labels: tuple[str, str] | None = key(
+        "labels of the two ends, first the one from which the barrier counts", default=None
+    )
+    barrier_eV: float | None = key(  # noqa: N815
+        "barrier from the first label, or from the deeper end of an orbit", unit="eV", within=(0, 20), default=None
+    )
+    prefactor_Hz: float | None = key(  # noqa: N815
+        "prefactor of the rate, geometric mean of both ways", unit="1/s", within=(1, 1e16), default=None
+    )
+
+
+class Override(Table):
+    """Numbers of the user in place of computed ones; they are marked in every output."""
+
+    site: tuple[SiteOverride, ...] = key("energies of sites", default=())
+    hop: tuple[HopOverride, ...] = key("barriers and prefactors of hops", default=())
+
+
+class PairTable(Table):
+    """An energy of the user for two ions closer than a distance."""
+
+    species: tuple[str, str] = key("the two ions")
+    below_A: float = key("distance below which the energy holds", unit="Å", within=(0.1, 30))  # noqa: N815
+    energy_eV: float = key("energy of the pair, Coulomb included", unit="eV", within=(-100, 100))  # noqa: N815
 
 
 class LatticeTable(Table):
     """The supercell of the simulation."""
 
-    repeats: tuple[int, int, int] = key("cells along a, b and c", unit="cells", within=(1, 30))
+    repeats: tuple[Whole, Whole, Whole] = key("cells along a, b and c", unit="cells", within=(1, 30))
 
 
 class Exchange(Table):
@@ -150,20 +208,17 @@ class Salt(Table):
 class Kmc(Table):
     """The event loop."""
 
-    attempt_frequency_Hz: float = key(  # noqa: N815
-        "prefactor nu of every hop rate", unit="1/s", within=(1e9, 1e16), default=1e12
-    )
-    events: int = key("hops per task to aim at; fixes the simulated time", unit="hops", within=(1000, 1e11))
+    events: Whole = key("hops per task to aim at; fixes the simulated time", unit="hops", within=(1000, 1e11))
     separation_kT: float | None = key(  # noqa: N815
         "local hops are slowed to this much below the crossing of the crystal; left out: none is",
         unit="kT",
         within=(1, 100),
         default=None,
     )
-    equilibration_sweeps: int = key(
+    equilibration_sweeps: Whole = key(
         "Monte Carlo moves per ion before the clock starts", unit="moves/ion", within=(0, 1e7), default=200
     )
-    samples: int = key("instants at which displacements are stored", unit="samples", within=(20, 1e6), default=400)
+    samples: Whole = key("instants at which displacements are stored", unit="samples", within=(20, 1e6), default=400)
 
 
 class Scan(Table):
@@ -180,8 +235,8 @@ class Scan(Table):
         "temperatures", unit="°C", within=(-220, 1200), default=None
     )
     temperatures_K: tuple[float, ...] | None = key("temperatures", unit="K", within=(50, 1500), default=None)  # noqa: N815
-    replicas: int = key("independent repetitions; intervals come from them", unit="tasks", within=(2, 100_000))
-    seed: int = key("every random number follows from it", within=(0, 2**62), default=1)
+    replicas: Whole = key("independent repetitions; intervals come from them", unit="tasks", within=(2, 100_000))
+    seed: Whole = key("every random number follows from it", within=(0, 2**62), default=1)
 
     @property
     def temperatures(self) -> tuple[float, ...]:
@@ -203,7 +258,7 @@ class Output(Table):
     compare_with: Literal["nothing", "ni_mof", "mof5"] = key(
         "material whose measured values are printed and plotted beside the computed ones", default="nothing"
     )
-    frames_every: int = key(
+    frames_every: Whole = key(
         "keep the places of all ions at every so many samples; 0 keeps none", unit="samples", within=(0, 1e6), default=0
     )
 
@@ -213,13 +268,16 @@ class Deck(Table):
 
     Attributes
     ----------
-    structure, species, landscape, lattice, composition, kmc, scan, output
+    structure, species, landscape, rates, override, pair, lattice, composition, kmc, scan, output
         The tables of the file, in the order in which they act.
     """
 
     structure: Structure
     species: dict[str, SpeciesTable] = Field(default={})
     landscape: Landscape
+    rates: Rates = Rates()
+    override: Override = Override()
+    pair: tuple[PairTable, ...] = ()
     lattice: LatticeTable
     composition: Annotated[Exchange | Salt, Field(discriminator="kind")]
     kmc: Kmc

@@ -11,10 +11,30 @@ from pathlib import Path
 from runs.faults import writing
 from structures.errors import InputError
 from structures.files import whole_file
+from structures.species import SHIPPED_SPECIES
 
 _OURS = "# A copy of the input deck, kept by mofkmc beside its results.\n"
 _FILES = ("network.h5", "summary.csv", "activation.csv", "optimum.csv", "remarks.txt")
 _PLOTS = ("arrhenius.png", "loading.png", "network.png")
+_NETWORK_FILES = (
+    "network.h5",
+    "network.cif",
+    "network.xyz",
+    "network.html",
+    "network.png",
+    "percolation.csv",
+    "sites.csv",
+    "hops.csv",
+    "remarks.txt",
+)
+
+
+def cube_name(species: str) -> str:
+    """File with the landscape of an ion."""
+    return f"{species}.cube"
+
+
+_CUBES = tuple(cube_name(name) for name in SHIPPED_SPECIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +114,7 @@ class ResultsFolder:
         Only files that mofkmc writes are removed; whatever else lies in the folder stays.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        for name in (*_FILES, *_PLOTS, self.deck.name):
+        for name in (*_FILES, *_PLOTS, *_NETWORK_FILES, *_CUBES, self.deck.name):
             (self.path / name).unlink(missing_ok=True)
         for old in self.tasks.glob("*.h5*"):
             old.unlink()
@@ -112,7 +132,7 @@ class ResultsFolder:
         if self.deck.is_file():
             return self.deck.read_bytes().startswith(_OURS.encode())
         names = {entry.name for entry in self.path.iterdir()}
-        return self.network.name in names and names <= {self.network.name, "network.png"}
+        return self.network.name in names and names <= {*_NETWORK_FILES, *_CUBES}
 
     def _check_writable(self) -> None:
         existing = next(folder for folder in (self.path.absolute(), *self.path.absolute().parents) if folder.exists())

@@ -10,19 +10,22 @@ from rich.console import Console
 
 from analysis.campaign import Analysis, open_run
 from kmc.placement import place_ions
+from lattice.near_pairs import PairOverride
 from lattice.supercell import Lattice, replicate
+from runs.assumptions import assumptions, footnotes
 from runs.check_tables import check_report, loading_part
 from runs.deck_file import DeckFile
 from runs.exit_status import COMPLETE, INCOMPLETE, INTERRUPTED
 from runs.faults import writing
 from runs.folder import ResultsFolder
-from runs.model import Model, build_model
-from runs.network_tables import network_report, output_console
+from runs.model import Model, build_model, faults_of
+from runs.network_tables import network_report
 from runs.progress import Reporter, reporter
-from runs.result_tables import assumptions, footnotes, result_report
+from runs.result_tables import result_report
 from runs.schedule import Outcome, run_all
 from runs.seeds import stream
 from runs.task import Setting, run_task, simulated_time
+from runs.text_tables import output_console
 from structures.errors import InputError
 
 
@@ -48,7 +51,7 @@ def run_job(file: DeckFile, folder: ResultsFolder, *, threads: int) -> int:
     with reporter(remarks) as report:
         model = build_model(file, report)
         lattice = build_lattice(model, threads)
-    for part in network_report(model.network):
+    for part in network_report(model.network, model.deck.scan.temperatures[0]):
         console.print(part)
     console.print(loading_part(model.loadings, model.network))
 
@@ -79,13 +82,17 @@ def build_lattice(model: Model, threads: int) -> Lattice:
         If the tables of all simultaneous tasks do not fit in memory, an ion meets its own exclusion image, or the ions
         find no room.
     """
-    lattice = replicate(model.network, model.deck.lattice.repeats, tasks=model.simultaneous(threads))
-    for loading in model.loadings:
-        rng = stream(model.deck.scan.seed, f"room for {loading.key}")
-        try:
-            place_ions(lattice, loading.counts, rng, temperature=model.deck.scan.temperatures[-1])
-        except InputError as error:
-            raise InputError(f"[scan] {loading.name} = {loading.value:g}: {error}") from None
+    pairs = tuple(PairOverride(pair.species, pair.below_A, pair.energy_eV) for pair in model.deck.pair)
+    with faults_of(model.file.path.name):
+        lattice = replicate(
+            model.network, model.deck.lattice.repeats, pair_overrides=pairs, tasks=model.simultaneous(threads)
+        )
+        for loading in model.loadings:
+            rng = stream(model.deck.scan.seed, f"room for {loading.key}")
+            try:
+                place_ions(lattice, loading.counts, rng, temperature=model.deck.scan.temperatures[-1])
+            except InputError as error:
+                raise InputError(f"[scan] {loading.name} = {loading.value:g}: {error}") from None
     return lattice
 
 
@@ -116,7 +123,7 @@ def present(model: Model, folder: ResultsFolder, console: Console) -> None:
     try:
         with writing(folder.path):
             analysis.write_tables(folder.path)
-        folder.write_remarks((*analysis.statements, *assumed))
+        folder.write_remarks((*analysis.statements, *assumed.lines))
     finally:  # a full disk is no reason not to show the results
         for part in result_report(analysis, model, assumed):
             console.print(part)

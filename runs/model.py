@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
-from lattice.builder import LandscapeSettings, cached_network
 from lattice.network import PoreNetwork
 from lattice.supercell import table_bytes
 from runs.composition import Loading, loadings
 from runs.deck import Deck
-from runs.deck_file import DeckFile, deck_species
+from runs.deck_file import DeckFile
+from runs.network_source import NetworkSource, fault_with_key, source_of_deck
 from runs.plan import Condition, Task, plan_conditions, plan_tasks
 from runs.progress import Reporter, part_of
-from structures.cif import load_framework
+from structures.errors import InputError
 from structures.framework import Framework
 
 
@@ -23,7 +25,8 @@ class Model:
     Attributes
     ----------
     file : DeckFile
-    framework : Framework
+    framework : Framework or None
+        None where the deck lists its sites.
     network : PoreNetwork
     loadings : tuple of Loading
     conditions : tuple of Condition
@@ -31,7 +34,7 @@ class Model:
     """
 
     file: DeckFile
-    framework: Framework
+    framework: Framework | None
     network: PoreNetwork
     loadings: tuple[Loading, ...]
     conditions: tuple[Condition, ...]
@@ -63,30 +66,37 @@ def build_model(file: DeckFile, report: Reporter) -> Model:
     Raises
     ------
     InputError
-        For everything in the deck or the CIF that cannot be simulated.
+        For everything in the deck or the CIF that cannot be simulated; each line begins with the name of the deck.
     """
     deck = file.deck
-    framework = load_framework(
-        file.cif,
-        charges=deck.structure.charges or None,
-        net_charge=deck.structure.net_charge,
-        cell=deck.structure.cell,
-    )
-    network = cached_network(
-        framework, deck_species(deck), landscape_settings(deck), progress=part_of(report, "Pore network")
-    )
-    found = loadings(deck, network)
-    conditions = plan_conditions(found, deck.scan)
+    with faults_of(file.path.name):
+        source = source_of_deck(file)
+        framework = _framework(source)
+        network = source.network(framework, part_of(report, "Pore network"))
+        found = loadings(deck, network)
+        conditions = plan_conditions(found, deck.scan)
     return Model(file, framework, network, found, conditions, plan_tasks(conditions, deck.scan.replicas))
 
 
-def landscape_settings(deck: Deck) -> LandscapeSettings:
-    """Return the settings of the network builder as the deck gives them."""
-    table = deck.landscape
-    return LandscapeSettings(
-        permittivity=table.permittivity,
-        spacing=table.spacing_A,
-        cutoff=table.cutoff_A,
-        merge_barrier=table.merge_barrier_eV,
-        percolation_dimensions=table.percolation_dimensions,
-    )
+def _framework(source: NetworkSource) -> Framework | None:
+    try:
+        return source.framework()
+    except InputError as error:
+        raise InputError(fault_with_key(str(error))) from None
+
+
+@contextmanager
+def faults_of(deck_name: str) -> Iterator[None]:
+    """Begin every line of an error of input with the name of the deck.
+
+    Raises
+    ------
+    InputError
+    """
+    try:
+        yield
+    except InputError as error:
+        lines = [
+            line if line.startswith(f"{deck_name}: ") else f"{deck_name}: {line}" for line in str(error).split("\n")
+        ]
+        raise InputError("\n".join(lines)) from None

@@ -1,115 +1,117 @@
-"""The pore network as tables: sites and hops by orbit, percolation, exclusions."""
+"""The pore network as printed tables: percolation, sites and hops by orbit, exclusions."""
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import numpy as np
-from rich import box
-from rich.console import Console, Group, RenderableType
-from rich.table import Table
-from rich.text import Text
+import pandas as pd
+from rich.console import RenderableType
 
 from lattice.assemble import WIDE
 from lattice.network import PoreNetwork
+from lattice.screening import describe
+from runs.network_frames import hop_frame, prefactor_name, site_frame, species_frame
+from runs.text_tables import TextTable
 
-PIPED_WIDTH = 100
+RATE_MODELS = {
+    "flux_tst": "flux transition-state theory over the dividing surfaces of the landscape",
+    "harmonic_tst": "harmonic transition-state theory from the curvatures at minima and saddles",
+    "attempt_frequency": "one attempt frequency nu for every hop",
+}
 
 
-def output_console(*, stderr: bool = False) -> Console:
-    """Return the console for tables or remarks: as wide as the terminal, 100 columns and no colour when piped.
+def network_report(network: PoreNetwork, temperature: float) -> Iterator[RenderableType]:
+    """Yield what is to be known of a network: percolation, sites, hops, exclusions.
 
-    Tables never get less than these columns: a narrow terminal wraps their lines, but no number is cut off.
+    Parameters
+    ----------
+    network : PoreNetwork
+    temperature : float, K
+        Of the prefactors.
     """
-    console = Console(stderr=stderr, highlight=False)
-    if console.is_terminal and (stderr or console.width >= PIPED_WIDTH):
-        return console
-    return Console(stderr=stderr, highlight=False, width=PIPED_WIDTH)
-
-
-def table(title: str, *columns: str) -> Table:
-    """Start a table; a column whose name begins with "<" holds text, any other one numbers."""
-    made = Table(title=title, title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    for column in columns:
-        left = column.startswith("<")
-        made.add_column(column.removeprefix("<"), justify="left" if left else "right", no_wrap=not left)
-    return made
-
-
-def listing(title: str, lines: Sequence[str]) -> Group:
-    """Return a title and one indented line of text for each entry."""
-    grid = Table.grid(padding=(0, 1))
-    for line in lines:
-        grid.add_row("-", Text(line))
-    return Group(Text(f"\n{title}", style="bold"), grid)
-
-
-def network_report(network: PoreNetwork) -> Iterator[RenderableType]:
-    """Yield what is to be known of a network: percolation, sites, hops, exclusions."""
     yield percolation_table(network)
-    yield site_table(network)
-    if (network.site_width > WIDE).any():
-        yield f"* wider than {WIDE:g} Å: a flat region, where hopping between sites is a coarse picture"
-    yield hop_table(network)
+    yield site_table(network, temperature)
+    yield hop_table(network, temperature)
     yield exclusion_line(network)
 
 
-def percolation_table(network: PoreNetwork) -> Table:
+def percolation_table(network: PoreNetwork) -> TextTable:
     """By species: sites, hops, and the energy above the deepest site at which a path crosses the crystal."""
-    made = table(
-        f"Network of {network.name}, one cell of {network.volume:.0f} Å³ (eps_r {network.permittivity:g})",
-        "<species", "sites", "hops", "deepest site, eV", "1D, eV", "2D, eV", "3D, eV",
-    )  # fmt: skip
-    for index, species in enumerate(network.species):
-        mine = network.site_species == index
-        deepest = float(network.site_energy[mine].min()) if mine.any() else np.nan
-        hops = int(mine[network.hop_origin].sum()) // 2
-        levels = [f"{level - deepest:.3f}" if np.isfinite(level) else "never" for level in network.percolation[index]]
-        made.add_row(species.name, str(int(mine.sum())), str(hops), f"{deepest:.3f}", *levels)
+    made = TextTable(
+        f"Network of {network.name}, one cell of {network.volume:.0f} Å³ (eps_r {describe(network.permittivity)})",
+        ("<species", "sites", "hops", "deepest site, eV", "1D, eV", "2D, eV", "3D, eV"),
+    )
+    for row in species_frame(network).itertuples(index=False):
+        name, sites, hops, deepest, *levels = row
+        made.add_row(
+            name,
+            str(sites),
+            str(hops),
+            f"{deepest:.3f}",
+            *(f"{v:.3f}" if math.isfinite(v) else "never" for v in levels),
+        )
     made.caption = (
         "1D, 2D, 3D: energy above the deepest site at which a path first crosses the crystal in so many directions. "
-        f"Largest cavity {network.largest_cavity:.1f} Å, accessible volume {network.accessible_volume:.0f} Å³ per cell."
+        f"{pore_line(network)}"
     )
-    made.caption_justify = "left"
     return made
 
 
-def site_table(network: PoreNetwork) -> Table:
-    """Sites by orbit: label, multiplicity, energy above the deepest of the species, width."""
-    made = table("Sites", "orbit", "<species", "<label", "per cell", "energy, eV", "above deepest, eV", "width, Å")
-    for orbit in np.unique(network.site_orbit):
-        members = np.flatnonzero(network.site_orbit == orbit)
-        first = members[0]
-        species = network.site_species[first]
-        deepest = network.site_energy[network.site_species == species].min()
-        energy, width = network.site_energy[first], network.site_width[first]
+def pore_line(network: PoreNetwork) -> str:
+    """Largest and limiting cavity, where they are known, and the accessible volume."""
+    diameters = (
+        ("largest cavity", network.largest_cavity),
+        ("largest sphere that can cross the crystal", network.limiting_diameter),
+    )
+    parts = [f"{name} {value:.1f} Å" for name, value in diameters if math.isfinite(value)]
+    line = ", ".join([*parts, f"accessible volume {network.accessible_volume:.0f} Å³ per cell."])
+    return line[0].upper() + line[1:]
+
+
+def site_table(network: PoreNetwork, temperature: float) -> TextTable:
+    """Sites by orbit: label, multiplicity, coordination, energy above the deepest of the species, width."""
+    made = TextTable(
+        "Sites",
+        ("orbit", "<species", "<label", "per cell", "energy, eV", "above deepest, eV", "width, Å", "~coordination"),
+        keys=3,
+    )
+    frame = site_frame(network, temperature)
+    for row in frame.to_dict("records"):
         made.add_row(
-            str(orbit), network.species[species].name, network.site_label[first], str(len(members)),
-            f"{energy:.3f}", f"{energy - deepest:.3f}", f"{width:.1f}{'*' if width > WIDE else ''}",
+            str(row["orbit"]), row["species"], row["label"], str(row["per cell"]),
+            _marked(f"{row['energy (eV)']:.3f}", row["given by the user"]), f"{row['above deepest (eV)']:.3f}",
+            f"{row['width (Å)']:.1f}{'w' if row['width (Å)'] > WIDE else ''}", row["coordination"],
         )  # fmt: skip
+    wide = f"w: wider than {WIDE:g} Å, a flat region where hopping between sites is a coarse picture."
+    notes = [wide] if (frame["width (Å)"] > WIDE).any() else []
+    made.caption = " ".join([*notes, *_override_note(frame)])
     return made
 
 
-def hop_table(network: PoreNetwork) -> Table:
-    """Hops by orbit: ends, number, length, barrier from each end, and the factor on the attempt frequency."""
-    weighted = (network.hop_weight != 1.0).any()
+def hop_table(network: PoreNetwork, temperature: float) -> TextTable:
+    """Hops by orbit: ends, number, length, barrier and prefactor from each end."""
+    frame = hop_frame(network, temperature)
+    name = prefactor_name(network, temperature)
+    unit = name[name.index("(") + 1 : -1]
+    same = np.allclose(frame[name], frame[f"back {name}"], rtol=5e-3)
     columns = ["orbit", "<species", "<from", "<to", "per cell", "length, Å", "barrier, eV", "back, eV"]
-    made = table("Hops", *columns, *(["nu ×"] if weighted else []))
-    made.collapse_padding = True
-    length = np.linalg.norm(network.hop_vector, axis=1)
-    for orbit in np.unique(network.hop_orbit):
-        members = np.flatnonzero(network.hop_orbit == orbit)
-        ends = network.site_orbit[network.hop_origin[members]], network.site_orbit[network.hop_target[members]]
-        hop = members[np.lexsort((ends[1], ends[0]))[0]]
-        a, b = int(network.hop_origin[hop]), int(network.hop_target[hop])
-        saddle = network.hop_saddle[hop]
+    columns += [f"prefactor, {unit}"] if same else [f"prefactor, {unit}", f"back, {unit}"]
+    made = TextTable("Hops", tuple(columns), keys=4)
+    for row in frame.to_dict("records"):
+        given = row["given by the user"]
         made.add_row(
-            str(orbit), network.species[network.site_species[a]].name,
-            _site_name(network, a), _site_name(network, b), str(len(members) // 2), f"{length[hop]:.2f}",
-            f"{saddle - network.site_energy[a]:.3f}", f"{saddle - network.site_energy[b]:.3f}",
-            *([f"{network.hop_weight[hop]:.2g}"] if weighted else []),
+            str(row["orbit"]), row["species"], f"{row['from']} ({row['from orbit']})",
+            f"{row['to']} ({row['to orbit']})", str(row["per cell"]), f"{row['length (Å)']:.2f}",
+            _marked(f"{row['barrier (eV)']:.3f}", given), _marked(f"{row['back (eV)']:.3f}", given),
+            *(_marked(f"{row[column]:.1e}", given) for column in ([name] if same else [name, f"back {name}"])),
         )  # fmt: skip
+    rates = (
+        f"Rate: prefactor x exp(-barrier / kT); prefactors at {temperature:.0f} K: {RATE_MODELS[network.rate_model]}."
+    )
+    made.caption = " ".join([rates, *_override_note(frame)])
     return made
 
 
@@ -123,8 +125,12 @@ def exclusion_line(network: PoreNetwork) -> str:
         )
     )
     counts = ", ".join(f"{names[a]} with {names[b]} {count // 2}" for (a, b), count in sorted(pairs.items()))
-    return f"Exclusions per cell (pairs of sites that cannot both be occupied): {counts or 'none'}"
+    return f"\nExclusions per cell (pairs of sites that cannot both be occupied): {counts or 'none'}"
 
 
-def _site_name(network: PoreNetwork, site: int) -> str:
-    return f"{network.site_label[site]} ({network.site_orbit[site]})"
+def _marked(text: str, overridden: bool) -> str:
+    return f"{text}*" if overridden else text
+
+
+def _override_note(frame: pd.DataFrame) -> list[str]:
+    return ["* given by the user, not computed."] if frame["given by the user"].any() else []

@@ -12,12 +12,11 @@ from kmc.simulation import Progress, Simulation
 from kmc.trajectory import TaskLabel, task_record, write_task
 from lattice.separation import separate
 from lattice.supercell import Lattice
-from runs.deck import Deck
+from runs.deck import ATTEMPT_FREQUENCY, Deck
 from runs.deck_file import DeckFile
 from runs.plan import Condition, Task
 from runs.schedule import Watch
 from runs.seeds import stream
-from structures.units import BOLTZMANN
 
 _PILOT_SHARE = 20  # a pilot makes one hop for so many hops of a task
 _PILOT_LEAST, _PILOT_MOST = 2000, 200_000
@@ -48,14 +47,14 @@ class Setting:
         separation = self.deck.kmc.separation_kT
         if separation is None:
             return self.lattice
-        return replace(self.lattice, network=separate(self.lattice.network, separation * BOLTZMANN * temperature))
+        return replace(self.lattice, network=separate(self.lattice.network, separation, temperature))
 
 
 def simulated_time(setting: Setting, condition: Condition, watch: Watch) -> float:
     """Choose the physical time of all replicas of one condition, so that each makes about the deck's number of hops.
 
     A short run with random numbers of its own measures hops per second. Where no ion can hop the time is that of the
-    wanted hops at the attempt frequency, and the result is a blocked run.
+    wanted hops at 1e12 /s, and the result is a blocked run.
 
     Returns
     -------
@@ -66,7 +65,7 @@ def simulated_time(setting: Setting, condition: Condition, watch: Watch) -> floa
     first, second = _two_parts(watch, setting, condition, hops)
     simulation = _start(setting, condition, stream(setting.deck.scan.seed, f"pilot {condition.key}"), first)
     rate = simulation.estimate_rate(hops, progress=second)
-    return wanted / (rate if rate > 0 else setting.deck.kmc.attempt_frequency_Hz)
+    return wanted / (rate if rate > 0 else ATTEMPT_FREQUENCY)
 
 
 def run_task(setting: Setting, task: Task, until: float, path: Path, watch: Watch) -> Path:
@@ -122,7 +121,7 @@ def _start(setting: Setting, condition: Condition, rng: np.random.Generator, pro
         setting.lattice_at(condition.temperature),
         state,
         temperature=condition.temperature,
-        attempt_frequency=deck.kmc.attempt_frequency_Hz,
+        attempt_frequency=deck.rates.factor,
     )
     simulation.equilibrate(deck.kmc.equilibration_sweeps, progress=progress)
     return simulation

@@ -1,20 +1,200 @@
-"""Partial charges of the framework: chemical classes of atoms, charge tables, balance against the net charge."""
+"""Partial charges of the framework: chemical classes, charge tables, charges of the file or of EQeq, the net charge."""
 
 from __future__ import annotations
 
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from difflib import get_close_matches
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structures.crystal import Crystal, bonds, is_metal
+from structures.eqeq import elements_without_parameters, eqeq_charges
+from structures.eqeq_parameters import EQEQ_PARAMETERS
 from structures.errors import InputError
 
+ChargeSource = Literal["auto", "table", "cif", "eqeq"]
 MAX_SPREAD = 0.02  # e, between equivalent atoms of a file with rounded charges
 MAX_RESIDUAL = 0.1  # e per formula unit; a larger misfit is a wrong table or a wrong net charge, not rounding
+DOUBTFUL_CHARGE = 2.5  # e; EQeq gives Zr 3.2 e in UiO-66; Martin-Noble et al., J. Chem. Theory Comput. 11, 3364 (2015)
+MAX_SHIFT = 0.05  # e per atom, of the atoms that make up for the ones a table overrides
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ChargeAssignment:
+    """Charges of the atoms of a cell and where they come from.
+
+    Attributes
+    ----------
+    charges : (n_atoms,) float64, e
+        They sum to the net charge; equal on equivalent atoms unless a table parts them.
+    source : str
+        "table", "cif", "eqeq", "cif with table" or "eqeq with table".
+    lines : tuple of str
+        What was done and why, for the provenance.
+    available : tuple of str
+        Which of "table", "cif" and "eqeq" can be had for this crystal.
+    """
+
+    charges: NDArray[np.float64]
+    source: str
+    lines: tuple[str, ...]
+    available: tuple[str, ...]
+
+
+def assign_charges(
+    crystal: Crystal,
+    classes: Sequence[str],
+    orbits: NDArray[np.int64],
+    formula_units: int,
+    *,
+    table: Mapping[str, float] | None,
+    source: ChargeSource,
+    net_charge: float,
+) -> ChargeAssignment:
+    """Charges of every atom from a table, from the CIF or from charge equilibration.
+
+    Parameters
+    ----------
+    crystal : Crystal
+    classes : (n_atoms,) sequence of str
+        Of `atom_classes`.
+    orbits : (n_atoms,) int64
+        Atoms equivalent by symmetry share a number.
+    formula_units : int
+        In the cell.
+    table : mapping of str to float, e, optional
+        By atom label, class or element; a label beats a class, a class an element.
+    source : {"auto", "table", "cif", "eqeq"}
+        "auto" takes the table if there is one, else the charges of the CIF if they are non-zero and consistent, else
+        EQeq. With "cif" and "eqeq" a table overrides the atoms that it names: EQeq equilibrates the others around them,
+        charges of a CIF are shifted evenly on the others.
+    net_charge : float, e
+        Of one formula unit.
+
+    Raises
+    ------
+    InputError
+        If the source does not exist for this crystal, the table misses an atom or names none, or the charges do not sum
+        to the net charge.
+    """
+    if source not in get_args(ChargeSource):
+        raise InputError(f"charge_source must be one of {', '.join(get_args(ChargeSource))}; got {source}")
+    given = charges_from_table(table, classes, crystal.symbols, crystal.labels) if table else None
+    objection = why_not_the_file(crystal, orbits, net_charge, formula_units)
+    unknown = elements_without_parameters(crystal.symbols)
+    usable = {"table": given is not None and not np.isnan(given).any(), "cif": not objection, "eqeq": not unknown}
+    available = tuple(name for name, there in usable.items() if there)
+    lines = []
+    chosen: str = source
+    if source == "auto":
+        chosen = "table" if given is not None else "cif" if not objection else "eqeq"
+        if chosen == "eqeq":
+            lines.append(f"charges of the CIF were not used: {objection}")
+    if chosen != "table" and usable["table"]:
+        lines.append(f'the table gives every atom a charge: charge_source = "{source}" has nothing to add')
+        chosen = "table"
+    if chosen == "table":
+        charges, line = _from_table_alone(given, classes, net_charge, formula_units)
+    elif chosen == "cif":
+        charges, line = _from_file(crystal, orbits, given, net_charge, formula_units)
+    else:
+        charges, line = _from_eqeq(crystal, orbits, given, net_charge * formula_units)
+    if chosen != "table" and given is not None:
+        chosen += " with table"
+        lines.append(f"the table overrides the charges of {(~np.isnan(given)).sum()} of {len(given)} atoms")
+    return ChargeAssignment(charges, chosen, (*lines, line), available)
+
+
+def _from_table_alone(
+    given: NDArray[np.float64] | None, classes: Sequence[str], net_charge: float, formula_units: int
+) -> tuple[NDArray[np.float64], str]:
+    if given is None:
+        raise InputError('charge_source = "table": expected a [structure.charges] table; found none')
+    gaps = Counter(name for name, gap in zip(classes, np.isnan(given), strict=True) if gap)
+    if gaps:
+        name, count = gaps.most_common(1)[0]
+        raise InputError(
+            f"charges: expected a value for every atom class; found none for {name} ({count} atoms): add it, or set "
+            'charge_source = "eqeq" to equilibrate the atoms that the table leaves out'
+        )
+    balanced, line = balance(given, net_charge, formula_units)
+    return balanced, f"charges from the table given; {line}"
+
+
+def _from_file(
+    crystal: Crystal,
+    orbits: NDArray[np.int64],
+    given: NDArray[np.float64] | None,
+    net_charge: float,
+    formula_units: int,
+) -> tuple[NDArray[np.float64], str]:
+    objection = why_not_the_file(crystal, orbits, None if given is not None else net_charge, formula_units)
+    if objection:
+        raise InputError(f'charge_source = "cif": the charges of the CIF cannot be used: {objection}')
+    origin = "charges from _atom_site_charge of the CIF"
+    charges = charges_from_file(crystal, orbits)
+    if given is None:
+        balanced, line = balance(charges, net_charge, formula_units)
+        return balanced, f"{origin}; {line}"
+    named = ~np.isnan(given)
+    charges[named] = given[named]
+    others = int((~named).sum())
+    total = float(charges.sum())
+    shift = (net_charge * formula_units - total) / others
+    if abs(shift) > MAX_SHIFT:
+        raise InputError(
+            f"charges: those of the CIF with the table on top sum to {total / formula_units:.3f} e per formula unit, "
+            f"expected {net_charge:g} e; the {others} atoms that the table leaves out would shift by {shift:+.3f} e "
+            f"each, at most {MAX_SHIFT} e is accepted: change the table or the net charge"
+        )
+    charges[~named] += shift
+    return charges, f"{origin}; the {others} atoms that the table leaves out shifted by {shift:+.5f} e each"
+
+
+def _from_eqeq(
+    crystal: Crystal, orbits: NDArray[np.int64], given: NDArray[np.float64] | None, total: float
+) -> tuple[NDArray[np.float64], str]:
+    charges = eqeq_charges(crystal, orbits, total, fixed=given)
+    centres = {symbol: EQEQ_PARAMETERS[symbol][0] for symbol in sorted(set(crystal.symbols))}
+    named = ", ".join(f"{symbol} +{centre}" for symbol, centre in centres.items() if centre)
+    low, high = int(charges.argmin()), int(charges.argmax())
+    high_one = charges[high] > DOUBTFUL_CHARGE
+    line = (
+        "charges from EQeq (Wilmer, Kim, Snurr, J. Phys. Chem. Lett. 3, 2506 (2012))"
+        + (f", charge centres {named}" if named else "")
+        + (", neutralising background" if abs(total) > 1e-9 else "")
+        + f"; from {charges[low]:.3f} e ({crystal.labels[low]}) to {charges[high]:.3f} e ({crystal.labels[high]})"
+        + ("; so high a charge is a known weakness of EQeq for metals in high oxidation states" if high_one else "")
+    )
+    return charges, line
+
+
+def why_not_the_file(crystal: Crystal, orbits: NDArray[np.int64], net_charge: float | None, formula_units: int) -> str:
+    """Reason why the charges of the CIF cannot be used, empty when they can.
+
+    They must not all be zero, sum to the net charge (where one is given) within 0.1 e per formula unit, and agree
+    within 0.02 e on atoms that are equivalent by symmetry.
+    """
+    charges = crystal.charges
+    if not charges.any():
+        return "there are none (_atom_site_charge is missing or zero)"
+    total = float(charges.sum()) / formula_units
+    if net_charge is not None and abs(total - net_charge) > MAX_RESIDUAL * (1 + 1e-9):
+        return f"they sum to {round(total, 3) + 0.0:.3f} e per formula unit; expected the net charge, {net_charge:g} e"
+    for orbit in np.unique(orbits):
+        members = np.flatnonzero(orbits == orbit)
+        low, high = members[charges[members].argmin()], members[charges[members].argmax()]
+        if charges[high] - charges[low] > MAX_SPREAD:
+            return (
+                f"{charges[low]:g} e on {crystal.labels[low]} and {charges[high]:g} e on {crystal.labels[high]}, which "
+                "are equivalent by symmetry; expected equal charges"
+            )
+    return ""
 
 
 def atom_classes(crystal: Crystal) -> tuple[str, ...]:
@@ -46,40 +226,43 @@ def atom_classes(crystal: Crystal) -> tuple[str, ...]:
 
 
 def charges_from_table(
-    table: Mapping[str, float], classes: Sequence[str], symbols: Sequence[str]
+    table: Mapping[str, float], classes: Sequence[str], symbols: Sequence[str], labels: Sequence[str]
 ) -> NDArray[np.float64]:
-    """Charge of every atom by its class, or by its element where the class has none.
+    """Charge that a table gives every atom: by its label, else by its class, else by its element.
 
     Parameters
     ----------
     table : mapping of str to float, e
-        Keys are atom classes or element symbols.
-    classes, symbols : (n_atoms,) sequence of str
+        A key that is a class or an element of this crystal means that, also where atoms are labelled so.
+    classes, symbols, labels : (n_atoms,) sequence of str
 
     Returns
     -------
     (n_atoms,) float64, e
+        nan where the table has nothing.
 
     Raises
     ------
     InputError
-        If a key matches no atom, an atom gets no charge or a charge is not finite.
+        If a key matches no atom or a charge is not finite.
     """
-    valid = sorted({*classes, *symbols})
+    roles = {*classes, *symbols}
     for key, charge in table.items():
-        if key not in valid:
-            near = get_close_matches(key, valid, n=1, cutoff=0.3)
+        if key not in roles and key not in labels:
+            near = get_close_matches(key, sorted({*roles, *labels}), n=1, cutoff=0.3)
             hint = f", nearest {near[0]}" if near else ""
-            raise InputError(f"charges: {key} matches no atom; expected one of {', '.join(valid)}{hint}")
+            raise InputError(
+                f"charges: {key} matches no atom; expected one of {', '.join(sorted(roles))} or an atom label{hint}"
+            )
         if not math.isfinite(charge):
             raise InputError(f"charges: {key} must be a finite number of e; got {charge}")
-    missing = Counter(c for c, s in zip(classes, symbols, strict=True) if c not in table and s not in table)
-    if missing:
-        name, count = missing.most_common(1)[0]
-        near = get_close_matches(name, list(table), n=1, cutoff=0.3)
-        hint = f" (nearest in the table: {near[0]})" if near else ""
-        raise InputError(f"charges: expected a value for every atom class; found none for {name} ({count} atoms){hint}")
-    return np.array([table.get(c, table.get(s, math.nan)) for c, s in zip(classes, symbols, strict=True)])
+    by_label = {key: charge for key, charge in table.items() if key not in roles}
+    return np.array(
+        [
+            by_label.get(label, table.get(role, table.get(symbol, math.nan)))
+            for label, role, symbol in zip(labels, classes, symbols, strict=True)
+        ]
+    )
 
 
 def charges_from_file(crystal: Crystal, orbits: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -90,18 +273,8 @@ def charges_from_file(crystal: Crystal, orbits: NDArray[np.int64]) -> NDArray[np
     crystal : Crystal
     orbits : (n_atoms,) int64
         Atoms equivalent by symmetry share a number.
-
-    Raises
-    ------
-    InputError
-        If the CIF has no charges.
     """
     charges = crystal.charges.copy()
-    if not charges.any():
-        raise InputError(
-            "charges: the CIF has none (_atom_site_charge missing or zero); expected a [structure.charges] table, "
-            "a value in e for every atom class"
-        )
     for orbit in np.unique(orbits):
         members = orbits == orbit
         if np.ptp(charges[members]) <= MAX_SPREAD:

@@ -1,75 +1,160 @@
-"""What belongs to the framework: overlaps are refused, guests and counter-ions are taken out."""
+"""What belongs to the framework: guests and counter-ions are taken out, disorder is resolved, overlaps are refused."""
 
 from __future__ import annotations
 
 from collections import Counter, deque
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structures.crystal import Crystal, Pairs, bonds, connected, formula, pairs_within
+from structures.crystal import Crystal, Pairs, bonds, connected, formula, is_metal, pairs_within
+from structures.disorder import Occupation, resolve_disorder
 from structures.errors import InputError
+from structures.guests import Guest
 
 NEAREST_ATOMS = 0.5  # Å; nothing in a crystal is closer, so such atoms are images of one
+_NEAREST_HEAVY = 0.65  # of the sum of covalent radii; a triple bond has 0.75, U=O 0.67
+_SKELETON = 0.1  # of the atoms of an element of the skeleton; more is another compound
+_ALKALI = ("Li", "Na", "K", "Rb", "Cs")
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Cleaned:
+    """An ordered framework and what was taken out of it.
+
+    Attributes
+    ----------
+    crystal : Crystal
+    guests : tuple of Guest
+    lines : tuple of str
+        Every choice, for the provenance.
+    chosen : bool
+        Whether an ordering of framework atoms was chosen, which lowers the symmetry.
+    """
+
+    crystal: Crystal
+    guests: tuple[Guest, ...]
+    lines: tuple[str, ...]
+    chosen: bool
+
+
+def clean(crystal: Crystal, occupation: Occupation) -> Cleaned:
+    """Take out guests, choose one arrangement of what is disordered in the rest, refuse atoms that overlap.
+
+    Atoms that have no chain of bonds through the crystal even with all alternatives present belong to guests in every
+    arrangement; they leave first, so that unruly solvent never stands in the way of a good framework.
+
+    Raises
+    ------
+    InputError
+        If nothing is bonded through the crystal, or atoms of the framework overlap.
+    """
+    bond = _possible_bonds(crystal, occupation)
+    rank = _periodicity(len(crystal), bond)
+    loose, lines = _loose_alkali(crystal, bond, rank)
+    if loose.any():
+        rank = _periodicity(len(crystal), bond.select(~loose[bond.a] & ~loose[bond.b]))
+    free = np.flatnonzero(rank == 0)
+    guests, guest_lines = _count_guests(crystal.select(free), occupation.select(free))
+    if len(free) == len(crystal):
+        raise _only_molecules(guests)
+
+    bound = np.flatnonzero(rank > 0)
+    content, inside = crystal.select(bound), occupation.select(bound)
+    kept, choices = resolve_disorder(content, inside)
+    ordered = content.select(kept)
+    choices += _compare_content(content, inside, kept)
+    refuse_overlaps(ordered)
+    framework, freed, nets = _split_components(ordered)
+    guests = _merged((*guests, *freed))
+    partial = set(np.array(content.labels)[inside.partial])
+    return Cleaned(
+        crystal=framework,
+        guests=guests,
+        lines=(
+            *lines,
+            *choices,
+            *guest_lines,
+            *(f"guests removed from the cell: {g.count:g} {g.formula}" for g in guests),
+            nets,
+        ),
+        chosen=bool(partial & set(framework.labels)),
+    )
 
 
 def refuse_overlaps(crystal: Crystal) -> None:
-    """Refuse a crystal in which two atoms are nearer than 0.5 Å.
+    """Refuse a crystal in which two atoms are nearer than any bond.
 
     Raises
     ------
     InputError
         With the labels of the closest pair and its distance.
     """
-    pairs = pairs_within(crystal, NEAREST_ATOMS)
-    if len(pairs):
-        k = int(np.argmin(pairs.distance))
+    if not len(crystal):
+        return
+    radii = crystal.radii
+    pairs = pairs_within(crystal, max(NEAREST_ATOMS, 2 * _NEAREST_HEAVY * float(radii.max())))
+    heavy = np.array([symbol != "H" for symbol in crystal.symbols])
+    limit = np.where(heavy[pairs.a] & heavy[pairs.b], _NEAREST_HEAVY * (radii[pairs.a] + radii[pairs.b]), NEAREST_ATOMS)
+    limit = np.maximum(limit, NEAREST_ATOMS)
+    clash = np.flatnonzero(pairs.distance < limit)
+    if clash.size:
+        k = int(clash[np.argmin(pairs.distance[clash])])
         raise InputError(
             f"atoms {crystal.labels[pairs.a[k]]} and {crystal.labels[pairs.b[k]]} are {pairs.distance[k]:.3f} Å apart; "
-            f"expected at least {NEAREST_ATOMS} Å between fully occupied atoms"
+            f"expected at least {limit[k]:.2f} Å between fully occupied atoms"
         )
 
 
-def remove_guests(crystal: Crystal) -> tuple[Crystal, tuple[str, ...]]:
-    """Keep what is bonded to its own periodic images; molecules and free ions go.
-
-    Returns
-    -------
-    framework : Crystal
-    lines : tuple of str
-        Formula and number of everything that was taken out.
+def _compare_content(crystal: Crystal, occupation: Occupation, kept: NDArray[np.bool_]) -> tuple[str, ...]:
+    """Say if the arrangement has other atoms than the occupancies add up to; refuse if its skeleton has.
 
     Raises
     ------
     InputError
-        If nothing is left: the crystal is made of molecules.
+        If more than a tenth of the carbon, the nitrogen or a metal is missing or too much.
     """
+    symbols, lines = np.array(crystal.symbols), []
+    for symbol in sorted(set(crystal.symbols)):
+        mine = symbols == symbol
+        mean, found = float(occupation.occupancy[mine].sum()), int(kept[mine].sum())
+        if abs(found - mean) <= 0.5:
+            continue
+        lines.append(f"{found} {symbol} kept where the occupancies add up to {mean:.4g}")
+        if abs(found - mean) > _SKELETON * mean and (symbol in ("C", "N") or is_metal(symbol)):
+            names = ", ".join(dict.fromkeys(np.array(crystal.labels)[mine & occupation.partial])) or "none"
+            raise InputError(
+                f"disorder of {names[:80]} cannot be resolved: {lines[-1]} in the cell; expected disorder groups and "
+                "occupancies of whole molecules"
+            )
+    return (f"disorder: {'; '.join(lines)}",) if lines else ()
+
+
+def _only_molecules(guests: tuple[Guest, ...]) -> InputError:
+    found = ", ".join(f"{guest.count:g} {guest.formula}" for guest in guests[:6]) or "nothing"
+    return InputError(f"structure must hold a framework bonded through the crystal; found only molecules: {found}")
+
+
+def _possible_bonds(crystal: Crystal, occupation: Occupation) -> Pairs:
+    """Bonds of all atoms, alternatives of one assembly never with each other."""
     bond = bonds(crystal)
-    component = connected(len(crystal), bond.a, bond.b)
-    periodic = _periodic_components(component, bond)
-    kept = np.isin(component, periodic)
-    guests = Counter(
-        formula(np.array(crystal.symbols)[component == number])
-        for number in range(int(component.max()) + 1)
-        if number not in periodic
-    )
-    if not kept.any():
-        found = ", ".join(f"{count} {name}" for name, count in sorted(guests.items()))
-        raise InputError(f"structure must hold a framework bonded through the crystal; found only molecules: {found}")
-    lines = tuple(f"guests removed from the cell: {count} {name}" for name, count in sorted(guests.items()))
-    return crystal.select(kept), lines
+    assembly, group = np.array(occupation.assembly), np.array(occupation.group)
+    a, b = bond.a, bond.b
+    return bond.select(~((assembly[a] == assembly[b]) & (group[a] != group[b]) & (group[a] != "") & (group[b] != "")))
 
 
-def _periodic_components(component: NDArray[np.int64], bond: Pairs) -> list[int]:
-    """Components in which a closed walk along bonds ends in another cell.
+def _periodicity(n_atoms: int, bond: Pairs) -> NDArray[np.int64]:
+    """Directions in which the component of every atom is bonded to its own images, (n_atoms,), 0 to 3.
 
     Every atom gets the cell it is reached in; a bond that disagrees with it closes a walk with a lattice translation.
     """
-    n_atoms = len(component)
+    component = connected(n_atoms, bond.a, bond.b)
     order = np.argsort(bond.a, kind="stable")
-    start = np.searchsorted(bond.a[order], np.arange(n_atoms + 1))
+    start = np.searchsorted(bond.a[order], np.arange(n_atoms + 1)).tolist()
+    target, image = bond.b[order].tolist(), bond.image[order]
     offset = np.zeros((n_atoms, 3), dtype=np.int64)
-    reached = np.zeros(n_atoms, dtype=np.bool_)
+    reached = [False] * n_atoms
     for seed in range(n_atoms):
         if reached[seed]:
             continue
@@ -77,11 +162,98 @@ def _periodic_components(component: NDArray[np.int64], bond: Pairs) -> list[int]
         queue = deque([seed])
         while queue:
             atom = queue.popleft()
-            for k in order[start[atom] : start[atom + 1]]:
-                other = int(bond.b[k])
+            for k in range(start[atom], start[atom + 1]):
+                other = target[k]
                 if not reached[other]:
                     reached[other] = True
-                    offset[other] = offset[atom] + bond.image[k]
+                    offset[other] = offset[atom] + image[k]
                     queue.append(other)
-    wrapped = (offset[bond.a] + bond.image != offset[bond.b]).any(axis=1)
-    return [int(number) for number in np.unique(component[bond.a[wrapped]])]
+    closure = offset[bond.a] + bond.image - offset[bond.b]
+    wrapped = closure.any(axis=1)
+    rank = np.zeros(int(component.max(initial=-1)) + 1, dtype=np.int64)
+    for number in np.unique(component[bond.a[wrapped]]):
+        mine = np.unique(closure[wrapped & (component[bond.a] == number)], axis=0)
+        rank[number] = np.linalg.matrix_rank(mine)
+    return rank[component]
+
+
+def _loose_alkali(crystal: Crystal, bond: Pairs, rank: NDArray[np.int64]) -> tuple[NDArray[np.bool_], list[str]]:
+    """Alkali ions on the walls of a framework that holds together without them in as many directions."""
+    alkali = np.isin(crystal.symbols, _ALKALI)
+    at_wall = alkali & (rank > 0)
+    if not at_wall.any():
+        return at_wall, []
+    without = _periodicity(len(crystal), bond.select(~alkali[bond.a] & ~alkali[bond.b]))
+    if not (rank[~alkali] > 0).any() or (without[~alkali] != rank[~alkali]).any():
+        return np.zeros_like(at_wall), []
+    near = bond.select(at_wall[bond.a])
+    k = int(np.argmin(near.distance))
+    symbols = ", ".join(sorted({crystal.symbols[i] for i in np.flatnonzero(at_wall)}))
+    return at_wall, [
+        f"{symbols} taken as guests: the framework holds together without them (nearest "
+        f"{crystal.labels[near.a[k]]}-{crystal.labels[near.b[k]]} {near.distance[k]:.3f} Å)"
+    ]
+
+
+def _split_components(crystal: Crystal) -> tuple[Crystal, list[Guest], str]:
+    """Framework, the guests that the choice of an arrangement has freed, and what the framework is."""
+    bond = bonds(crystal)
+    rank = _periodicity(len(crystal), bond)
+    component = connected(len(crystal), bond.a, bond.b)
+    if not rank.any():
+        raise _only_molecules(tuple(_molecules(crystal)))
+    nets = Counter(int(rank[component == number][0]) for number in np.unique(component[rank > 0]))
+    text = ", ".join(f"{count} bonded in {r} direction{'s' if r > 1 else ''}" for r, count in sorted(nets.items()))
+    return crystal.select(rank > 0), _molecules(crystal.select(rank == 0)), f"nets in the cell: {text}"
+
+
+def _molecules(crystal: Crystal) -> list[Guest]:
+    """Return formula and number of the bonded components."""
+    if not len(crystal):
+        return []
+    bond = bonds(crystal)
+    component = connected(len(crystal), bond.a, bond.b)
+    symbols = np.array(crystal.symbols)
+    order = np.argsort(component, kind="stable")
+    pieces = np.split(symbols[order], np.flatnonzero(np.diff(component[order])) + 1)
+    return [Guest(name, count) for name, count in sorted(Counter(formula(piece) for piece in pieces).items())]
+
+
+def _merged(guests: tuple[Guest, ...]) -> tuple[Guest, ...]:
+    total: dict[str, float] = {}
+    for guest in guests:
+        total[guest.formula] = total.get(guest.formula, 0.0) + guest.count
+    return tuple(Guest(name, count) for name, count in sorted(total.items()))
+
+
+def _count_guests(crystal: Crystal, occupation: Occupation) -> tuple[tuple[Guest, ...], list[str]]:
+    """Molecules of one arrangement of the guests; their mean content where none can be found."""
+    if not len(crystal):
+        return (), []
+    try:
+        kept, lines = resolve_disorder(crystal, occupation, symmetric=False)
+    except InputError as error:
+        return _mean_content(crystal, occupation), [f"guests are too disordered to count molecules: {error}"]
+    found = _merged(tuple(_molecules(crystal.select(kept))))
+    total = float(occupation.occupancy.sum())
+    remarks = [f"guests, {line}" for line in lines]
+    if abs(total - kept.sum()) > max(0.5, 0.02 * total):
+        remarks.append(f"occupancies of the guests add up to {total:.4g} atoms; {kept.sum()} were counted")
+    return found, remarks
+
+
+def _mean_content(crystal: Crystal, occupation: Occupation) -> tuple[Guest, ...]:
+    """Guests as components where nothing is shared, else atom by atom, with the sum of their occupancies."""
+    bond = bonds(crystal)
+    component = connected(len(crystal), bond.a, bond.b)
+    content: dict[str, float] = {}
+    for number in np.unique(component):
+        atoms = np.flatnonzero(component == number)
+        if not occupation.partial[atoms].any():
+            name = formula(crystal.symbols[i] for i in atoms)
+            content[name] = content.get(name, 0.0) + 1.0
+            continue
+        for atom in atoms:
+            symbol = crystal.symbols[atom]
+            content[symbol] = content.get(symbol, 0.0) + float(occupation.occupancy[atom])
+    return tuple(Guest(name, round(count, 3)) for name, count in sorted(content.items()))

@@ -95,6 +95,9 @@ class Pairs:
 
 def pairs_within(crystal: Crystal, cutoff: float) -> Pairs:
     """All pairs of atoms nearer than `cutoff` (Å), an atom and its own images included."""
+    if not len(crystal):
+        none = np.empty(0, dtype=np.int64)
+        return Pairs(none, none, none.reshape(0, 3), np.empty(0))
     a, b, image, distance = primitive_neighbor_list(
         "ijSd", (True, True, True), crystal.cell, crystal.frac_coords, cutoff, use_scaled_positions=True
     )
@@ -104,8 +107,8 @@ def pairs_within(crystal: Crystal, cutoff: float) -> Pairs:
 def bonds(crystal: Crystal) -> Pairs:
     """Pairs that share a bond: nearer than the sum of covalent radii + 0.4 Å, two metals never."""
     radii = crystal.radii
-    metal = np.array([is_metal(symbol) for symbol in crystal.symbols])
-    pairs = pairs_within(crystal, 2 * float(radii.max()) + BOND_TOLERANCE)
+    metal = np.array([is_metal(symbol) for symbol in crystal.symbols], dtype=np.bool_)
+    pairs = pairs_within(crystal, 2 * float(radii.max(initial=0.0)) + BOND_TOLERANCE)
     limit = radii[pairs.a] + radii[pairs.b] + BOND_TOLERANCE
     return pairs.select((pairs.distance < limit) & ~(metal[pairs.a] & metal[pairs.b]))
 

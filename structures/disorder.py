@@ -13,7 +13,6 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
-from itertools import islice
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -22,13 +21,15 @@ from structures.crystal import BOND_TOLERANCE, Crystal, Pairs, bonds, connected,
 from structures.errors import InputError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Sequence
 
     from numpy.typing import NDArray
 
 JOIN_DISTANCE = 4.0  # Å; copies farther apart are not places of one molecule's disorder
-_FULL = 0.999
+FULL_OCCUPANCY = 0.999
 _WHOLE = 0.1  # an expected content this close to a whole number is one
+_SAME_LENGTH = 0.02  # Å
+_ONE_PLACE = 0.5  # Å
 _MAX_CHOICES = 500
 _MAX_EXACT = 14  # parts of a cluster that are searched completely
 
@@ -54,10 +55,22 @@ class Occupation:
     site: NDArray[np.int64]
     images: NDArray[np.int64]
 
+    def select(self, atoms: NDArray[np.int64]) -> Occupation:
+        """Return the occupation of some of the atoms, a set that the operations map onto itself."""
+        number = np.full(len(self.occupancy), -1)
+        number[atoms] = np.arange(len(atoms))
+        return Occupation(
+            occupancy=self.occupancy[atoms],
+            assembly=tuple(self.assembly[i] for i in atoms),
+            group=tuple(self.group[i] for i in atoms),
+            site=self.site[atoms],
+            images=number[self.images[:, atoms]],
+        )
+
     @property
     def partial(self) -> NDArray[np.bool_]:
         """Atoms that are only sometimes there, (n_atoms,)."""
-        return (self.occupancy < _FULL) | np.array([bool(g) for g in self.group], dtype=np.bool_)
+        return (self.occupancy < FULL_OCCUPANCY) | np.array([bool(g) for g in self.group], dtype=np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,15 +80,24 @@ class _Part:
     atoms: tuple[int, ...]
     kind: tuple[int, ...]
     occupancy: float
+    family: tuple[str, str]  # assembly and group; "" for an element that stands in for another
 
 
-def resolve_disorder(crystal: Crystal, occupation: Occupation) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+_Pattern = tuple[tuple[int, ...], tuple[float, ...], tuple[tuple[str, str], ...], bytes]
+_Known = dict[_Pattern, list[tuple[int, ...]]]
+
+
+def resolve_disorder(
+    crystal: Crystal, occupation: Occupation, *, symmetric: bool = True
+) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
     """Choose the atoms of one ordered arrangement.
 
     Parameters
     ----------
     crystal : Crystal
     occupation : Occupation
+    symmetric : bool
+        Whether to look for the arrangement that keeps most of the symmetry; otherwise the first one will do.
 
     Returns
     -------
@@ -104,14 +126,16 @@ def resolve_disorder(crystal: Crystal, occupation: Occupation) -> tuple[NDArray[
 
     state = np.full(len(crystal), -1)  # 1 kept, 0 dropped, -1 ordered or undecided
     lines = []
+    known: _Known = {}
     for number in range(int(cluster.max()) + 1):
         members = [int(i) for i in np.flatnonzero(cluster == number)]
-        choices = list(islice(_arrangements(members, parts, conflicts), _MAX_CHOICES))
+        found = _arrangements(members, parts, conflicts, known)
+        choices = found[: _MAX_CHOICES if symmetric else 1]
         outcomes = [_with_choice(state, members, choice, parts) for choice in choices]
-        merit = [(-_crowding(s, among, part_of), _surviving_operations(s, occupation.images)) for s in outcomes]
-        best = merit.index(max(merit))
+        near = among.select(np.isin(part_of[among.a], members) | np.isin(part_of[among.b], members))
+        best = _best(outcomes, near, part_of, occupation.images)
         state = outcomes[best]
-        lines.append(_describe(crystal, members, choices[best], parts, len(choices)))
+        lines.append(_describe(crystal, members, choices[best], parts, len(found)))
     kept |= state == 1
     _refuse_overlap(crystal, pairs, kept, partial)
     _refuse_crowding(crystal, kept)
@@ -132,6 +156,17 @@ def _bonded(crystal: Crystal, pairs: Pairs, tolerance: float = BOND_TOLERANCE) -
     return np.asarray(pairs.distance < radii[pairs.a] + radii[pairs.b] + tolerance)
 
 
+def _best(
+    outcomes: Sequence[NDArray[np.int64]], pairs: Pairs, part_of: NDArray[np.int64], images: NDArray[np.int64]
+) -> int:
+    """Index of the least crowded outcome; of equals the one with most symmetry, then the first."""
+    if len(outcomes) == 1:
+        return 0
+    crowding = [_crowding(state, pairs, part_of) for state in outcomes]
+    ties = [k for k, value in enumerate(crowding) if value == min(crowding)]
+    return max(ties, key=lambda k: (_surviving_operations(outcomes[k], images), -k)) if len(ties) > 1 else ties[0]
+
+
 def _crowding(state: NDArray[np.int64], pairs: Pairs, part_of: NDArray[np.int64]) -> float:
     """Sum of d^-6 between kept atoms of different parts, Å^-6, coarse enough to leave only near neighbours."""
     between = (state[pairs.a] == 1) & (state[pairs.b] == 1) & (part_of[pairs.a] != part_of[pairs.b])
@@ -141,8 +176,8 @@ def _crowding(state: NDArray[np.int64], pairs: Pairs, part_of: NDArray[np.int64]
 def _find_parts(crystal: Crystal, occupation: Occupation, pairs: Pairs, overlapping: NDArray[np.bool_]) -> list[_Part]:
     """Bonded atoms of one disorder group.
 
-    Where copies overlap or crowd, only short bonds count; where they still do, only bonds between atoms that one
-    symmetry operation makes.
+    Where copies overlap or crowd, only short bonds count; where they still do, of bonds to several alternatives in one
+    place only the shortest; where they still do, only bonds between atoms that one symmetry operation makes.
     """
     n_atoms = len(crystal)
     key = np.unique(
@@ -150,26 +185,59 @@ def _find_parts(crystal: Crystal, occupation: Occupation, pairs: Pairs, overlapp
                                                                  occupation.occupancy, strict=True)],
         return_inverse=True,
     )[1]  # fmt: skip
-    metal = np.array([is_metal(symbol) for symbol in crystal.symbols])
+    metal = np.array([is_metal(symbol) for symbol in crystal.symbols], dtype=np.bool_)
     linked = (key[pairs.a] == key[pairs.b]) & _bonded(crystal, pairs) & ~overlapping
     linked &= ~(metal[pairs.a] & metal[pairs.b])
     component = connected(n_atoms, pairs.a[linked], pairs.b[linked])
-    first = np.array([int(np.flatnonzero(occupation.site == s)[0]) for s in occupation.site])
+    first = np.unique(occupation.site, return_index=True)[1][np.unique(occupation.site, return_inverse=True)[1]]
     images = occupation.images
     short = _bonded(crystal, pairs, tolerance=0.1)
     together = ((images[:, first[pairs.a]] == pairs.a) & (images[:, first[pairs.b]] == pairs.b)).any(axis=0)
-    for sure in (short, together):
+    nearest = short & ~_second_choice(pairs, short & linked, overlapping)
+    for sure in (short, nearest, together):
         crowded = np.bincount(pairs.a[linked], minlength=n_atoms) > 4
         clash = pairs.a[overlapping & (component[pairs.a] == component[pairs.b])]
         torn = np.union1d(component[clash], component[crowded])
         linked &= sure | ~np.isin(component[pairs.a], torn)
         component = connected(n_atoms, pairs.a[linked], pairs.b[linked])
     parts = []
-    for number in np.unique(component[occupation.partial]):
-        atoms = np.flatnonzero(component == number)
+    exchanged = _exchanged(crystal, pairs)
+    members = np.flatnonzero(occupation.partial)
+    members = members[np.argsort(component[members], kind="stable")]
+    for atoms in np.split(members, np.flatnonzero(np.diff(component[members])) + 1):
         kind = tuple(sorted(int(s) for s in occupation.site[atoms]))
-        parts.append(_Part(tuple(int(i) for i in atoms), kind, float(occupation.occupancy[atoms].mean())))
+        labels = {(occupation.assembly[i], occupation.group[i]) for i in atoms if not exchanged[i]}
+        family = labels.pop() if len(labels) == 1 else ("", "")
+        parts.append(_Part(tuple(int(i) for i in atoms), kind, float(occupation.occupancy[atoms].mean()), family))
     return parts
+
+
+def _exchanged(crystal: Crystal, pairs: Pairs) -> NDArray[np.bool_]:
+    """Atoms in whose place another element may be, (n_atoms,): substitution, which each place has for itself."""
+    symbols = np.array(crystal.symbols)
+    a, b = pairs.a, pairs.b
+    other = (symbols[a] != symbols[b]) & (symbols[a] != "H") & (symbols[b] != "H") & (pairs.distance < _ONE_PLACE)
+    exchanged = np.zeros(len(crystal), dtype=np.bool_)
+    exchanged[a[other]] = True
+    near = (crystal.radii[a] + crystal.radii[b] + 0.1 > pairs.distance) & exchanged[a] & (symbols[b] == "H")
+    exchanged[b[near]] = True
+    return exchanged
+
+
+def _second_choice(pairs: Pairs, linked: NDArray[np.bool_], overlapping: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Bonds for which an atom has a shorter one to another alternative in the same place, either way."""
+    rivals = {(int(a), int(b)) for a, b in zip(pairs.a[overlapping], pairs.b[overlapping], strict=True)}
+    bonds_of: dict[int, list[tuple[float, int]]] = {}
+    for k in np.flatnonzero(linked):
+        bonds_of.setdefault(int(pairs.a[k]), []).append((float(pairs.distance[k]), int(pairs.b[k])))
+    second = {
+        (a, b)
+        for a, mine in bonds_of.items()
+        for length, b in mine
+        if any(other < length - _SAME_LENGTH and (b, c) in rivals for other, c in mine)
+    }
+    return np.array([(a, b) in second or (b, a) in second for a, b in zip(pairs.a.tolist(), pairs.b.tolist(),
+                                                                         strict=True)], dtype=np.bool_)  # fmt: skip
 
 
 def _find_conflicts(
@@ -231,35 +299,57 @@ def _find_clusters(
 
 
 def _arrangements(
-    members: Sequence[int], parts: Sequence[_Part], conflicts: NDArray[np.bool_]
-) -> Iterator[tuple[int, ...]]:
-    """Yield sets of compatible parts closest to the expected number of parts, then of parts of each kind.
+    members: Sequence[int], parts: Sequence[_Part], conflicts: NDArray[np.bool_], known: _Known
+) -> list[tuple[int, ...]]:
+    """Return sets of compatible parts closest to the expected number of parts, then of parts of each kind.
 
-    The number comes first: halves of one molecule at 60 and 40 % are two parts of one kind, not one of each.
+    The number comes first, then that groups are not mixed: halves of one molecule at 60 and 40 % are two parts of one
+    group, not one of each. What was found for a cluster serves for its copies through `known`, modified in place.
     """
     expected = _expected(members, parts)
     order = sorted(members, key=lambda i: (-parts[i].occupancy, i))
     if len(order) > _MAX_EXACT:
-        yield _greedy(order, expected, parts, conflicts)
-        return
+        return [_greedy(order, expected, parts, conflicts)]
+    kinds = tuple(expected)
+    pattern = (
+        tuple(kinds.index(parts[i].kind) for i in order),
+        tuple(round(parts[i].occupancy, 6) for i in order),
+        tuple(parts[i].family for i in order),
+        conflicts[np.ix_(order, order)].tobytes(),
+    )
+    if pattern not in known:
+        known[pattern] = _search(pattern[0], pattern[2], tuple(expected.values()), conflicts[np.ix_(order, order)])
+    return [tuple(order[k] for k in chosen) for chosen in known[pattern]]
 
-    def grow(position: int, chosen: tuple[int, ...]) -> Iterator[tuple[int, ...]]:
-        if position == len(order):
-            yield chosen
+
+def _search(
+    kind: tuple[int, ...],
+    family: tuple[tuple[str, str], ...],
+    expected: tuple[float, ...],
+    conflicts: NDArray[np.bool_],
+) -> list[tuple[int, ...]]:
+    """All best sets of compatible parts of one cluster; parts by their place in it."""
+    clashes = [sum(1 << int(j) for j in np.flatnonzero(row)) for row in conflicts]
+    found: list[tuple[tuple[float, int, float, int], tuple[int, ...]]] = []
+
+    def grow(position: int, chosen: tuple[int, ...], taken: int) -> None:
+        if position == len(kind):
+            found.append((misfit(chosen), chosen))
             return
-        part = order[position]
-        if not conflicts[part, list(chosen)].any():
-            yield from grow(position + 1, (*chosen, part))
-        yield from grow(position + 1, chosen)
+        if not clashes[position] & taken:
+            grow(position + 1, (*chosen, position), taken | 1 << position)
+        grow(position + 1, chosen, taken)
 
-    def misfit(chosen: tuple[int, ...]) -> tuple[float, float, int]:
-        content = Counter(parts[i].kind for i in chosen)
-        number = round(abs(len(chosen) - sum(expected.values())), 2)
-        return number, round(sum(abs(content[kind] - n) for kind, n in expected.items()), 2), -len(chosen)
+    def misfit(chosen: tuple[int, ...]) -> tuple[float, int, float, int]:
+        content = Counter(kind[k] for k in chosen)
+        groups = {family[k] for k in chosen if family[k][1]}
+        mixed = len(groups) - len({assembly for assembly, _ in groups})
+        number = round(abs(len(chosen) - sum(expected)), 2)
+        return number, mixed, round(sum(abs(content[k] - n) for k, n in enumerate(expected)), 2), -len(chosen)
 
-    found = [(misfit(chosen), chosen) for chosen in grow(0, ())]
+    grow(0, (), 0)
     best = min(cost for cost, _ in found)
-    yield from (chosen for cost, chosen in found if cost == best)
+    return [chosen for cost, chosen in found if cost == best]
 
 
 def _greedy(
@@ -344,7 +434,7 @@ def _refuse_crowding(crystal: Crystal, kept: NDArray[np.bool_]) -> None:
     """Refuse C and N with more than four non-metal neighbours: two alternatives were taken for one part."""
     ordered = crystal.select(kept)
     bond = bonds(ordered)
-    organic = np.array([not is_metal(symbol) for symbol in ordered.symbols])
+    organic = np.array([not is_metal(symbol) for symbol in ordered.symbols], dtype=np.bool_)
     count = np.bincount(bond.a[organic[bond.b]], minlength=len(ordered))
     crowded = np.flatnonzero((count > 4) & np.isin(ordered.symbols, ("C", "N")))
     if crowded.size:

@@ -4,17 +4,28 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
 import spglib
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from structures.errors import InputError
+from structures.setting import choose_setting
 
 SYMMETRY_PRECISION = 0.01  # Å
 _TRANSLATION_STEP = 24  # translations of space groups in standard settings are multiples of 1/24 at the finest
+
+# primitive axes in the columns, in the conventional ones, as spglib has them
+_PRIMITIVE_AXES = {
+    "A": ((1, 0, 0), (0, 1 / 2, 1 / 2), (0, -1 / 2, 1 / 2)),
+    "C": ((1 / 2, 1 / 2, 0), (-1 / 2, 1 / 2, 0), (0, 0, 1)),
+    "F": ((0, 1 / 2, 1 / 2), (1 / 2, 0, 1 / 2), (1 / 2, 1 / 2, 0)),
+    "I": ((-1 / 2, 1 / 2, 1 / 2), (1 / 2, -1 / 2, 1 / 2), (1 / 2, 1 / 2, -1 / 2)),
+    "R": ((2 / 3, -1 / 3, -1 / 3), (1 / 3, 1 / 3, -2 / 3), (1 / 3, 1 / 3, 1 / 3)),
+}
 
 CellChoice = Literal["conventional", "primitive", "given"]
 
@@ -78,8 +89,9 @@ def symmetrise(
     kinds : (n_atoms,) int64
         Only atoms of one kind are equivalent.
     choice : {"conventional", "primitive", "given"}
-        The standard cells of spglib (Togo, Shinohara, Tanaka, Sci. Technol. Adv. Mater. Meth. 4, 2384822 (2024)), or
-        the cell as it is with the origin moved to the standard one.
+        The standard cells of spglib (Togo, Shinohara, Tanaka, Sci. Technol. Adv. Mater. Meth. 4, 2384822 (2024)) in the
+        setting of `choose_setting`, so that one crystal ends in one cell however it is written; or the cell as it is
+        with the origin moved to the standard one.
 
     Raises
     ------
@@ -89,11 +101,21 @@ def symmetrise(
     if choice == "given":
         dataset = _dataset(cell, frac_coords, kinds)
         frac = frac_coords + np.linalg.solve(dataset.transformation_matrix, dataset.origin_shift)
-    else:
-        cell, frac, kinds = _search(
-            spglib.standardize_cell, (cell, frac_coords, kinds), to_primitive=choice == "primitive"
-        )
-    kinds = np.asarray(kinds, dtype=np.int64)
+        return _averaged(cell, frac, np.asarray(kinds, dtype=np.int64))
+    cell, frac, kinds = _search(spglib.standardize_cell, (cell, frac_coords, kinds))
+    standard = _averaged(np.asarray(cell), np.asarray(frac), np.asarray(kinds, dtype=np.int64))
+    cell, frac = choose_setting(
+        standard.cell, standard.frac_coords, standard.kinds, standard.rotations, standard.translations
+    )
+    order = np.lexsort((*np.round(frac, 6).T[::-1], standard.kinds))
+    standard = replace(
+        standard, cell=_average_cell(cell, standard.rotations), frac_coords=frac[order], kinds=standard.kinds[order]
+    )
+    return standard if choice == "conventional" else _primitive(standard)
+
+
+def _averaged(cell: NDArray[np.float64], frac: NDArray[np.float64], kinds: NDArray[np.int64]) -> SymmetricCrystal:
+    """Find the operations of a cell with the standard origin, and average cell and positions over them."""
     dataset = _dataset(cell, frac, kinds)
     rotations = np.asarray(dataset.rotations, dtype=np.int64)
     translations = np.round(np.asarray(dataset.translations) * _TRANSLATION_STEP) / _TRANSLATION_STEP
@@ -107,6 +129,41 @@ def symmetrise(
         translations=translations % 1.0,
         space_group=f"{dataset.international} ({dataset.number})",
     )
+
+
+def _primitive(crystal: SymmetricCrystal) -> SymmetricCrystal:
+    """Primitive cell by the standard axes of each centring, positions in its columns."""
+    axes = _PRIMITIVE_AXES.get(crystal.space_group[0])
+    if axes is None:
+        return crystal
+    basis = np.array(axes)
+    to_new = np.linalg.inv(basis)
+    frac = _wrapped(crystal.frac_coords @ to_new.T)
+    first: list[int] = []
+    for kind in np.unique(crystal.kinds):
+        members = np.flatnonzero(crystal.kinds == kind)
+        tree = cKDTree(frac[members], boxsize=1.0)
+        lowest = [min(near) for near in tree.query_ball_point(frac[members], 1e-6)]
+        first += [int(members[k]) for k in sorted(set(lowest))]
+    rotations = np.rint(to_new @ crystal.rotations @ basis).astype(np.int64)
+    translations = _wrapped(crystal.translations @ to_new.T)
+    keys = np.hstack([rotations.reshape(-1, 9), np.round(translations * _TRANSLATION_STEP).astype(np.int64)])
+    index = np.sort(np.unique(keys, axis=0, return_index=True)[1])
+    return SymmetricCrystal(
+        cell=_average_cell(basis.T @ crystal.cell, rotations[index]),
+        frac_coords=frac[first],
+        kinds=crystal.kinds[first],
+        rotations=rotations[index],
+        translations=np.round(translations[index] * _TRANSLATION_STEP) / _TRANSLATION_STEP % 1.0,
+        space_group=crystal.space_group,
+    )
+
+
+def _wrapped(frac: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Coordinates in [0, 1), the ones a rounding error below 1 at 0."""
+    inside = frac % 1.0
+    inside[inside > 1.0 - 1e-9] = 0.0
+    return np.asarray(inside)
 
 
 def _average_cell(cell: NDArray[np.float64], rotations: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -127,12 +184,11 @@ def _average_positions(
     total = np.zeros_like(frac)
     for kind in np.unique(kinds):
         members = np.flatnonzero(kinds == kind)
+        here = _wrapped(frac[members])
+        tree = cKDTree(here, boxsize=1.0)
         for rotation, translation in zip(rotations, translations, strict=True):
-            image = frac[members] @ rotation.T + translation
-            step = image[:, None] - frac[members][None]
-            step -= np.round(step)
-            target = np.argmin((step**2).sum(axis=2), axis=1)
-            total[members[target]] += frac[members][target] + step[np.arange(len(members)), target]
-    averaged = total / len(rotations) % 1.0
-    averaged[averaged > 1.0 - 1e-12] = 0.0
-    return np.asarray(averaged)
+            image = _wrapped(here @ rotation.T + translation)
+            target = tree.query(image)[1]
+            step = image - here[target]
+            np.add.at(total, members[target], here[target] + step - np.round(step))
+    return _wrapped(total / len(rotations))

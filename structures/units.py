@@ -1,7 +1,7 @@
 """Constants of the SI of 2019 and the few conversions at the edges of the program.
 
 Inside: Å, eV, K, s and the elementary charge. BIPM, The International System of Units, 9th ed. (2019) for the exact
-values; CODATA 2022 for the vacuum permittivity.
+values; CODATA 2022 for the vacuum permittivity and the atomic mass constant.
 """
 
 from __future__ import annotations
@@ -12,9 +12,12 @@ ELEMENTARY_CHARGE = 1.602176634e-19  # C, exact
 BOLTZMANN_SI = 1.380649e-23  # J/K, exact
 AVOGADRO = 6.02214076e23  # 1/mol, exact
 VACUUM_PERMITTIVITY = 8.8541878188e-12  # F/m, CODATA 2022
+ATOMIC_MASS = 1.66053906892e-27  # kg, CODATA 2022
 CALORIE = 4.184  # J, thermochemical, exact
 
 BOLTZMANN = BOLTZMANN_SI / ELEMENTARY_CHARGE  # eV/K
+BOHR = 0.529177210544  # Å, CODATA 2022
+HARTREE = 27.211386245981  # eV, CODATA 2022
 COULOMB = ELEMENTARY_CHARGE / (4.0 * math.pi * VACUUM_PERMITTIVITY) * 1e10  # eV Å, 14.3996
 KCAL_PER_MOL = 1e3 * CALORIE / AVOGADRO / ELEMENTARY_CHARGE  # eV
 

@@ -18,6 +18,7 @@ from scipy.sparse.linalg import cg, expm_multiply, spsolve
 from scipy.special import erfc
 
 from lattice.network import PoreNetwork
+from structures.units import BOLTZMANN
 
 _DENSE = 1200  # states; above it conjugate gradients beat a factorisation
 
@@ -30,17 +31,18 @@ class Supercell:
     position: np.ndarray
     species: np.ndarray
     energy: np.ndarray
+    entropy: np.ndarray
     charge: np.ndarray
     origin: np.ndarray
     target: np.ndarray
     vector: np.ndarray
     saddle: np.ndarray
-    weight: np.ndarray
+    prefactor: np.ndarray
     excluded: np.ndarray
 
 
 def supercell(network: PoreNetwork, repeats: tuple[int, int, int], kT: float = 1.0) -> Supercell:
-    """Repeat a network; energies are divided by kT (eV), a site of several basins has -ln Σ exp(-E_basin/kT)."""
+    """Repeat a network; energies are divided by kT; a site has the free energy -ln Z, `entropy` above its bottom."""
     cells = list(itertools.product(*(range(n) for n in repeats)))
     number = {c: k for k, c in enumerate(cells)}
     S, N = network.n_sites, network.n_sites * len(cells)
@@ -55,19 +57,23 @@ def supercell(network: PoreNetwork, repeats: tuple[int, int, int], kT: float = 1
         for a, b, m in zip(network.exclusion_a, network.exclusion_b, network.exclusion_image, strict=True):
             excluded[site(c, (0, 0, 0), a), site(c, m, b)] = True
     charge = np.array([s.charge for s in network.species])[network.site_species]
-    basins = np.split(network.basin_energy / kT, network.basin_offset[1:-1])
-    energy = np.array([-np.log(np.exp(-basin).sum()) for basin in basins])
+    beta = 1 / (BOLTZMANN * network.temperatures)
+    lagrange = np.array([np.prod([(1 / kT - b) / (a - b) for b in beta if b != a]) for a in beta])
+    log_Z, log_C = network.site_log_partition @ lagrange, network.hop_log_conductance @ lagrange
+    bottom, saddle = network.site_energy / kT, network.hop_saddle / kT
+    prefactor = np.exp(log_C - log_Z[network.hop_origin] + saddle - bottom[network.hop_origin])
     return Supercell(
         cell=network.cell * np.array(repeats)[:, None],
         position=np.concatenate([(network.site_frac + c) @ network.cell for c in cells]),
         species=np.tile(network.site_species, len(cells)),
-        energy=np.tile(energy, len(cells)),
+        energy=np.tile(-log_Z, len(cells)),
+        entropy=np.tile(-log_Z - bottom, len(cells)),
         charge=np.tile(charge, len(cells)),
         origin=np.concatenate([network.hop_origin + S * k for k in range(len(cells))]),
         target=np.array(target),
         vector=np.tile(network.hop_vector, (len(cells), 1)),
-        saddle=np.tile(network.hop_saddle / kT, len(cells)),
-        weight=np.tile(network.hop_weight, len(cells)),
+        saddle=np.tile(saddle, len(cells)),
+        prefactor=np.tile(prefactor, len(cells)),
         excluded=excluded,
     )
 
@@ -260,8 +266,10 @@ def master_equation(
 
     source, sink, hop, mover = _hops(cells, occupied)
     work = cells.vector @ force if force is not None else np.zeros(len(cells.vector))
-    kra = cells.saddle - 0.5 * (cells.energy[cells.origin] + cells.energy[cells.target])
-    change = energy[sink] - energy[source] - work[hop]
+    bottom = cells.energy - cells.entropy
+    kra = cells.saddle - 0.5 * (bottom[cells.origin] + bottom[cells.target])
+    gained = (cells.entropy[cells.target] - cells.entropy[cells.origin])[hop]
+    change = energy[sink] - energy[source] - work[hop] - gained
     barrier = np.maximum(np.maximum(change, 0.0), kra[hop] + 0.5 * change)
     displacement = np.zeros((len(hop), len(groups), 3))
     displacement[np.arange(len(hop)), mover] = cells.vector[hop]
@@ -272,7 +280,7 @@ def master_equation(
         occupied=present.astype(bool),
         source=source,
         sink=sink,
-        rate=nu * cells.weight[hop] * np.exp(-barrier),
+        rate=nu * cells.prefactor[hop] * np.exp(-barrier),
         displacement=displacement,
     )
 

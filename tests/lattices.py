@@ -20,6 +20,32 @@ def ion(name: str, charge: float = 1.0) -> Species:
     return Species(name, charge, mass=1.0, lj_epsilon=0.0, lj_sigma=1.0, contact_radius=0.1, source="test")
 
 
+UNKNOWN_FRAMEWORK = {
+    "framework_symbols": (),
+    "framework_frac": np.zeros((0, 3)),
+    "framework_charges": np.zeros(0),
+    "framework_charge": 0.0,
+    "largest_cavity": 1.0,
+    "limiting_diameter": 1.0,
+}
+
+
+def attempt_frequency_rates(
+    site_energy: np.ndarray, saddle: np.ndarray, weight: np.ndarray | float = 1.0, states: np.ndarray | float = 1.0
+) -> dict:
+    """Fields of a PoreNetwork with k = weight · exp(-(E_saddle - E_i)/kT) / states, ln Z and ln C linear in 1/kT."""
+    temperatures = np.array([200.0, 20000.0])
+    beta = 1 / (BOLTZMANN * temperatures)
+    return {
+        "rate_model": "attempt_frequency",
+        "temperatures": temperatures,
+        "site_log_partition": np.log(np.broadcast_to(states, len(site_energy)))[:, None] - np.outer(site_energy, beta),
+        "hop_log_conductance": np.log(np.broadcast_to(weight, len(saddle)))[:, None] - np.outer(saddle, beta),
+        "site_overridden": np.zeros(len(site_energy), bool),
+        "hop_overridden": np.zeros(len(saddle), bool),
+    }
+
+
 def network_of(
     cell: np.ndarray,
     frac: np.ndarray,
@@ -64,7 +90,7 @@ def network_of(
     return PoreNetwork(
         name="test lattice",
         cell=cell,
-        framework_charge=0.0,
+        **UNKNOWN_FRAMEWORK,
         permittivity=permittivity,
         species=species,
         site_species=np.repeat(np.arange(len(species)), n_points),
@@ -73,13 +99,11 @@ def network_of(
         site_orbit=np.arange(n_sites),
         site_label=("point",) * n_sites,
         site_width=np.zeros(n_sites),
-        basin_offset=np.arange(n_sites + 1),
-        basin_energy=np.tile(energy, len(species)),
+        **attempt_frequency_rates(np.tile(energy, len(species)), np.concatenate(saddles)[order]),
         hop_origin=np.concatenate(origin)[order],
         hop_target=np.concatenate(target)[order],
         hop_image=np.concatenate(images)[order],
         hop_saddle=np.concatenate(saddles)[order],
-        hop_weight=np.ones(len(order)),
         hop_orbit=np.concatenate(orbit)[order],
         hop_reverse=place[np.concatenate(reverse)[order]],
         exclusion_a=np.concatenate([points + a * n_points for a, _ in pairs]) if pairs else np.zeros(0),
@@ -87,7 +111,6 @@ def network_of(
         exclusion_image=np.zeros((len(pairs) * n_points, 3)),
         percolation=np.zeros((len(species), 3)),
         accessible_volume=float(abs(np.linalg.det(cell))),
-        largest_cavity=1.0,
         provenance=("test lattice",),
     )
 

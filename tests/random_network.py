@@ -1,8 +1,9 @@
-"""A network with everything at once: triclinic cell, three charges, merged basins, weights, low and high saddles."""
+"""A network with everything at once: triclinic cell, three charges, unlike entropies and weights, low saddles."""
 
 from __future__ import annotations
 
 import numpy as np
+from lattices import UNKNOWN_FRAMEWORK, attempt_frequency_rates
 
 from lattice.network import PoreNetwork
 from structures.species import Species
@@ -32,20 +33,16 @@ def random_network(seed: int = 3, permittivity: float = 60.0) -> PoreNetwork:
     reverse = np.array([index[(b, a, -x, -y, -z)] for a, b, x, y, z in hops])
     table, excluded = np.array(hops), np.array(walls).reshape(-1, 5)
     n_sites, orbit = len(frac), np.minimum(np.arange(len(hops)), reverse)
-    basins = rng.integers(1, 4, n_sites)
-    offset = np.concatenate([[0], np.cumsum(basins)])
-    energy = rng.uniform(0.0, 0.1, n_sites)
-    basin_energy = np.repeat(energy, basins) + rng.uniform(0.0, 0.05, offset[-1])
-    basin_energy[offset[:-1]] = energy
+    energy, states = rng.uniform(0.0, 0.1, n_sites), rng.uniform(1.0, 3.0, n_sites)
     saddle = (energy[table[:, 0]] + energy[table[:, 1]]) / 2 + rng.uniform(-0.05, 0.15, len(hops))
     return PoreNetwork(
-        name="random", cell=CELL, framework_charge=0.0, permittivity=permittivity, species=species,
+        name="random", cell=CELL, **UNKNOWN_FRAMEWORK, permittivity=permittivity, species=species,
         site_species=np.array(kind), site_frac=np.array(frac), site_energy=energy, site_orbit=np.arange(n_sites),
-        site_label=("",) * n_sites, site_width=np.zeros(n_sites), basin_offset=offset, basin_energy=basin_energy,
+        site_label=("",) * n_sites, site_width=np.zeros(n_sites), hop_orbit=orbit, hop_reverse=reverse,
+        **attempt_frequency_rates(energy, saddle[orbit], rng.uniform(0.3, 1.0, len(hops))[orbit], states),
         hop_origin=table[:, 0], hop_target=table[:, 1], hop_image=table[:, 2:], hop_saddle=saddle[orbit],
-        hop_weight=rng.uniform(0.3, 1.0, len(hops))[orbit], hop_orbit=orbit, hop_reverse=reverse,
         exclusion_a=excluded[:, 0], exclusion_b=excluded[:, 1], exclusion_image=excluded[:, 2:],
-        percolation=np.zeros((3, 3)), accessible_volume=1.0, largest_cavity=1.0, provenance=("test",),
+        percolation=np.zeros((3, 3)), accessible_volume=1.0, provenance=("test",),
     )  # fmt: skip
 
 

@@ -20,7 +20,7 @@ def pair_energies(lattice: Lattice) -> list[list[float]]:
 
 def total_energy(lattice: Lattice, sites: list[int], temperature: float) -> float:
     """Energies of the sites and of every pair, eV."""
-    free_energy, pair = lattice.network.site_free_energy(temperature), pair_energies(lattice)
+    free_energy, pair = lattice.network.rates(temperature).free_energy, pair_energies(lattice)
     pairs = sum(pair[sites[i]][sites[j]] for i in range(len(sites)) for j in range(i))
     return pairs + sum(free_energy[s % lattice.network.n_sites] for s in sites)
 
@@ -34,7 +34,8 @@ def collides(lattice: Lattice, sites: list[int], ion: int) -> bool:
 def reference_kmc(lattice: Lattice, state: State, conditions: Conditions, n_events: int):
     """Yield (time, ion, site, hop of the network, wrap) after every event, with the state's random numbers."""
     network, kT, rng = lattice.network, conditions.kT, state.rng
-    F, vectors = network.site_free_energy(conditions.temperature), network.hop_vector
+    lone, E, vectors = network.rates(conditions.temperature), network.site_energy, network.hop_vector
+    entropy = lone.free_energy - E
     sites, time = state.ion_site.tolist(), state.time
     for _ in range(n_events):
         before, events = total_energy(lattice, sites, conditions.temperature), []
@@ -50,9 +51,9 @@ def reference_kmc(lattice: Lattice, state: State, conditions: Conditions, n_even
                     continue
                 charge = network.species[network.site_species[a]].charge
                 work = charge * float(conditions.field @ vectors[hop])
-                delta = total_energy(lattice, after, conditions.temperature) - before - work
-                barrier = max(0.0, delta, network.hop_saddle[hop] - (F[a] + F[b]) / 2 + delta / 2)
-                rate = conditions.attempt_frequency * network.hop_weight[hop] * math.exp(-barrier / kT)
+                delta = total_energy(lattice, after, conditions.temperature) - before - work + entropy[a] - entropy[b]
+                barrier = max(0.0, delta, network.hop_saddle[hop] - (E[a] + E[b]) / 2 + delta / 2)
+                rate = conditions.attempt_frequency * lone.prefactor[hop] * math.exp(-barrier / kT)
                 events.append((rate, ion, target, hop, wrap))
         total = sum(event[0] for event in events)
         time += -math.log1p(-rng.random()) / total

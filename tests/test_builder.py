@@ -100,7 +100,7 @@ def test_building_twice_gives_the_same_network():
 
 def test_an_ion_that_fits_nowhere_is_refused():
     with pytest.raises(
-        InputError, match=r"large\+ fits nowhere in oxide: the largest cavity is 5\.6 Å wide; .* 9\.0 Å"
+        InputError, match=r"large\+ fits nowhere in oxide: the largest cavity is 5\.6 Å wide; .* 8\.0 Å"
     ):
         build_network(oxide(), [Species("large+", 1.0, 50.0, 0.02, 8.0, 4.5, "test")], COARSE)
 
@@ -127,8 +127,10 @@ def test_too_few_directions_are_refused():
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"permittivity": 0.0}, "permittivity must lie between 1 and 10000; got 0"),
-        ({"merge_barrier": 300.0}, "merge_barrier must lie between 0 and 1 eV; got 300"),
+        ({"permittivity": 0.0}, "permittivity must lie between 1 and 10000 in every direction; got 0"),
+        ({"persistence_kT": 300.0}, "persistence_kT must lie between 0 and 20; got 300"),
+        ({"temperatures": (400.0, 300.0)}, "temperatures must ascend between 1 and 100000 K; got 400 to 300 K"),
+        ({"rate_model": "guess"}, "rate_model must be one of flux_tst, harmonic_tst, attempt_frequency; got guess"),
         ({"percolation_dimensions": 4}, "percolation_dimensions must lie between 1 and 3; got 4"),
         ({"spacing": float("nan")}, "spacing must lie between"),
     ],

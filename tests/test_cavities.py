@@ -7,7 +7,14 @@ import math
 import numpy as np
 import pytest
 
-from lattice.cavities import PROBE_RADIUS, accessible_volume, largest_cavity, surface_distance, van_der_waals_radii
+from lattice.cavities import (
+    PROBE_RADIUS,
+    accessible_volume,
+    largest_cavity,
+    limiting_diameter,
+    surface_distance,
+    van_der_waals_radii,
+)
 from structures.cif import load_framework
 from structures.errors import InputError
 from structures.framework import Framework
@@ -63,6 +70,33 @@ def test_largest_sphere_beats_every_grid_point_of_a_disordered_crystal():
     assert diameter <= 2.0 * (best + 0.05 * math.sqrt(3.0))
 
 
+@pytest.mark.parametrize(
+    ("framework", "window"),
+    [
+        (crystal(8.0 * np.eye(3), "C", [[0.1, 0.2, 0.3]]), 4.0 * math.sqrt(2.0)),
+        (crystal(10.0 * (1 - np.eye(3)) / 2, "C", [[0.0, 0.0, 0.0]]), 5.0 * math.sqrt(2.0 / 3.0)),
+        (crystal(8.0 * np.eye(3), "CC", [[0.1, 0.2, 0.3], [0.6, 0.7, 0.8]]), 3.0 * math.sqrt(2.0)),
+    ],
+    ids=["square of the simple lattice", "triangle of the face-centred one", "triangle of the body-centred one"],
+)
+def test_limiting_diameter_is_the_circle_through_the_atoms_of_the_window(framework, window):
+    """Circumradius: a/√2 of a square, a/√3 of a triangle, 3√2/8 a of the body-centred lattice's triangle."""
+    for spacing in (0.4, 0.25):
+        assert limiting_diameter(framework, spacing=spacing) == pytest.approx(2.0 * (window - CARBON), abs=1e-5)
+
+
+def test_limiting_diameter_of_a_window_of_unequal_atoms_does_not_depend_on_the_grid():
+    rng = np.random.default_rng(1)
+    framework = crystal(np.array([[9.0, 0, 0], [2.0, 9.0, 0], [-1.0, 1.5, 10.0]]), "CHOCHO", rng.random((6, 3)))
+    coarse, fine = (limiting_diameter(framework, spacing=spacing) for spacing in (0.4, 0.2))
+    assert coarse == pytest.approx(fine, abs=1e-5)
+    assert coarse < largest_cavity(framework)
+
+
+def test_nothing_crosses_a_dense_crystal():
+    assert limiting_diameter(crystal(2.2 * np.eye(3), "C", [[0.0, 0.0, 0.0]])) == 0.0
+
+
 def test_volume_around_one_sphere_is_fully_accessible():
     """A probe rolls over the whole surface of a lone sphere: V = a³ - (4/3) pi R³."""
     framework = crystal(10.0 * np.eye(3), "C", [[0.21, 0.32, 0.43]])
@@ -99,9 +133,10 @@ def test_a_dense_crystal_has_no_room():
 
 
 def test_mof5():
-    """Largest cavity about 15 Å, helium void fraction about 0.8 (H. Li et al., Nature 402, 276 (1999))."""
+    """Largest cavity about 15 Å, window about 8 Å, void fraction about 0.8 (H. Li et al., Nature 402, 276 (1999))."""
     framework = load_framework(library_cif("mof5"), charges={"Zn": 1.3, "O": -0.4, "C": 0.0, "H": 0.0})
     assert largest_cavity(framework) == pytest.approx(15.076, abs=0.01)
+    assert limiting_diameter(framework) == pytest.approx(7.902, abs=0.001)
     assert accessible_volume(framework) / framework.volume == pytest.approx(0.79, abs=0.01)
 
 

@@ -3,47 +3,23 @@
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from click.testing import CliRunner, Result
+from decks import DECK, changed, write_deck
 from lattices import ion, simple_cubic
 
 from lattice.builder import build_network
 from lattice.network import PoreNetwork
 from lattice.supercell import table_bytes
-from runs import folder, job, model
+from runs import folder, job, network_source
 from runs.cli import main
 from runs.deck_file import SHIPPED_DECKS, read_deck
 from runs.faults import fault_line, writing
-from runs.network_job import NetworkRequest, with_defaults
+from runs.network_request import NetworkRequest, with_defaults
 from structures.cif import load_framework
-
-DECK = """
-[structure]
-cif = "ni_pacs_sym"
-cell = "primitive"
-net_charge = -2
-[structure.charges]
-Ni = 1.2
-O = -0.7
-C = 0.06
-H = 0.1
-N = -0.3
-[landscape]
-permittivity = 10
-[lattice]
-repeats = [3, 3, 3]
-[composition]
-kind = "exchange"
-entering = "Li+"
-leaving = "Me2NH2+"
-[kmc]
-events = 2000
-[scan]
-exchange_fractions = [0, 0.5, 1]
-temperatures_C = [-40, 25, 100]
-replicas = 2
-"""
+from structures.species import SHIPPED_SPECIES
 
 
 def network(charge: float = -1.0) -> PoreNetwork:
@@ -55,9 +31,9 @@ def network(charge: float = -1.0) -> PoreNetwork:
 def call(tmp_path, monkeypatch) -> Callable[..., Result]:
     """Run the command line in an empty folder, with a network that takes no time to build."""
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(model, "cached_network", lambda *args, **options: network())
-    monkeypatch.setattr(model, "load_framework", lambda *args, **options: None)
-    (tmp_path / "deck.toml").write_text(DECK)
+    monkeypatch.setattr(network_source, "cached_network", lambda *args, **options: network())
+    monkeypatch.setattr(network_source, "load_framework", lambda *args, **options: SimpleNamespace(provenance=()))
+    write_deck(tmp_path)
     return lambda *arguments: CliRunner().invoke(main, [str(argument) for argument in arguments])
 
 
@@ -72,9 +48,7 @@ def refused(result: Result) -> str:
 
 
 def change(old: str, new: str) -> None:
-    text = Path("deck.toml").read_text()
-    assert old in text
-    Path("deck.toml").write_text(text.replace(old, new))
+    Path("deck.toml").write_text(changed((old, new), text=Path("deck.toml").read_text()))
 
 
 def test_check_prints_every_value_with_its_unit_and_the_size(call):
@@ -82,8 +56,12 @@ def test_check_prints_every_value_with_its_unit_and_the_size(call):
     assert result.exit_code == 0, result.output
     for words in (
         "spacing_A",
-        "0.2 (default)",
+        "12 (default)",
         "Å",
+        "contact radius, Å",
+        "eps_r 10",
+        "2.5 kT at -40 °C (0.050 eV)",
+        "attempt frequency 1e+12 /s for every hop",
         "asked for 0.5",
         "54 (Li+ 27, Me2NH2+ 27)",
         "= 18, 2,000 hops each",
@@ -99,18 +77,20 @@ def test_a_missing_deck(call):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
+        ('"ni_pacs_sym"', '"none.cif"', "deck.toml: [structure] cif: "),
         ('"ni_pacs_sym"', '"none.cif"', "none.cif does not exist"),
-        ('"ni_pacs_sym"', '"empty.cif"', "the file is empty"),
-        ('"ni_pacs_sym"', '"broken.cif"', "broken.cif"),
-        ("net_charge = -2", "net_charge = 9", "net charge of a formula unit"),
+        ('"ni_pacs_sym"', '"empty.cif"', "deck.toml: [structure] cif: "),
+        ('"ni_pacs_sym"', '"broken.cif"', "deck.toml: [structure] cif: "),
+        ("net_charge = -2", "net_charge = 9", "deck.toml: [structure] net_charge: net charge of a formula unit"),
+        ("Ni = 1.2", "Nj = 1.2", "deck.toml: [structure] charges: Nj matches no atom"),
         ("[0, 0.5, 1]", "[0, 1.2]", "expected 0 to 1, found 1.2"),
         ("[-40, 25, 100]", "[-400]", "expected -220 to 1200 °C, found -400"),
         ("permittivity = 10", "permitivity = 10", "did you mean permittivity?"),
-        ("permittivity = 10", "permittivity = 10\nmerge_barrier_eV = 300", "300 is probably meV"),
+        ("persistence_kT = 2.5", "persistence_kT = 300", "expected 0 to 20 kT, found 300"),
     ],
 )
 def test_a_mistake_in_the_deck_or_the_cif(call, monkeypatch, old, new, words):
-    monkeypatch.setattr(model, "load_framework", load_framework)
+    monkeypatch.setattr(network_source, "load_framework", load_framework)
     Path("empty.cif").write_text("")
     Path("broken.cif").write_text("data_x\nloop_\n_atom_site_fract_x\n'unterminated\n")
     change(old, new)
@@ -122,13 +102,13 @@ def test_a_mistake_in_the_deck_or_the_cif(call, monkeypatch, old, new, words):
 
 
 def test_a_charge_that_no_ions_balance(call, monkeypatch):
-    monkeypatch.setattr(model, "cached_network", lambda *args, **options: network(0.0))
+    monkeypatch.setattr(network_source, "cached_network", lambda *args, **options: network(0.0))
     assert "expected a framework whose charge Li+ balances" in refused(call("run", "deck.toml"))
     assert not Path("results").exists()
 
 
 def test_more_ions_than_sites(call, monkeypatch):
-    monkeypatch.setattr(model, "cached_network", lambda *args, **options: network(-2.0))
+    monkeypatch.setattr(network_source, "cached_network", lambda *args, **options: network(-2.0))
     assert "expected at most 27 Me2NH2+" in refused(call("run", "deck.toml"))
 
 
@@ -145,19 +125,19 @@ def tube(side: int) -> str:
 @pytest.mark.parametrize(
     ("side", "words"),
     [
-        (5, "mofkmc: Li+ percolates in 1 dimensions; expected at least 3"),
-        (1, "mofkmc: Li+ fits nowhere in tube: the largest cavity is"),
+        (5, "mofkmc: deck.toml: Li+ percolates in 1 dimensions; expected at least 3"),
+        (1, "mofkmc: deck.toml: Li+ fits nowhere in tube: the largest cavity is"),
     ],
 )
 def test_a_real_framework_that_the_ions_cannot_cross_or_enter(call, monkeypatch, side, words):
     """Tubes of 12 Å let Li+ along z alone; in tubes of 2.4 Å the walls touch."""
-    monkeypatch.setattr(model, "load_framework", load_framework)
-    monkeypatch.setattr(model, "cached_network", lambda *given, **options: build_network(*given))
+    monkeypatch.setattr(network_source, "load_framework", load_framework)
+    monkeypatch.setattr(network_source, "cached_network", lambda *given, **options: build_network(*given))
     Path("tube.cif").write_text(tube(side))
-    change("permittivity = 10", "permittivity = 10\nspacing_A = 0.5")
+    change("spacing_A = 0.2", "spacing_A = 0.5")
     text = Path("deck.toml").read_text().replace("net_charge = -2", "").replace("ni_pacs_sym", "tube.cif")
     head, tail = text.split("[structure.charges]")
-    Path("deck.toml").write_text(head + "[structure.charges]\nSi = 0.0\n" + tail[tail.index("[landscape]") :])
+    Path("deck.toml").write_text(head + "[structure.charges]\nSi = 0.0\n" + tail[tail.index("[species") :])
     assert refused(call("run", "deck.toml")).startswith(words)
     assert not Path("results").exists()
 
@@ -168,7 +148,7 @@ def test_a_supercell_in_which_an_ion_meets_its_own_image(call, monkeypatch):
         made, exclusion_a=[*made.exclusion_a, 0, 0], exclusion_b=[*made.exclusion_b, 0, 0],
         exclusion_image=[*made.exclusion_image, [1, 0, 0], [-1, 0, 0]],
     )  # fmt: skip
-    monkeypatch.setattr(model, "cached_network", lambda *args, **options: own)
+    monkeypatch.setattr(network_source, "cached_network", lambda *args, **options: own)
     change("[3, 3, 3]", "[1, 3, 3]")
     assert "supercell (1, 3, 3) is too small" in refused(call("run", "deck.toml"))
 
@@ -220,7 +200,9 @@ def test_a_read_only_output_folder_is_refused_before_anything_is_computed(call, 
         raise PermissionError(13, "Permission denied")
 
     monkeypatch.setattr(folder.tempfile, "TemporaryFile", deny)
-    monkeypatch.setattr(model, "load_framework", lambda *args, **options: pytest.fail("computed before the check"))
+    monkeypatch.setattr(
+        network_source, "load_framework", lambda *args, **options: pytest.fail("computed before the check")
+    )
     assert "expected a folder that can be written, found: Permission denied" in refused(call("run", "deck.toml"))
 
 
@@ -228,7 +210,7 @@ def test_an_interrupt_before_the_first_task(call, monkeypatch):
     def interrupt(*args, **options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(model, "cached_network", interrupt)
+    monkeypatch.setattr(network_source, "cached_network", interrupt)
     result = call("run", "deck.toml")
     assert result.exit_code == 130
     assert result.stderr == "mofkmc: interrupted\n"
@@ -249,7 +231,7 @@ def test_what_the_system_refuses_is_one_line_with_file_and_reason(call, monkeypa
     def fail(*args, **options):
         raise error
 
-    monkeypatch.setattr(model, "cached_network", fail)
+    monkeypatch.setattr(network_source, "cached_network", fail)
     assert refused(call("run", "deck.toml")) == f"mofkmc: {line}"
 
 
@@ -262,18 +244,34 @@ def test_an_error_without_a_file_gets_the_one_that_was_being_written():
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["--species", "K+"], "expected one of Li+, Me2NH2+, PF6-, found K+"),
+        (["--species", "X+"], f"expected one of {', '.join(SHIPPED_SPECIES)}, found X+"),
         (["--species", "Li+", "--species", "Li+"], "expected different ions"),
+        (["--species", "Li+", "--cube", "Na+=na.cube"], "--cube: expected one of Li+, found Na+"),
     ],
 )
 def test_network_refuses_unknown_ions(call, arguments, words):
     assert words in refused(call("network", "mof5", *arguments))
 
 
-def test_network_refuses_a_charge_that_is_no_number(call):
-    result = call("network", "mof5", "--species", "Li+", "--charge", "Zn")
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--charge", "Zn"], "expected CLASS=CHARGE"),
+        (["--cube", "li.cube"], "expected ION=FILE"),
+        (
+            ["--eps-r", "ten"],
+            "expected a number, 3 numbers such as 10,10,6, or the 9 of a symmetric tensor, found 'ten'",
+        ),
+        (["--eps-r", "10,10"], "found 2 numbers"),
+        (["--eps-r", "10,10,0"], "item 3: expected 1 to 100, found 0"),
+        (["--eps-r", "9,1,0,0,9,0,0,0,9"], "found '9,1,0,0,9,0,0,0,9'"),
+    ],
+)
+def test_network_refuses_an_option_that_it_cannot_read(call, arguments, words):
+    result = call("network", "mof5", "--species", "Li+", *arguments)
     assert result.exit_code == 2
-    assert "expected CLASS=CHARGE" in result.stderr
+    assert words in " ".join(result.stderr.split())
+    assert not Path("results").exists()
 
 
 @pytest.mark.parametrize(
@@ -291,7 +289,7 @@ def test_a_shipped_structure_takes_the_charges_of_the_deck_of_its_compound(cif, 
         assert remarks == (f"charges, cell as in the shipped deck {deck}",)
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["check"], ["network"]])
+@pytest.mark.parametrize("command", [[], ["run"], ["check"], ["network"], ["refine"]])
 def test_help_has_examples(command):
     result = CliRunner().invoke(main, [*command, "--help"])
     assert result.exit_code == 0

@@ -3,81 +3,46 @@
 from pathlib import Path
 
 import pytest
+from decks import DECK, write_deck
 
-from runs.deck import Deck
-from runs.deck_file import DeckError, DeckFile, deck_species, find_deck, read_deck
+from runs.deck import Deck, Rates
+from runs.deck_file import DeckError, DeckFile, find_deck, read_deck
+from runs.deck_keys import tables_in
+from runs.deck_species import deck_species
 from structures.errors import InputError
 from structures.library import library_cif
 from structures.species import SHIPPED_SPECIES
 
-GOOD = """
-[structure]
-cif = "ni_pacs_sym"
-cell = "primitive"
-net_charge = -2
-[structure.charges]
-Ni = 1.2
-[species."Me2NH2+"]
-lj_sigma_A = 4.6
-[landscape]
-permittivity = 10
-spacing_A = 0.2
-merge_barrier_eV = 0.05
-[lattice]
-repeats = [3, 3, 3]
-[composition]
-kind = "exchange"
-entering = "Li+"
-leaving = "Me2NH2+"
-[kmc]
-attempt_frequency_Hz = 1e12
-events = 10_000
-[scan]
-exchange_fractions = [0, 0.5, 1]
-temperatures_C = [-40, 25, 100]
-replicas = 4
-[output]
-plots = false
-compare_with = "ni_mof"
-"""
 
-
-def deck_of(folder: Path, text: str) -> DeckFile:
-    path = folder / "deck.toml"
-    path.write_text(text, encoding="utf-8")
-    return read_deck(path)
+def deck_of(folder: Path, *changes: tuple[str, str]) -> DeckFile:
+    return read_deck(write_deck(folder, *changes))
 
 
 def faults(folder: Path, *changes: tuple[str, str]) -> list[str]:
-    text = GOOD
-    for old, new in changes:
-        assert old in text
-        text = text.replace(old, new)
     with pytest.raises(DeckError) as caught:
-        deck_of(folder, text)
+        deck_of(folder, *changes)
     return str(caught.value).splitlines()
 
 
 def test_a_good_deck_is_read(tmp_path):
     """Temperatures come out in K, defaults are filled in, a shipped species takes the deck's value and says so."""
-    file = deck_of(tmp_path, GOOD)
+    file = deck_of(tmp_path)
     assert file.deck.scan.temperatures == (233.15, 298.15, 373.15)
     assert file.deck.landscape.cutoff_A == 12
     assert file.deck.treatment("Li+") == "mobile"
     li, ammonium = deck_species(file.deck)
     assert li is SHIPPED_SPECIES["Li+"]
-    assert ammonium.lj_sigma == 4.6
-    assert "lj_sigma_A = 4.6" in ammonium.source
+    assert ammonium.contact_radius == 2.7
+    assert "contact_radius_A = 2.7" in ammonium.source
 
 
 @pytest.mark.parametrize(
     ("old", "new", "line"),
     [
         (
-            "merge_barrier_eV = 0.05",
-            "merge_barrier_eV = 300",
-            "deck.toml: [landscape] merge_barrier_eV: expected 0 to 0.5 eV, found 300; "
-            "300 is probably meV, write 0.3 eV",
+            "persistence_kT = 2.5",
+            "persistence_kT = 300",
+            "deck.toml: [landscape] persistence_kT: expected 0 to 20 kT, found 300",
         ),
         ("spacing_A = 0.2", "spacing_A = 5", "deck.toml: [landscape] spacing_A: expected 0.05 to 0.5 Å, found 5"),
         (
@@ -100,14 +65,14 @@ def test_a_good_deck_is_read(tmp_path):
             "deck.toml: [landscape] unknown key spacing; did you mean spacing_A?",
         ),
         ("[landscape]", "[landscap]", "deck.toml: unknown table [landscap]; did you mean [landscape]?"),
-        ("replicas = 4", "replicas = 1", "deck.toml: [scan] replicas: expected 2 to 100000 tasks, found 1"),
-        ("replicas = 4", "", "deck.toml: [scan] replicas: expected a value in tasks, found none"),
-        ("replicas = 4", "replicas = true", "deck.toml: [scan] replicas: expected a valid integer, found True"),
+        ("replicas = 2", "replicas = 1", "deck.toml: [scan] replicas: expected 2 to 100000 tasks, found 1"),
+        ("replicas = 2", "", "deck.toml: [scan] replicas: expected a value in tasks, found none"),
+        ("replicas = 2", "replicas = true", "deck.toml: [scan] replicas: expected a valid integer, found True"),
         ('"exchange"', '"swap"', 'deck.toml: [composition] kind: expected "exchange" or "salt", found "swap"'),
         (
             'leaving = "Me2NH2+"',
-            'leaving = "Na+"',
-            "deck.toml: [composition] expected Li+, Me2NH2+, PF6- or a table [species.\"Na+\"], found 'Na+'",
+            'leaving = "X+"',
+            f"deck.toml: [composition] expected {', '.join(SHIPPED_SPECIES)} or a table [species.\"X+\"], found 'X+'",
         ),
         (
             'leaving = "Me2NH2+"',
@@ -131,19 +96,27 @@ def test_a_good_deck_is_read(tmp_path):
             "deck.toml: [scan] exchange_fractions: expected different values, found [0.5, 0.5]",
         ),
         (
-            "lj_sigma_A = 4.6",
+            "contact_radius_A = 2.7",
             "lj_sigma_A = 0.46",
             'deck.toml: [species."Me2NH2+"] lj_sigma_A: expected 0.5 to 12 Å, found 0.46; '
             "0.46 is probably nm, write 4.6 Å",
         ),
-        ("lj_sigma_A", "lj_sigma", 'deck.toml: [species."Me2NH2+"] unknown key lj_sigma; did you mean lj_sigma_A?'),
+        (
+            "contact_radius_A",
+            "contact_radius",
+            'deck.toml: [species."Me2NH2+"] unknown key contact_radius; did you mean contact_radius_A?',
+        ),
         (
             '[species."Me2NH2+"]',
-            '[species."Na+"]',
-            'deck.toml: [species."Na+"] expected all values of an ion that is not shipped, missing: '
-            "charge, mass_amu, lj_epsilon_eV, contact_radius_A",
+            '[species."X+"]',
+            'deck.toml: [species."X+"] expected all values of an ion that is not shipped, missing: '
+            "charge, mass_amu, lj_epsilon_eV, lj_sigma_A (or beads)",
         ),
-        ("lj_sigma_A = 4.6", "charge = 0", "deck.toml: species Me2NH2+: charge must not be zero"),
+        (
+            '[species."Me2NH2+"]\ncontact_radius_A = 2.7',
+            '[species."Li+"]\ncharge = 0',
+            'deck.toml: [species."Li+"] charge must not be zero; got 0',
+        ),
         (
             'entering = "Li+"\nleaving = "Me2NH2+"',
             'entering = "Me2NH2+"\nleaving = "Li+"',
@@ -169,7 +142,7 @@ def test_all_faults_come_at_once(tmp_path):
         ("net_charge = -2", "net_charge = 40"),
         ("permittivity = 10", "permittivity = 0"),
         ("repeats = [3, 3, 3]", "repeats = [3, 3]"),
-        ("events = 10_000", 'events = "many"'),
+        ("events = 2000", 'events = "many"'),
     )
     assert len(lines) == 4
     assert [line.split("[")[1].split("]")[0] for line in lines] == ["structure", "landscape", "lattice", "kmc"]
@@ -184,7 +157,7 @@ def test_all_faults_come_at_once(tmp_path):
     ],
 )
 def test_treatments_are_checked(tmp_path, treatment, words):
-    lines = faults(tmp_path, ("[kmc]", f"[composition.treatment]\n{treatment}\n[kmc]"))
+    lines = faults(tmp_path, ("[kmc]\n", f"[composition.treatment]\n{treatment}\n[kmc]\n"))
     assert words in lines[0]
 
 
@@ -222,10 +195,10 @@ def test_a_cif_is_looked_for_beside_the_deck_before_it_is_a_shipped_name(tmp_pat
     home.mkdir()
     monkeypatch.chdir(elsewhere)
     (elsewhere / "ni_pacs_sym").write_text("data_wrong")
-    assert deck_of(home, GOOD).cif == str(library_cif("ni_pacs_sym"))
+    assert deck_of(home).cif == str(library_cif("ni_pacs_sym"))
     (home / "ni_pacs_sym").write_text("data_mine")
-    assert deck_of(home, GOOD).cif == str(home / "ni_pacs_sym")
-    assert deck_of(home, GOOD.replace("ni_pacs_sym", "sub/my.cif")).cif == str(home / "sub" / "my.cif")
+    assert deck_of(home).cif == str(home / "ni_pacs_sym")
+    assert deck_of(home, ("ni_pacs_sym", "sub/my.cif")).cif == str(home / "sub" / "my.cif")
 
 
 @pytest.mark.parametrize("name", ["ni_mof", "mof5"])
@@ -239,13 +212,257 @@ def test_the_shipped_decks_are_right(name):
 
 def test_every_key_says_what_it_is():
     """`mofkmc check` prints the description of every key."""
-    for table in Deck.model_fields.values():
-        for part in getattr(table.annotation, "__args__", (table.annotation,)):
-            for name, field in getattr(part, "model_fields", {}).items():
-                assert field.description, name
+    tables = [table for field in Deck.model_fields.values() for table in tables_in(field.annotation)]
+    for table in tables:
+        tables += [inner for field in table.model_fields.values() for inner in tables_in(field.annotation)]
+        for name, field in table.model_fields.items():
+            assert field.description, name
+    assert {"Bead", "SiteOverride", "HopOverride", "PairTable", "Rates"} <= {table.__name__ for table in tables}
 
 
 def test_a_byte_order_mark_is_no_fault(tmp_path):
     """Editors on Windows begin a file with one."""
-    (tmp_path / "bom.toml").write_text(GOOD, "utf-8-sig")
-    assert read_deck(tmp_path / "bom.toml").text == GOOD
+    (tmp_path / "bom.toml").write_text(DECK, "utf-8-sig")
+    assert read_deck(tmp_path / "bom.toml").text == DECK
+
+
+@pytest.mark.parametrize(
+    ("value", "read"),
+    [
+        ("4", 4.0),
+        ("[4, 4, 9]", (4, 4, 9)),
+        ("[[4, 0, 1], [0, 4, 0], [1, 0, 9]]", ((4, 0, 1), (0, 4, 0), (1, 0, 9))),
+    ],
+)
+def test_the_permittivity_is_a_number_or_a_tensor(tmp_path, value, read):
+    assert deck_of(tmp_path, ("permittivity = 10", f"permittivity = {value}")).deck.landscape.permittivity == read
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("0", ": expected 1 to 100, found 0"),
+        ("[4, 4, 0.5]", ", item 3: expected 1 to 100, found 0.5"),
+        ("[[4, 9, 0], [9, 4, 0], [0, 0, 9]]", ", principal value 1: expected 1 to 100, found -5"),
+        ("[4, 4]", ": expected a number, 3 numbers along x, y, z, or a symmetric 3 x 3 tensor, found [4, 4]"),
+        ("[[4, 1, 0], [0, 4, 0], [0, 0, 9]]", "found [[4, 1, 0], [0, 4, 0], [0, 0, 9]]"),
+        ("[4, [4], 4]", "found [4, [4], 4]"),
+        ('"ten"', 'found "ten"'),
+        ("true", "found True"),
+        ("[nan, 1, 1]", "expected a number"),
+    ],
+)
+def test_what_is_no_permittivity_is_refused_in_one_line(tmp_path, value, words):
+    """The principal values of (4 9; 9 4) are 13 and -5."""
+    (line,) = faults(tmp_path, ("permittivity = 10", f"permittivity = {value}"))
+    assert line.startswith("deck.toml: [landscape] permittivity")
+    assert words in line
+
+
+def test_a_whole_number_may_be_written_as_a_power_of_ten(tmp_path):
+    """TOML reads 1e6 as a float."""
+    deck = deck_of(tmp_path, ("events = 2000", "events = 1e6"), ("[3, 3, 3]", "[3.0, 3, 3]")).deck
+    assert (deck.kmc.events, type(deck.kmc.events)) == (1_000_000, int)
+    assert deck.lattice.repeats == (3, 3, 3)
+    (line,) = faults(tmp_path, ("events = 2000", "events = 2000.5"))
+    assert line == "deck.toml: [kmc] events: expected a valid integer, found 2000.5"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        ("persistence_kT = 2.5", "merge_barrier_eV = 0.05", "unknown key merge_barrier_eV; write persistence_kT"),
+        ("events = 2000", "events = 2000\nattempt_frequency_Hz = 1e12", "it belongs in [rates]"),
+    ],
+)
+def test_a_key_of_another_name_or_place_is_named(tmp_path, old, new, words):
+    (line,) = faults(tmp_path, (old, new))
+    assert words in line
+
+
+RATES = 'model = "attempt_frequency"\nattempt_frequency_Hz = 1e12'
+
+
+@pytest.mark.parametrize(
+    ("rates", "factor"),
+    [
+        ('model = "flux_tst"', 1.0),
+        ('model = "harmonic_tst"\nfriction = 0.2', 0.2),
+        ('model = "attempt_frequency"', 1e12),
+        ('model = "attempt_frequency"\nattempt_frequency_Hz = 5e12', 5e12),
+        ("", 1.0),
+    ],
+)
+def test_every_rate_model_has_its_factor(tmp_path, rates, factor):
+    """A friction factor for rates in 1/s, an attempt frequency for rates relative to one; flux TST by default."""
+    assert deck_of(tmp_path, (RATES, rates)).deck.rates.factor == factor
+    assert Rates().model == "flux_tst"
+
+
+@pytest.mark.parametrize(
+    ("rates", "words"),
+    [
+        ('model = "attempt_frequency"\nfriction = 0.5', "[rates] friction: expected no such key"),
+        ('model = "flux_tst"\nattempt_frequency_Hz = 1e12', "[rates] attempt_frequency_Hz: expected no such key"),
+        ('model = "flux_tst"\nfriction = 2', "[rates] friction: expected 1e-06 to 1, found 2"),
+        ('model = "tst"', "expected 'flux_tst', 'harmonic_tst' or 'attempt_frequency', found \"tst\""),
+        (
+            'model = "attempt_frequency"\nattempt_frequency_Hz = 1',
+            "expected 1e+09 to 1e+16 1/s, found 1; 1 is probably THz, write 1e+12 1/s",
+        ),
+    ],
+)
+def test_rates_that_cannot_be(tmp_path, rates, words):
+    (line,) = faults(tmp_path, (RATES, rates))
+    assert words in line
+
+
+BEADS = """[species."CN-"]
+mass_amu = 26
+contact_radius_A = 1.9
+beads = [
+  {name = "C", position_A = [0, 0, -0.6], charge = -0.4, lj_epsilon_eV = 0.003, lj_sigma_A = 3.5},
+  {name = "N", position_A = [0, 0, 0.6], charge = -0.6, lj_epsilon_eV = 0.003, lj_sigma_A = 3.3},
+]
+"""
+SALT = (
+    ('kind = "exchange"\nentering = "Li+"\nleaving = "Me2NH2+"', 'kind = "salt"\ncation = "Li+"\nanion = "CN-"'),
+    ("exchange_fractions = [0, 0.5, 1]", "molarities_mol_per_L = [1]"),
+    ('compare_with = "ni_mof"', ""),
+)
+OWN = '[species."Me2NH2+"]\ncontact_radius_A = 2.7\n'
+
+
+def test_an_ion_of_the_user_has_all_its_beads(tmp_path):
+    """Its charge is the sum of the charges of its beads where it is not given."""
+    cyanide = deck_species(deck_of(tmp_path, *SALT, (OWN, BEADS)).deck)[1]
+    assert cyanide.charge == -1.0
+    assert [bead.position for bead in cyanide.beads] == [(0, 0, -0.6), (0, 0, 0.6)]
+    assert [bead.lj_sigma for bead in cyanide.beads] == [3.5, 3.3]
+    assert cyanide.source == "deck"
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("mass_amu = 26", "", '[species."CN-"] expected all values of an ion that is not shipped, missing: mass_amu'),
+        (
+            "mass_amu = 26",
+            "mass_amu = 26\nlj_sigma_A = 3",
+            '[species."CN-"] lj_sigma_A: expected no such key beside beads, each of which has its own',
+        ),
+        ("mass_amu = 26", "mass_amu = 26\ncharge = 1", "charges of the beads must sum to 1 e; got -1"),
+        (
+            "lj_sigma_A = 3.3",
+            "lj_sigma_A = 0.33",
+            '[species."CN-"] beads.2.lj_sigma_A: expected 0.5 to 12 Å, found 0.33',
+        ),
+        ("lj_sigma_A = 3.3", "sigma_A = 3.3", '[species."CN-"] beads.2: unknown key sigma_A; did you mean lj_sigma_A?'),
+        ("[0, 0, 0.6]", "[0, 0.6]", '[species."CN-"] beads.2.position_A: expected more values, found [0, 0.6]'),
+        ("charge = -0.6, ", "", '[species."CN-"] beads.2.charge: expected a value in e, found none'),
+    ],
+)
+def test_beads_are_checked(tmp_path, old, new, line):
+    beads = BEADS.replace(old, new)
+    assert beads != BEADS
+    assert any(line in fault for fault in faults(tmp_path, *SALT, (OWN, beads)))
+
+
+def test_a_shipped_ion_of_several_beads_has_no_single_diameter(tmp_path):
+    name = next(ion.name for ion in SHIPPED_SPECIES.values() if len(ion.beads) > 1)
+    (line,) = faults(tmp_path, (OWN, f'[species."{name}"]\nlj_sigma_A = 4\n'))
+    assert line.startswith(f'deck.toml: [species."{name}"] lj_sigma must be given bead by bead')
+
+
+OVERRIDES = """[[override.site]]
+species = "Li+"
+label = "N"
+energy_eV = 0.1
+[[override.hop]]
+species = "Li+"
+labels = ["N", "mu-O"]
+barrier_eV = 0.3
+[[override.hop]]
+species = "Me2NH2+"
+orbit = 4
+prefactor_Hz = 1e12
+[[pair]]
+species = ["Li+", "Li+"]
+below_A = 3.5
+energy_eV = 0.4
+[kmc]
+"""
+
+
+def test_overrides_are_read(tmp_path):
+    deck = deck_of(tmp_path, ("[kmc]\n", OVERRIDES)).deck
+    assert [site.label for site in deck.override.site] == ["N"]
+    assert [(hop.labels, hop.orbit) for hop in deck.override.hop] == [(("N", "mu-O"), None), (None, 4)]
+    assert deck.pair[0].below_A == 3.5
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ('label = "N"', "", "[[override.site]] 1: expected either orbit or label, found neither"),
+        ('label = "N"', 'label = "N"\norbit = 1', "[[override.site]] 1: expected either orbit or label, found both"),
+        ("barrier_eV = 0.3", "", "[[override.hop]] 1: expected barrier_eV, prefactor_Hz or both, found neither"),
+        ("orbit = 4", "", "[[override.hop]] 2: expected either orbit or labels, found neither"),
+        ("orbit = 4", "orbit = -1", "[[override.hop]] 2, orbit: expected 0 to 1e+06, found -1"),
+        (
+            "barrier_eV = 0.3",
+            "barrier_eV = 300",
+            "[[override.hop]] 1, barrier_eV: expected 0 to 20 eV, found 300; 300 is probably meV, write 0.3 eV",
+        ),
+        ("energy_eV = 0.1", "energy = 0.1", "[[override.site]] 1, unknown key energy; did you mean energy_eV?"),
+        ('["Li+", "Li+"]', '["Li+", "Na+"]', "[[pair]] 1, species: expected one of Li+, Me2NH2+, found 'Na+'"),
+        ("below_A = 3.5", "", "[[pair]] 1, below_A: expected a value in Å, found none"),
+    ],
+)
+def test_overrides_are_checked(tmp_path, old, new, line):
+    lines = faults(tmp_path, ("[kmc]\n", OVERRIDES), (old, new))
+    assert f"deck.toml: {line}" in lines
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "words"),
+    [
+        (
+            "permittivity = 10",
+            'permittivity = 10\ncube = {"K+" = "k.cube"}',
+            "[landscape] cube: expected one of Li+, Me2NH2+",
+        ),
+        (
+            "permittivity = 10",
+            'permittivity = 10\ncube = {"Li+" = "li.cube"}',
+            "[landscape] cube: expected no such key, because [structure] sites replaces",
+        ),
+        (
+            "net_charge = -2",
+            'net_charge = -2\ncharge_source = "ddec"',
+            "'auto', 'table', 'cif' or 'eqeq', found \"ddec\"",
+        ),
+    ],
+)
+def test_sources_are_checked(tmp_path, old, new, words):
+    sites = (('cif = "ni_pacs_sym"', 'sites = "sites.yaml"'),) if "sites" in words else ()
+    assert any(words in line for line in faults(tmp_path, *sites, (old, new)))
+
+
+def test_a_crystal_comes_from_a_cif_or_a_list_of_sites(tmp_path):
+    assert faults(tmp_path, ('cif = "ni_pacs_sym"', "")) == [
+        "deck.toml: [structure] cif: expected a CIF, or else sites, found neither"
+    ]
+
+
+def test_given_barriers_have_an_attempt_frequency(tmp_path):
+    sites = ('cif = "ni_pacs_sym"', 'sites = "sites.yaml"')
+    assert deck_of(tmp_path, sites).deck.structure.sites == "sites.yaml"
+    (line,) = faults(tmp_path, sites, (RATES, 'model = "harmonic_tst"'))
+    assert line.startswith('deck.toml: [rates] model: expected "attempt_frequency"')
+
+
+def test_a_charge_source_without_its_table(tmp_path):
+    table = "[structure.charges]\nNi = 1.2\nO = -0.7\nC = 0.06\nH = 0.1\nN = -0.3\n"
+    (line,) = faults(tmp_path, (table, ""), ("net_charge = -2", 'charge_source = "table"'))
+    assert "expected a table [structure.charges]" in line

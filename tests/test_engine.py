@@ -112,7 +112,7 @@ def test_hops_cost_the_difference_of_total_energies_and_obey_detailed_balance(na
         simulation.step(25)
         hops = open_hops(lattice, state, simulation.conditions)
         before = total_energy(lattice, state.ion_site.tolist(), TEMPERATURE)
-        for ion_, hop, delta, rate in zip(hops.ion, hops.hop, hops.energy, hops.rate, strict=True):
+        for ion_, hop, delta, rate in zip(hops.ion, hops.hop, hops.free_energy, hops.rate, strict=True):
             site, target = int(state.ion_site[ion_]), int(lattice.hop_target[hop])
             unit = hop % len(NETWORK.hop_origin)
             charge = NETWORK.species[state.ion_species[ion_]].charge
@@ -131,8 +131,8 @@ def test_hops_cost_the_difference_of_total_energies_and_obey_detailed_balance(na
             k = (back.ion == ion_) & (back.hop % len(NETWORK.hop_origin) == NETWORK.hop_reverse[unit])
             assert k.sum() == 1
             assert rate / back.rate[k][0] == pytest.approx(np.exp(-delta / kT), rel=1e-9)
-            attempt = 1e12 * NETWORK.hop_weight[unit]
-            clipped.add("top" if np.isclose(rate, attempt) else "ΔE" if np.isclose(back.rate[k][0], attempt) else "KRA")
+            there, here = 1e12 * NETWORK.rates(TEMPERATURE).prefactor[[unit, NETWORK.hop_reverse[unit]]]
+            clipped.add("top" if np.isclose(rate, there) else "ΔE" if np.isclose(back.rate[k][0], here) else "KRA")
     assert clipped == {"top", "ΔE", "KRA"}
 
 
@@ -449,7 +449,7 @@ def test_a_state_of_another_temperature_or_lattice_is_refused():
         ({"temperature": np.nan}, "temperature must be positive; got nan"),
         ({"temperature": 300.0, "attempt_frequency": -1.0}, "attempt_frequency must be positive"),
         ({"temperature": 300.0, "field": (0, 1)}, r"field must have shape \(3,\)"),
-        ({"temperature": 0.3}, "must lie"),
+        ({"temperature": 0.3}, "temperature must be within those of the network, 200 to 20000 K; got 0.3 K"),
         ({"temperature": 300.0, "field": (100.0, 0, 0)}, "field and barriers must stay within some 300 kT"),
     ],
 )
@@ -457,6 +457,15 @@ def test_conditions_that_make_no_sense(options, text):
     state = place_ions(LATTICES["coulomb"], COUNTS, np.random.default_rng(0), temperature=TEMPERATURE)
     with pytest.raises(ValueError, match=text):
         Simulation(LATTICES["coulomb"], state, **options)
+
+
+def test_pair_energies_that_no_factor_can_hold_are_refused():
+    """At 300 K exp(-e/2kT) leaves the range of floating point beyond some 15 eV."""
+    touching = PairEnergies([0], [0], [[1, 0, 0]], [20.0])
+    lattice = replicate(ring(), (4, 1, 1), interaction=touching)
+    state = place_ions(lattice, {"A": 1}, np.random.default_rng(0), temperature=300.0)
+    with pytest.raises(InputError, match="pair energies must lie below 300 x 2kT; got 20 eV at 300 K"):
+        Simulation(lattice, state, temperature=300.0)
 
 
 @pytest.mark.parametrize("until", [0.0, -1.0, np.inf, np.nan])

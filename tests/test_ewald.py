@@ -12,6 +12,7 @@ from structures.errors import InputError
 from structures.units import COULOMB
 
 TRICLINIC = np.array([[5.1, 0.0, 0.0], [1.9, 6.3, 0.0], [-2.2, 1.4, 4.4]])
+TENSOR = np.array([[12.0, 1.5, -0.5], [1.5, 4.0, 0.8], [-0.5, 0.8, 2.0]])
 
 
 @pytest.mark.parametrize(
@@ -110,3 +111,55 @@ def test_coincident_pairs_are_found_through_the_boundary():
 def test_a_flat_cell_is_refused():
     with pytest.raises(ValueError, match="cell must span a volume"):
         EwaldPotential(np.array([[1.0, 0, 0], [0, 1.0, 0], [1.0, 1.0, 0]]))
+
+
+def test_a_unit_tensor_times_a_number_is_that_number():
+    points = np.random.default_rng(8).random((20, 3))
+    vacuum = EwaldPotential(TRICLINIC).at(points)
+    for eps in (10.0, [10.0] * 3, 10.0 * np.eye(3)):
+        assert EwaldPotential(TRICLINIC, eps).at(points) == pytest.approx(vacuum / 10.0, abs=1e-13)
+
+
+def test_the_potential_in_an_anisotropic_medium_against_plane_waves():
+    """The same tensor from -∇·(eps ∇φ) = 4π(ρ - mean) wave by wave, φ_k = 4π/(V k·eps k), in the real cell.
+
+    The charge is smeared to exp(-k·eps k/4a²), which is not seen beyond eps^(-1/2) r = 6/a but by the mean of φ.
+    """
+    points = np.array([[0.5, 0.5, 0.5], [0.3, 0.1, 0.4], [0.0, 0.45, 0.0], [0.21, -0.3, 0.4]])
+    volume, a = np.linalg.det(TRICLINIC), 8.0
+    reciprocal = 2 * np.pi * np.linalg.inv(TRICLINIC).T
+    integers = np.stack(np.meshgrid(*[np.arange(-60, 61)] * 3, indexing="ij"), axis=-1).reshape(-1, 3)
+    k = integers[np.any(integers != 0, axis=1)] @ reciprocal
+    square = np.einsum("ki,ij,kj->k", k, TENSOR, k)
+    near = square < (12 * a) ** 2
+    k, square = k[near], square[near]
+    weight = 4 * np.pi / volume * np.exp(-square / (4 * a * a)) / square
+    expected = np.cos(points @ TRICLINIC @ k.T) @ weight - np.pi / (a * a * volume)
+    assert EwaldPotential(TRICLINIC, TENSOR).at(points) == pytest.approx(expected, abs=1e-11)
+
+
+def test_a_rotated_cell_in_a_rotated_medium_has_the_same_potential():
+    rotation = np.linalg.qr(np.random.default_rng(4).normal(size=(3, 3)))[0]
+    frac = np.random.default_rng(6).random((4, 3))
+    turned = EwaldPotential(TRICLINIC @ rotation.T, rotation @ TENSOR @ rotation.T).table(frac, (2, 1, 1))
+    assert turned == pytest.approx(EwaldPotential(TRICLINIC, TENSOR).table(frac, (2, 1, 1)), abs=1e-12)
+
+
+def test_a_charge_near_by_sees_the_bare_screened_charge():
+    """psi - det(eps)^(-1/2)/|eps^(-1/2) r| tends to the potential of the images, in every direction."""
+    potential = EwaldPotential(TRICLINIC, TENSOR)
+    images = potential.at(np.zeros((1, 3)))[0]
+    for vector in 1e-3 * np.eye(3):
+        bare = 1 / np.sqrt(np.linalg.det(TENSOR) * vector @ np.linalg.inv(TENSOR) @ vector)
+        found = potential.at((vector @ np.linalg.inv(TRICLINIC))[None])[0]
+        assert found - bare == pytest.approx(images, abs=1e-6)
+
+
+def test_sites_coincide_by_their_distance_and_not_by_their_screened_one():
+    """Of two sites 0.45 and 0.6 Å away, 0.15 and 0.2 Å in the screened cell, only the first loses the bare energy."""
+    frac = np.array([[0.1, 0.2, 0.3], [0.1 + 0.45 / 8, 0.2, 0.3], [0.1 + 0.6 / 8, 0.2, 0.3]])
+    potential = EwaldPotential(8.0 * np.eye(3), [9.0, 4.0, 1.0])
+    psi = potential.table(frac, (1, 1, 1))[0, 0, 0, 0]
+    at = potential.at(frac - frac[0])
+    assert psi[1] == pytest.approx(at[1] - 1 / np.sqrt(36.0) / (0.45 / 3), abs=1e-12)
+    assert psi[2] == pytest.approx(at[2], abs=1e-12)

@@ -17,6 +17,9 @@ def chain(**changes):
     fields = {
         "name": "chain",
         "cell": np.diag([4.0, 5.0, 6.0]),
+        "framework_symbols": ("Ni", "O"),
+        "framework_frac": [[0.5, 0.5, 0.5], [0.25, 0.5, 0.5]],
+        "framework_charges": [0.5, -1.5],
         "framework_charge": -1.0,
         "permittivity": 10,
         "species": (SHIPPED_SPECIES["Li+"],),
@@ -26,21 +29,25 @@ def chain(**changes):
         "site_orbit": [0, 1],
         "site_label": ("µ-O", "pore"),
         "site_width": [1.0, 2.0],
-        "basin_offset": [0, 1, 3],
-        "basin_energy": [0.0, 0.1, 0.12],
+        "site_overridden": [False, True],
+        "site_log_partition": [[0.0, 0.0], [-3.0, -2.0]],
         "hop_origin": [0, 0, 1, 1],
         "hop_target": [1, 1, 0, 0],
         "hop_image": [[-1, 0, 0], [0, 0, 0], [0, 0, 0], [1, 0, 0]],
         "hop_saddle": [0.3, 0.2, 0.2, 0.3],
-        "hop_weight": [1.0, 0.5, 0.5, 1.0],
+        "hop_overridden": [False] * 4,
+        "hop_log_conductance": [[-9.0, -6.0], [-7.0, -5.0], [-7.0, -5.0], [-9.0, -6.0]],
         "hop_orbit": [1, 0, 0, 1],
         "hop_reverse": [3, 2, 1, 0],
         "exclusion_a": [],
         "exclusion_b": [],
         "exclusion_image": np.zeros((0, 3)),
+        "rate_model": "flux_tst",
+        "temperatures": [200.0, 300.0],
         "percolation": [[0.3, np.nan, np.nan]],
         "accessible_volume": np.float64(60.0),
         "largest_cavity": 3.0,
+        "limiting_diameter": 2.0,
         "provenance": ("made for a test", "eps_r 10"),
     }
     return PoreNetwork(**fields | changes)
@@ -90,7 +97,7 @@ def test_a_damaged_file_is_refused(tmp_path):
 def test_another_format_is_refused(tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file.attrs["format"] = 99
-    with pytest.raises(ValueError, match="must have format 1; got 99"):
+    with pytest.raises(ValueError, match="must have format 2; got 99"):
         PoreNetwork.load(tmp_path / "other.h5")
 
 
@@ -130,22 +137,20 @@ def test_a_hop_without_its_reverse_is_refused():
     ("changes", "message"),
     [
         ({"cell": [[4, 0, 0], [0, 5, 0], [4, 5, 0]]}, "cell must span a volume"),
-        ({"permittivity": 0.0}, "permittivity must be positive; got 0"),
+        ({"permittivity": 0.0}, "permittivity must lie between 1 and 10000 in every direction; got 0"),
         ({"site_species": [0, 1]}, r"site_species must lie in \[0, 1\); got 1 at index 1"),
         ({"site_label": ("N",)}, "site_label must have length 2; got 1"),
         ({"site_frac": [[0.0, 0, 0], [0.5, 0, 1.0]]}, r"site_frac must lie in \[0, 1\); got .* at site 1"),
         ({"site_frac": [[-0.1, 0, 0], [0.5, 0, 0]]}, r"site_frac must lie in \[0, 1\); got .* at site 0"),
-        ({"basin_offset": [1, 2, 3]}, "basin_offset must run from 0 to 3; got 1 to 3"),
-        ({"basin_offset": [0, 1, 2]}, "basin_offset must run from 0 to 3; got 0 to 2"),
-        ({"basin_offset": [0, 0, 3]}, "basin_offset must give every site a basin; got 0 at site 0"),
-        ({"basin_offset": [0, 4, 3]}, "basin_offset must give every site a basin; got -1 at site 1"),
         ({"hop_origin": [0, 0, 1, 2]}, r"hop_origin must lie in \[0, 2\); got 2 at index 3"),
         ({"hop_target": [1, -1, 0, 0]}, r"hop_target must lie in \[0, 2\); got -1 at index 1"),
         ({"hop_reverse": [3, 2, 1, 4]}, r"hop_reverse must lie in \[0, 4\); got 4 at index 3"),
         ({"hop_orbit": [-1, 0, 0, -1]}, r"hop_orbit must lie in \[0, 4\); got -1 at index 0"),
         ({"hop_orbit": [1, 0, 1, 1]}, "hop 1 and its reverse 2 differ"),
         ({"hop_origin": [0, 1, 1, 0]}, "hop_origin must be sorted"),
-        ({"hop_weight": [1.0, 0.0, 0.0, 1.0]}, "hop_weight must be positive; got 0.0 at hop 1"),
+        ({"temperatures": [300.0, 200.0]}, "temperatures must be positive and ascending"),
+        ({"rate_model": "guess"}, "rate_model must be one of flux_tst, harmonic_tst, attempt_frequency; got guess"),
+        ({"site_log_partition": [[0.0, 0.0]]}, r"site_log_partition must have shape \(2, 2\); got \(1, 2\)"),
         ({"hop_target": [1, 0, 0, 0]}, "hop_target must be another site or cell; hop 1 stays in place"),
         ({"exclusion_a": [0], "exclusion_b": [2]}, r"exclusion_b must lie in \[0, 2\); got 2 at index 0"),
         ({"exclusion_a": [0], "exclusion_b": [1]}, "once in each direction; got another number of sites 0 and 1"),

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from frameworks import framed_network
 from lattices import ion, network_of
 from matplotlib.figure import Figure
 from synthetic import arrhenius_diffusivity, record
@@ -65,6 +66,33 @@ def test_network_shows_sites_by_orbit(pores, tmp_path):
     assert len(axes.get_legend().get_texts()) == 2
     plots.save_network(pores, tmp_path / "n.png")
     assert (tmp_path / "n.png").read_bytes()[:4] == PNG
+
+
+def test_network_shows_framework_axes_and_a_scale_of_barriers():
+    """Two hops: 0.2 and 0.3 eV. The scale runs from zero to 0.3 eV; C-C-O and Zn have six half bonds."""
+    axes = plots.network(framed_network())
+    lines = [len(found._segments3d) for found in axes.collections if hasattr(found, "_segments3d")]
+    assert lines == [12, 6, 1, 3, 3], "cell, half bonds, hop inside, both ends of those going out"
+    assert [text.get_text().split()[-2] for text in axes.texts if "Å" in text.get_text()] == ["10.00"] * 3
+    (bar,) = axes.child_axes
+    assert bar.get_ylim() == (0.0, pytest.approx(0.3))
+
+
+def test_network_of_one_barrier_has_a_scale_that_begins_at_zero():
+    axes = plots.network(framed_network(hop_saddle=np.full(16, 0.2)))
+    assert axes.child_axes[0].get_ylim() == (0.0, pytest.approx(0.2))
+
+
+def test_long_legends_are_cut_short():
+    n_sites = 30
+    chain = network_of(
+        np.diag([60.0, 5.0, 5.0]),
+        np.column_stack([np.arange(n_sites) / n_sites, np.zeros(n_sites), np.zeros(n_sites)]),
+        [(k, (k + 1) % n_sites, ((k + 1) // n_sites, 0, 0)) for k in range(n_sites)],
+    )
+    texts = [text.get_text() for text in plots.network(chain).get_legend().get_texts()]
+    assert len(texts) == plots.LEGEND_ROWS
+    assert texts[-1] == f"and {n_sites - plots.LEGEND_ROWS + 1} more orbits"
 
 
 def test_nothing_to_draw_is_drawn_as_nothing(tmp_path):

@@ -4,46 +4,23 @@ import hashlib
 import threading
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import h5py
 import numpy as np
 import pytest
 from click.testing import CliRunner, Result
+from decks import write_deck
 from lattices import ion, simple_cubic
 
 from analysis.campaign import Analysis
 from kmc.trajectory import read_task
-from runs import job, model, schedule, task
+from runs import job, network_source, schedule, task
 from runs.cli import main
 from runs.deck_file import read_deck
 from runs.model import build_model
 from runs.seeds import stream
 from structures.errors import InputError
-
-DECK = """
-[structure]
-cif = "ni_pacs_sym"
-net_charge = -2
-[landscape]
-permittivity = 10
-[lattice]
-repeats = [3, 3, 3]
-[composition]
-kind = "exchange"
-entering = "Li+"
-leaving = "Me2NH2+"
-[kmc]
-events = 2000
-equilibration_sweeps = 20
-samples = 100
-[scan]
-exchange_fractions = [0.25, 0.5, 0.75]
-temperatures_C = [0, 50, 100]
-replicas = 2
-[output]
-plots = false
-compare_with = "ni_mof"
-"""
 
 
 @pytest.fixture
@@ -53,9 +30,9 @@ def run(tmp_path, monkeypatch):
     made = replace(made, cell=10 * made.cell, framework_charge=-13 / 27, accessible_volume=500.0)
     made = replace(made, hop_saddle=made.hop_saddle * 0.02 + 0.1)
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(model, "load_framework", lambda *args, **options: None)
-    monkeypatch.setattr(model, "cached_network", lambda *args, **options: made)
-    Path("deck.toml").write_text(DECK)
+    monkeypatch.setattr(network_source, "load_framework", lambda *args, **options: SimpleNamespace(provenance=()))
+    monkeypatch.setattr(network_source, "cached_network", lambda *args, **options: made)
+    write_deck(tmp_path)
 
     def call(*arguments: str) -> Result:
         return CliRunner().invoke(main, ["run", "deck.toml", *arguments])
@@ -98,8 +75,7 @@ def test_a_run_gives_the_same_bits_for_one_and_two_threads_and_writes_its_tables
         assert words in one.stdout
     assert max(len(line) for line in one.stdout.splitlines()) <= 100
 
-    other = Path("deck.toml").read_text().replace("[scan]", "[scan]\nseed = 2")
-    Path("deck.toml").write_text(other)
+    write_deck(Path(), ("[scan]", "[scan]\nseed = 2"))
     assert run("--output", "three").exit_code == 0
     assert not set(digests(Path("three")).values()) & set(digests(Path("one")).values())
 
@@ -127,14 +103,14 @@ def test_a_failed_task_is_named_and_the_others_are_analysed(run, monkeypatch):
     real_write = task.write_task
 
     def write(path, *args, **options):
-        if path.stem == "x0.4615_T323.15K_r01":
+        if path.stem == "x0.4615_T298.15K_r01":
             raise OSError(28, "No space left on device")
         real_write(path, *args, **options)
 
     monkeypatch.setattr(task, "write_task", write)
     result = run()
     assert result.exit_code == 1
-    assert "x0.4615_T323.15K_r01 failed: OSError: [Errno 28] No space left on device" in result.stderr
+    assert "x0.4615_T298.15K_r01 failed: OSError: [Errno 28] No space left on device" in result.stderr
     assert len(list(Path("results/deck/tasks").glob("*.h5"))) == 17
     assert Path("results/deck/summary.csv").exists()
 
@@ -182,8 +158,7 @@ def test_tables_are_on_disk_before_anything_is_printed(run, monkeypatch):
 
 def test_results_come_with_what_limits_them(run):
     """What was measured is not what is computed, and hops that are no rare jumps are counted."""
-    text = Path("deck.toml").read_text().replace("[kmc]", "[kmc]\nseparation_kT = 3")
-    Path("deck.toml").write_text(text)
+    write_deck(Path(), ("[kmc]", "[kmc]\nseparation_kT = 3"))
     result = run()
     assert result.exit_code == 0, result.output
     printed = " ".join(result.stdout.split())
@@ -219,8 +194,7 @@ def test_equilibration_and_hops_share_one_bar_and_both_stop_at_once(run, tmp_pat
 
 def test_a_pilot_of_a_long_run_is_short(run, monkeypatch):
     """A twentieth of 1e9 hops would take longer than many a campaign."""
-    text = Path("deck.toml").read_text().replace("events = 2000", "events = 1_000_000_000")
-    Path("deck.toml").write_text(text)
+    write_deck(Path(), ("events = 2000", "events = 1_000_000_000"))
     made = build_model(read_deck(Path("deck.toml")), lambda *given: None)
     setting = task.Setting(made.file, job.build_lattice(made, 1), made.network.content_hash)
     asked: list[int] = []

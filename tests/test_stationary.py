@@ -51,7 +51,7 @@ def test_hops_lost_on_the_grid_come_back_by_symmetry():
 
     graph = found(Cosines(), cubic_group(), keep=only_x).graph
     assert sorted(graph.edges.image.tolist()) == [[0, 0, 1], [0, 1, 0], [1, 0, 0]]
-    np.testing.assert_array_equal(graph.edges.weight, 1.0)
+    np.testing.assert_array_equal(graph.edges.log_conductance, 0.0)
     assert len(set(graph.edges.level)) == 1
 
 
@@ -114,3 +114,14 @@ def test_descent_on_a_mirror_plane_splits_evenly():
     ends = descend_to_minima(landscape, np.array([[0.5, 0.49, 0.0]]))[0]
     assert sorted(np.rint(p).astype(int).tolist() for p, _ in ends) == [[0, 0, 0], [1, 0, 0]]
     assert [share for _, share in ends] == [0.5, 0.5]
+
+
+def test_a_stiff_saddle_between_grid_points_is_counted_once():
+    """Halfway between grid points the grid passes ½ K (h/2)² = 0.16 eV below a saddle point of curvature -20 eV/Å².
+
+    Kept beside the refined saddle such a contact would be a second, lower way over the same ridge.
+    """
+    potential = Cosines(amplitude=(4.6, 4.6, 4.6), shift=(1 / 48, 0.0, 0.0), periods=2)
+    network = found(potential, below=0.0)
+    assert network.saddle_refined.all()
+    assert len(network.graph.edges) == 3 * 8

@@ -67,15 +67,30 @@ def test_the_pair_table_is_the_coulomb_energy_of_every_two_sites(network, repeat
         step = frac - frac[site]
         apart = np.linalg.norm((step - np.rint(step)) @ repeated.cell, axis=1) > 0.5
         apart[site] = True
-        expected = COULOMB / network.permittivity * charge[site] * charge * potential.at(step)
+        expected = COULOMB / 60.0 * charge[site] * charge * potential.at(step)
         assert repeated.interaction.row(site)[apart] == pytest.approx(expected[apart], abs=1e-12)
 
 
 def test_the_permittivity_of_the_ions_can_differ_from_the_network(network, repeated):
-    other = replicate(network, REPEATS, permittivity=2 * network.permittivity)
-    assert other.interaction.dense == pytest.approx(repeated.interaction.dense / 2, abs=1e-15)
-    with pytest.raises(InputError, match="permittivity must be positive; got 0"):
+    other = replicate(network, REPEATS, permittivity=120.0)
+    assert other.interaction.dense == pytest.approx(repeated.interaction.dense / 2, abs=1e-12)
+    assert other.permittivity.tolist() == (120.0 * np.eye(3)).tolist()
+    with pytest.raises(InputError, match="permittivity must lie between 1 and 10000 in every direction; got 0"):
         replicate(network, REPEATS, permittivity=0.0)
+
+
+def test_a_permittivity_tensor_screens_by_direction(network):
+    """The table holds q q k_e psi with the psi of the medium; a unit tensor times a number is that number."""
+    tensor = np.array([[9.0, 2.0, 0.0], [2.0, 5.0, 1.0], [0.0, 1.0, 3.0]])
+    lattice = replicate(network, REPEATS, permittivity=tensor)
+    charge = np.array([s.charge for s in network.species])[lattice.site_species]
+    frac = lattice.position @ np.linalg.inv(lattice.cell)
+    step = frac - frac[40]
+    apart = np.linalg.norm((step - np.rint(step)) @ lattice.cell, axis=1) > 0.5
+    expected = COULOMB * charge[40] * charge * EwaldPotential(lattice.cell, tensor).at(step)
+    assert lattice.interaction.row(40)[apart] == pytest.approx(expected[apart], abs=1e-12)
+    as_number, as_matrix = (replicate(network, REPEATS, permittivity=eps) for eps in (7.0, 7.0 * np.eye(3)))
+    assert as_matrix.interaction.dense == pytest.approx(as_number.interaction.dense, abs=1e-12)
 
 
 def test_pair_energies_reach_both_ways_and_add_up_over_images():
@@ -153,7 +168,7 @@ def test_coinciding_sites_must_exclude_each_other(network):
     [
         ({"repeats": (0, 3, 2)}, "repeats must be three integers of at least 1"),
         ({"repeats": (3, 2, 2)}, r"dense must have shape \(17, 3, 2, 2, 17\)"),
-        ({"permittivity": 0.0}, "permittivity must be positive; got 0"),
+        ({"permittivity": 0.0}, "permittivity must lie between 1 and 10000"),
         ({"hop_offset": lambda a: a + 1}, "hop_offset must rise from 0"),
         ({"hop_offset": lambda a: a[:-1]}, "hop_offset must rise from 0"),
         ({"hop_target": lambda a: a + 300}, r"hop_target must lie in \[0, 204\)"),

@@ -104,7 +104,7 @@ def ni_mof(tmp_path_factory):
     """The Ni-MOF and the network of its two counter-ions, as the shipped deck has them but for the separation."""
     framework = load_framework(library_cif("ni_pacs_sym"), charges=NI_MOF_CHARGES, net_charge=-2, cell="primitive")
     ions = [SHIPPED_SPECIES["Li+"], SHIPPED_SPECIES["Me2NH2+"]]
-    settings = LandscapeSettings(permittivity=10, spacing=0.2, cutoff=12, merge_barrier=0.05, percolation_dimensions=3)
+    settings = LandscapeSettings(permittivity=10, temperatures=(233.15, 373.15))
     return framework, cached_network(framework, ions, settings, cache_dir=tmp_path_factory.mktemp("networks"))
 
 
@@ -143,7 +143,7 @@ def test_diffusion_in_the_ni_mof_has_the_symmetry_of_the_crystal(ni_mof, separat
     framework, network = ni_mof
     kT = BOLTZMANN * 373.15
     if separation is not None:
-        network = separate(network, separation * kT)
+        network = separate(network, separation, 373.15)
     for species in (0, 1):
         D, _ = master_equation(supercell(network, (1, 1, 1), kT), [(species, 1)]).transport()
         for rotation in framework.rotations:

@@ -1,0 +1,339 @@
+"""Gaussian cube files: a landscape that another program has computed, and ours for other programs.
+
+Lengths are in bohr, or in Å where the number of points is negative, as the format has it. The format has no place for
+the unit of the values; it is read from the two lines of comment ("eV" or "hartree"), where ours is written.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from ase.data import atomic_numbers
+from numpy.typing import ArrayLike, NDArray
+from scipy.ndimage import spline_filter
+
+from lattice import probe_kernels
+from lattice.field_grid import grid_shape
+from lattice.landscape import DEFAULT_TEMPERATURE, DEFAULT_WALL, first_copies
+from structures.errors import InputError
+from structures.files import whole_file
+from structures.framework import Framework
+from structures.species import Species
+from structures.units import BOHR, HARTREE
+
+_CELL_TOLERANCE = 2e-3  # relative, of the lengths and products of lattice vectors
+_ATOM_TOLERANCE = 0.2  # Å
+_LARGEST = 2_000_000_000  # values
+_UNITS = {"ev": 1.0, "hartree": HARTREE}
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Cube:
+    """What a cube file holds.
+
+    Attributes
+    ----------
+    comment : str
+    origin : (3,) float64, Å
+    steps : (3, 3) float64, Å
+        In rows.
+    numbers : (n_atoms,) int64
+        Atomic numbers.
+    positions : (n_atoms, 3) float64, Å
+    values : (n1, n2, n3) float64
+    """
+
+    comment: str
+    origin: Float
+    steps: Float
+    numbers: NDArray[np.int64]
+    positions: Float
+    values: Float
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class CubeLandscape:
+    """Energy of one ion from a file, interpolated by periodic quintic splines; a stand-in for `Landscape`.
+
+    Attributes
+    ----------
+    cell : (3, 3) float64, Å
+    species : Species
+    permittivity : float or (3, 3) float64
+        Of the ions among each other; the energies of the file contain what screens them.
+    energy : (n1, n2, n3) float64, eV
+        Capped at `wall`. Read-only.
+    wall : float, eV
+    mesh : (n1, n2, n3) float64, eV
+        B-spline coefficients of the energy, which above the wall grows like an inverse hyperbolic sine only.
+    notes : tuple of str
+    temperature : float, K
+        Nominal: the energy is the same at all.
+    """
+
+    cell: Float
+    species: Species
+    permittivity: float | Float
+    energy: Float
+    wall: float
+    mesh: Float
+    notes: tuple[str, ...] = ()
+    temperature: float = DEFAULT_TEMPERATURE
+
+    @property
+    def spacing(self) -> float:
+        """Longest step of the grid along a lattice vector, Å."""
+        return float((np.linalg.norm(self.cell, axis=1) / self.energy.shape).max())
+
+    @property
+    def n_orientations(self) -> int:
+        """One: what an energy from a file is an average of is up to its author."""
+        return 1
+
+    def derivatives(self, frac: ArrayLike) -> tuple[Float, Float, Float]:
+        """Energy (m,), Cartesian gradient (m, 3) and Hessian (m, 3, 3) at fractional points (m, 3), eV and Å."""
+        points = np.array(frac, dtype=np.float64, order="C").reshape(-1, 3)
+        energy, gradient, hessian = (np.empty((len(points), *tail)) for tail in ((), (3,), (3, 3)))
+        inverse = np.ascontiguousarray(np.linalg.inv(self.cell))
+        probe_kernels.spline_derivatives(self.mesh, points, inverse, energy, gradient, hessian)
+        return energy, gradient, hessian
+
+    def at(self, temperature: float) -> CubeLandscape:  # noqa: ARG002, RUF100
+        """Return the same landscape: the file gives one energy for all temperatures."""
+        return self
+
+    def at_temperatures(self, temperatures: Sequence[float] | Float) -> tuple[CubeLandscape, ...]:
+        """Return the same landscape for each."""
+        return (self,) * len(temperatures)
+
+    def free_energy(self, frac: ArrayLike, temperatures: ArrayLike) -> Float:
+        """Energy at any points, the same for all temperatures, (n_temperatures, m) eV."""
+        return np.tile(self.derivatives(frac)[0], (np.size(temperatures), 1))
+
+    def contact_energy(self, frac: ArrayLike) -> float:  # noqa: ARG002, RUF100
+        """Zero: a file does not say which part of the energy is repulsion."""
+        return 0.0
+
+
+def read_cube(path: str | Path) -> Cube:
+    """Read a Gaussian cube file of one data set.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is not such a file.
+    """
+    path = Path(path)
+    try:
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InputError(f"{path}: expected a Gaussian cube file, found: {error.strerror}") from None
+    try:
+        return _parse(text)
+    except (ValueError, IndexError) as error:
+        raise InputError(f"{path}: expected a Gaussian cube file, found: {error}") from None
+
+
+def _parse(text: str) -> Cube:
+    lines = text.split("\n", 6)
+    comment = f"{lines[0]} {lines[1]}"
+    head = [line.split() for line in lines[2:6]]
+    n_atoms = int(head[0][0])
+    counts = np.array([int(row[0]) for row in head[1:]])
+    if not counts.all() or abs(n_atoms) > 1_000_000 or math.prod(abs(int(n)) for n in counts) > _LARGEST:
+        raise ValueError(f"{abs(n_atoms)} atoms and a grid of {' x '.join(str(abs(int(n))) for n in counts)} points")
+    unit = 1.0 if counts[0] < 0 else BOHR
+    origin = unit * np.array([float(x) for x in head[0][1:4]])
+    steps = unit * np.array([[float(x) for x in row[1:4]] for row in head[1:]])
+    rest = lines[6].split("\n", abs(n_atoms))
+    atoms = np.array([[float(x) for x in line.split()[:5]] for line in rest[: abs(n_atoms)]]).reshape(-1, 5)
+    body = rest[abs(n_atoms)]
+    if n_atoms < 0:
+        sets, body = body.split("\n", 1)
+        if int(sets.split()[0]) != 1:
+            raise ValueError(f"{sets.split()[0]} data sets in one file; expected 1")
+    values = np.array(body.split(), dtype=np.float64)
+    expected = math.prod(abs(int(n)) for n in counts)
+    if values.size != expected:
+        raise ValueError(f"{values.size} values; the grid of its head has {expected}")
+    shape = tuple(abs(int(n)) for n in counts)
+    if origin.shape != (3,) or steps.shape != (3, 3) or abs(np.linalg.det(steps)) == 0:
+        raise ValueError("a head without an origin and three steps that span a volume")
+    return Cube(comment, origin, steps, atoms[:, 0].astype(np.int64), unit * atoms[:, 2:], values.reshape(shape))
+
+
+def write_cube(path: str | Path, framework: Framework, energy: Float, comment: str) -> None:
+    """Write energies in eV on a grid of the framework's cell, with its atoms; the file appears whole or not at all.
+
+    Parameters
+    ----------
+    path : path
+    framework : Framework
+    energy : (n1, n2, n3) float64, eV
+    comment : str
+        One line.
+    """
+    steps = framework.cell / np.array(energy.shape)[:, None] / BOHR
+    lines = [comment.replace("\n", " "), "energy of the ion in eV, lengths in bohr; third index fastest"]
+    lines.append(f"{len(framework.symbols):5d} {0:12.6f} {0:12.6f} {0:12.6f}")
+    lines += [f"{n:5d} {v[0]:14.9f} {v[1]:14.9f} {v[2]:14.9f}" for n, v in zip(energy.shape, steps, strict=True)]
+    places = framework.frac_coords @ framework.cell / BOHR
+    for symbol, charge, (x, y, z) in zip(framework.symbols, framework.charges, places, strict=True):
+        lines.append(f"{atomic_numbers[symbol]:5d} {charge:12.6f} {x:12.6f} {y:12.6f} {z:12.6f}")
+    with whole_file(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write("\n".join(lines) + "\n")
+        for row in energy.reshape(-1, energy.shape[2]):
+            text = [f"{value:14.7e}" for value in row]
+            file.write("\n".join(" ".join(text[k : k + 6]) for k in range(0, len(text), 6)) + "\n")
+
+
+def landscape_from_cube(
+    path: str | Path,
+    framework: Framework,
+    species: Species,
+    *,
+    permittivity: float | Float = 1.0,
+    unit: str | None = None,
+    wall: float = DEFAULT_WALL,
+) -> CubeLandscape:
+    """Landscape of an ion from a cube file of its energy in the framework.
+
+    The values are brought to a grid that the symmetry of the framework maps onto itself and averaged over symmetric
+    points.
+
+    Parameters
+    ----------
+    path : path
+    framework : Framework
+        Whose cell, and whose atoms if the file has any, must be those of the file.
+    species : Species
+    permittivity : float or (3, 3) float64
+        Of the ions among each other.
+    unit : {"eV", "hartree"}, optional
+        Of the values; left out, the comment of the file must name it.
+    wall : float, eV
+        Cap of the energies above the lowest one.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or does not fit the framework.
+    """
+    cube = read_cube(path)
+    scale = _unit(Path(path), cube, unit)
+    shape = _periodic_shape(Path(path), cube, framework)
+    values = cube.values[tuple(slice(n) for n in shape)] * scale
+    _check_values(Path(path), values)
+    lowest = float(values.min())
+    soft = values.copy()
+    high = values > lowest + wall
+    soft[high] = lowest + wall * (1.0 + np.arcsinh((values[high] - lowest - wall) / wall))
+    offset = cube.origin @ np.linalg.inv(cube.steps * np.array(shape)[:, None])
+    soft = _on_own_grid(soft, framework, offset)
+    soft, uneven = _symmetrised(soft, framework, lowest + wall)
+    energy = np.minimum(soft, lowest + wall)
+    energy.flags.writeable = False
+    found = "x".join(map(str, shape))
+    notes = (
+        f"energies from {Path(path).name}, {found} points, on {'x'.join(map(str, soft.shape))}; "
+        f"symmetric points differed by {uneven:.4f} eV at most",
+    )
+    mesh = np.asarray(spline_filter(soft, order=5, mode="grid-wrap"), np.float64)
+    return CubeLandscape(framework.cell, species, permittivity, energy, lowest + wall, mesh, notes)
+
+
+def _unit(path: Path, cube: Cube, unit: str | None) -> float:
+    """Value of the unit in eV, as given or as the comment says."""
+    if unit is not None:
+        if unit.lower() not in _UNITS:
+            raise InputError(f"unit of a cube file must be eV or hartree; got {unit!r}")
+        return _UNITS[unit.lower()]
+    named = [name for name in _UNITS if re.search(rf"\b{name}s?\b", cube.comment, re.IGNORECASE)]
+    if len(named) != 1:
+        raise InputError(
+            f"{path}: expected the unit of the values, eV or hartree, in the first two lines, "
+            f"found {cube.comment.strip()!r}"
+        )
+    return _UNITS[named[0]]
+
+
+def _periodic_shape(path: Path, cube: Cube, framework: Framework) -> tuple[int, int, int]:
+    """Numbers of points in the cell, a repeated last point left out; refuse another cell or other atoms."""
+    shape = np.array(cube.values.shape)
+    expected = framework.cell @ framework.cell.T
+    size = np.sqrt(np.outer(np.diag(expected), np.diag(expected)))
+    for inside in (shape, shape - 1):
+        cell = cube.steps * inside[:, None]
+        if (np.abs(cell @ cell.T - expected) <= 2.0 * _CELL_TOLERANCE * size).all():
+            _check_atoms(path, cube, cell, framework)
+            n1, n2, n3 = (int(n) for n in inside)
+            return n1, n2, n3
+    lengths = np.linalg.norm(cube.steps * shape[:, None], axis=1)
+    own = np.linalg.norm(framework.cell, axis=1)
+    raise InputError(
+        f"{path}: expected the cell of {framework.name}, lengths {_text(own)} Å and its angles, found lengths "
+        f"{_text(lengths)} Å: compute the energies in the cell that mofkmc writes, or load it with its own cell"
+    )
+
+
+def _check_atoms(path: Path, cube: Cube, cell: Float, framework: Framework) -> None:
+    """Refuse a file whose atoms are not the framework's: another origin or other axes would move all sites."""
+    if not len(cube.numbers):
+        return
+    frac = cube.positions @ np.linalg.inv(cell)
+    for symbol, place in zip(framework.symbols, framework.frac_coords, strict=True):
+        gap = frac[cube.numbers == atomic_numbers[symbol]] - place
+        gap -= np.rint(gap)
+        nearest = float(np.linalg.norm(gap @ framework.cell, axis=1).min()) if len(gap) else math.inf
+        if nearest > _ATOM_TOLERANCE:
+            found = f"the nearest {nearest:.2f} Å away" if len(gap) else "none of that element"
+            raise InputError(
+                f"{path}: expected an atom {symbol} at {_text(place)} as in {framework.name}, found {found}: "
+                "compute the energies in the cell that mofkmc writes"
+            )
+
+
+def _check_values(path: Path, values: Float) -> None:
+    bad = int((~np.isfinite(values)).sum())
+    if bad:
+        raise InputError(f"{path}: expected finite energies, found {bad} that are not")
+    if min(values.shape) < 6:
+        raise InputError(f"{path}: expected at least 6 points in each direction, found {values.shape}")
+
+
+def _on_own_grid(values: Float, framework: Framework, offset: Float) -> Float:
+    """Bring values at (i/n + offset) to the grid points of the framework, by splines where they differ."""
+    spacing = float((np.linalg.norm(framework.cell, axis=1) / values.shape).max())
+    shape = grid_shape(framework, spacing)
+    steps = offset * values.shape
+    if shape == values.shape and np.abs(steps - np.rint(steps)).max() < 1e-4:
+        return np.asarray(np.roll(values, tuple(np.rint(steps).astype(int)), axis=(0, 1, 2)))
+    mesh = np.asarray(spline_filter(values, order=5, mode="grid-wrap"), np.float64)
+    points = np.stack(np.unravel_index(np.arange(math.prod(shape)), shape), axis=1) / np.array(shape) - offset
+    energy, gradient, hessian = np.empty(len(points)), np.empty((len(points), 3)), np.empty((len(points), 3, 3))
+    probe_kernels.spline_derivatives(mesh, points, np.eye(3), energy, gradient, hessian)
+    return energy.reshape(shape)
+
+
+def _symmetrised(values: Float, framework: Framework, below: float) -> tuple[Float, float]:
+    """Average over symmetric grid points, and the largest deviation from the average of an energy under `below`."""
+    n1, n2, n3 = values.shape
+    first = first_copies((framework.rotations, framework.translations), (n1, n2, n3))
+    flat = values.reshape(-1)
+    total = np.bincount(first, flat, minlength=len(flat))
+    number = np.bincount(first, minlength=len(flat))
+    mean = (total / np.maximum(number, 1))[first]
+    low = mean < below
+    uneven = float(np.abs(flat - mean)[low].max()) if low.any() else 0.0
+    return mean.reshape(values.shape), uneven
+
+
+def _text(numbers: Float) -> str:
+    return ", ".join(f"{x:.4g}" for x in numbers)

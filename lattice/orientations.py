@@ -1,0 +1,216 @@
+"""Orientations over which a rigid ion is averaged, closed under the point group of the crystal.
+
+A set of rotations serves as a quadrature of the average over all orientations. It is spread evenly by a repulsion among
+all copies of its representatives, those by the crystal's operations (from the left) and those by the operations that
+map the ion onto itself (from the right): the points of the Thomson problem, on the rotation group instead of a sphere.
+Because the set is closed, the averaged energy has the full symmetry of the crystal.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
+
+from structures.species import Bead
+
+DEFAULT_ORIENTATIONS = 600  # rotations of an ion without symmetry, about 30° apart; fewer where the ion has some
+
+_LEAST = 60
+_SAME = 1e-3  # Å
+_AXIS_FOLD = 24  # of the axis of a linear ion
+_STEPS = 200
+
+Float = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Orientations:
+    """Quadrature over the orientations of a rigid ion.
+
+    Attributes
+    ----------
+    positions : (n_orientations, n_beads, 3) float64, Å
+        Cartesian, from the centre of mass.
+    weights : (n_orientations,) float64
+        They sum to one.
+    representatives : int
+        Orientations from which the crystal's operations make the others.
+    """
+
+    positions: Float
+    weights: Float
+    representatives: int
+
+
+def closed_orientations(beads: Sequence[Bead], rotations: Float, number: int = DEFAULT_ORIENTATIONS) -> Orientations:
+    """Spread the orientations of a rigid ion evenly, closed under a point group.
+
+    An ion that is not its own mirror image is averaged over both hands if the group has mirrors.
+
+    Parameters
+    ----------
+    beads : sequence of Bead
+    rotations : (n_operations, 3, 3) float64
+        Orthogonal matrices of the crystal's point group, x' = R x.
+    number : int
+        Rotations of an ion without symmetry; one that n rotations map onto itself needs n times fewer, but not fewer
+        than 60.
+    """
+    body = np.array([bead.position for bead in beads], dtype=np.float64)
+    if not body.any():
+        return Orientations(np.zeros((1, len(beads), 3)), np.ones(1), 1)
+    parameters = [(bead.charge, bead.lj_epsilon, bead.lj_sigma) for bead in beads]
+    kinds = np.array([parameters.index(found) for found in parameters])
+    own = body_symmetry(body, kinds)
+    group = unique_matrices(np.asarray(rotations, np.float64))
+    proper = own[np.linalg.det(own) > 0]
+    both_inverted = any(np.allclose(g, -np.eye(3)) for g in group) and any(np.allclose(m, -np.eye(3)) for m in own)
+    copies_of_each = len(group) // (2 if both_inverted else 1)
+    n_representatives = math.ceil(max(number / len(proper), min(number, _LEAST)) / copies_of_each)
+    turns = _spread(group, own, n_representatives)
+    positions, weights = [], []
+    for turn in turns:
+        copies = body @ np.transpose(group @ turn, (0, 2, 1))
+        kept = _distinct(copies, kinds)
+        positions.append(copies[kept])
+        weights.append(np.full(len(kept), 1.0 / (len(kept) * n_representatives)))
+    return Orientations(np.concatenate(positions), np.concatenate(weights), n_representatives)
+
+
+def unique_matrices(matrices: Float) -> Float:
+    """Drop repeated matrices, (n, 3, 3)."""
+    _, first = np.unique(np.round(matrices.reshape(-1, 9), 6) + 0.0, axis=0, return_index=True)
+    return np.asarray(matrices[np.sort(first)])
+
+
+def body_symmetry(body: Float, kinds: NDArray[np.int64]) -> Float:
+    """Orthogonal matrices that map a rigid body onto itself, bead on bead of the same kind, (n, 3, 3).
+
+    The axis of a linear body counts as 24-fold.
+
+    Parameters
+    ----------
+    body : (n_beads, 3) float64, Å
+    kinds : (n_beads,) int64
+    """
+    far = int(np.linalg.norm(body, axis=1).argmax())
+    away = np.linalg.norm(np.cross(body, body[far]), axis=1)
+    side = int(away.argmax())
+    if away[side] < _SAME * np.linalg.norm(body[far]):
+        return _linear_symmetry(body, kinds, body[far])
+    frame = _frame(body[far], body[side])
+    found = []
+    for a in np.flatnonzero(kinds == kinds[far]):
+        for b in np.flatnonzero(kinds == kinds[side]):
+            same_length = abs(np.linalg.norm(body[a]) - np.linalg.norm(body[far])) < _SAME
+            if a == b or not same_length or np.linalg.norm(np.cross(body[a], body[b])) < _SAME:
+                continue
+            for hand in (1.0, -1.0):
+                matrix = _frame(body[a], body[b]).T @ np.diag([1.0, 1.0, hand]) @ frame
+                if _maps_onto_itself(body, kinds, matrix):
+                    found.append(matrix)
+    return unique_matrices(np.array(found))
+
+
+def _linear_symmetry(body: Float, kinds: NDArray[np.int64], axis: Float) -> Float:
+    frame = _frame(axis, np.roll(axis, 1) + np.array([0.3, 0.5, 0.7]))
+    angles = 2.0 * np.pi * np.arange(_AXIS_FOLD) / _AXIS_FOLD
+    found = []
+    for angle in angles:
+        turn = np.array([[1, 0, 0], [0, math.cos(angle), -math.sin(angle)], [0, math.sin(angle), math.cos(angle)]])
+        for along in (1.0, -1.0):
+            for hand in (1.0, -1.0):
+                matrix = frame.T @ turn @ np.diag([along, 1.0, hand]) @ frame
+                if _maps_onto_itself(body, kinds, matrix):
+                    found.append(matrix)
+    return unique_matrices(np.array(found))
+
+
+def _frame(first: Float, second: Float) -> Float:
+    """Right-handed orthonormal axes in rows, the first along `first`, the second in the plane of both."""
+    x = first / np.linalg.norm(first)
+    y = second - (second @ x) * x
+    y /= np.linalg.norm(y)
+    return np.array([x, y, np.cross(x, y)])
+
+
+def _maps_onto_itself(body: Float, kinds: NDArray[np.int64], matrix: Float) -> bool:
+    distance = np.linalg.norm((body @ matrix.T)[:, None] - body[None], axis=2)
+    nearest = distance.argmin(axis=1)
+    matched = distance[np.arange(len(body)), nearest] < _SAME
+    return bool(matched.all() and (kinds[nearest] == kinds).all() and len(set(nearest.tolist())) == len(body))
+
+
+def _distinct(copies: Float, kinds: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Numbers of the orientations that differ from all before them as sets of beads."""
+    kept: list[int] = []
+    seen: set[bytes] = set()
+    for n, positions in enumerate(np.round(copies / _SAME)):
+        order = np.lexsort((*(positions + 0.0).T, kinds))
+        key = (positions[order] + 0.0).tobytes()
+        if key not in seen:
+            seen.add(key)
+            kept.append(n)
+    return np.array(kept)
+
+
+def _spread(group: Float, own: Float, n: int) -> Float:
+    """Find representative rotations, (n, 3, 3), whose copies g R m repel each other.
+
+    The energy is Σ 1/(1 - (p·q)²) over the unit quaternions p of the representatives and q of all copies.
+    """
+    hand_g, hand_m = np.linalg.det(group), np.linalg.det(own)
+    same = hand_g[:, None] * hand_m[None, :] > 0  # both mirror, or neither: g R m = (-g) R (-m)
+    left = _quaternions(group * hand_g[:, None, None])[np.nonzero(same)[0]]
+    right = _quaternions(own * hand_m[:, None, None])[np.nonzero(same)[1]]
+    points = _spiral(n)
+    energy, force = _repulsion(points, left, right)
+    step = 0.1
+    for _ in range(_STEPS):
+        longest = np.linalg.norm(force, axis=1).max()
+        if step < 1e-4 or longest < 1e-9:
+            break
+        trial = points + step * force / longest
+        trial /= np.linalg.norm(trial, axis=1)[:, None]
+        new_energy, new_force = _repulsion(trial, left, right)
+        if new_energy < energy:
+            points, energy, force, step = trial, new_energy, new_force, min(1.2 * step, 0.2)
+        else:
+            step *= 0.5
+    return np.asarray(Rotation.from_quat(points, scalar_first=True).as_matrix())
+
+
+def _repulsion(points: Float, left: Float, right: Float) -> tuple[float, Float]:
+    """Energy of quaternions (n, 4) among all copies, and the forces (n, 4) along the unit sphere."""
+    copies = _product(_product(left[:, None], points[None]), right[:, None])
+    cosine = np.einsum("ia,cka->ick", points, copies)
+    apart = np.maximum(1.0 - cosine**2, 1e-9)
+    itself = np.eye(len(points), dtype=bool)[:, None, :] & (apart < 1e-6)
+    strength = np.where(itself, 0.0, cosine / apart**2)
+    force = -np.einsum("ick,cka->ia", strength, copies)
+    force -= np.einsum("ia,ia->i", force, points)[:, None] * points
+    return float(np.where(itself, 0.0, 1.0 / apart).sum()), force
+
+
+def _quaternions(rotations: Float) -> Float:
+    return np.asarray(Rotation.from_matrix(rotations).as_quat(scalar_first=True))
+
+
+def _product(p: Float, q: Float) -> Float:
+    """Hamilton product of quaternions, scalar part first, along the last axis."""
+    scalar = p[..., :1] * q[..., :1] - (p[..., 1:] * q[..., 1:]).sum(axis=-1, keepdims=True)
+    vector = p[..., :1] * q[..., 1:] + q[..., :1] * p[..., 1:] + np.cross(p[..., 1:], q[..., 1:])
+    return np.concatenate([scalar, vector], axis=-1)
+
+
+def _spiral(n: int) -> Float:
+    """Place unit quaternions along a super-Fibonacci spiral, (n, 4). M. Alexa, Proc. CVPR (2022), p. 8291."""
+    s = np.arange(n) + 0.5
+    r, R = np.sqrt(s / n), np.sqrt(1.0 - s / n)
+    alpha, beta = 2.0 * np.pi * s / math.sqrt(2.0), 2.0 * np.pi * s / 1.533751168755204288118041
+    return np.stack([R * np.sin(beta), r * np.sin(alpha), r * np.cos(alpha), R * np.cos(beta)], axis=1)

@@ -1,0 +1,226 @@
+"""Rates from the energy landscape: partition functions of basins and fluxes through the planes between them.
+
+Transition state theory in its flux form: an ion leaves basin i towards j at k_ij = C_ij / Z_i with
+
+    Z_i = integral over the basin of exp(-F/kT) d³r              (Å³)
+    C_ij = sqrt(kT / 2 pi m) · integral over the face of exp(-F/kT) dA      (Å³/s)
+
+(D. Chandler, J. Chem. Phys. 68, 2959 (1978); A. F. Voter and J. D. Doll, J. Chem. Phys. 80, 5832 (1984)). Detailed
+balance holds at every temperature, because both directions share C. F is the energy of the ion or, for ions of several
+beads, the free energy averaged over their orientations; m is the mass of the whole ion, and its rotation is fast.
+
+The face of a saddle point is the plane through it normal to its unstable mode, as far as the points of the plane
+descend to the saddle point within the plane. At a low temperature it is the plane with the smallest flux; the staircase
+between the voxels of two basins has neither the area nor the height of the true face.
+
+Harmonic TST (G. H. Vineyard, J. Phys. Chem. Solids 3, 121 (1957)) replaces both integrals by Gaussians. It needs no
+integration, and is a check where the landscape is stiff.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lattice.basins import Basins
+from lattice.quadrature import LONGEST_STEP, FreeEnergy, basin_core, saddle_plane
+from lattice.stationary import Stationary
+from structures.units import ATOMIC_MASS, BOLTZMANN, BOLTZMANN_SI
+
+Float = NDArray[np.float64]
+
+CORE = (
+    5.0,
+    12.0,
+)  # highest kT above a minimum: up to here on a lattice of its own, from there on the grid, and blended
+SADDLE_DEPTH = 10.0  # highest kT above a saddle point; exp(-10) of a plane is left out
+RESOLVED = 7.0  # a Gaussian of variance s² is summed on the steps h with the error 2 exp(-2 pi² s²/h²), here 0.2 %
+FLAT = 1e-6  # eV/Å², the least curvature of a minimum
+_BLOCK = 1 << 18  # grid points at a time
+VARIES = 1e-9  # eV, a larger change of F between the temperatures makes it a free energy
+
+
+def thermal_flux(mass: float, temperatures: Float) -> Float:
+    """Mean of the positive part of one component of the velocity, sqrt(kT / 2 pi m), (n_T,), Å/s.
+
+    Parameters
+    ----------
+    mass : float, amu
+    temperatures : (n_T,) float64, K
+    """
+    return np.asarray(np.sqrt(BOLTZMANN_SI * temperatures / (2.0 * np.pi * mass * ATOMIC_MASS)) * 1e10)
+
+
+def site_partition(
+    landscape: FreeEnergy, basins: Basins, stationary: Stationary, temperatures: Float, *, model: str
+) -> Float:
+    """Logarithm of the partition function of every site, the same to the last bit within an orbit.
+
+    The grid sums what it resolves. Around a minimum that is too narrow for it, a lattice of its own takes over, blended
+    with the grid by a smooth function of the energy; the same where F depends on the temperature, because the grid
+    holds it at one temperature only, which is good enough far above the minimum. A site without a basin on the grid is
+    taken as harmonic.
+
+    Parameters
+    ----------
+    landscape : FreeEnergy
+    basins : Basins
+    stationary : Stationary
+    temperatures : (n_T,) float64, K
+        Ascending.
+    model : {"flux_tst", "harmonic_tst", "attempt_frequency"}
+
+    Returns
+    -------
+    (n_sites, n_T) float64
+        ln of Å³; with "attempt_frequency" -E/kT, of a number.
+    """
+    graph, kT = stationary.graph, BOLTZMANN * temperatures
+    first, orbit = np.unique(graph.orbit, return_index=True, return_inverse=True)[1:]
+    minima = graph.frac[first]
+    exponent = landscape.free_energy(minima, temperatures).T / kT
+    if _is_plain(model):
+        return np.asarray(-exponent[orbit])
+    energy, _, hessian = landscape.derivatives(minima)
+    harmonic = 1.5 * np.log(2.0 * np.pi * kT) - 0.5 * _log_determinant(hessian)[:, None]
+    if model == "harmonic_tst":
+        return np.asarray((harmonic - exponent)[orbit])
+    owner = _Owner(basins, stationary)
+    total = np.zeros_like(exponent)
+    cored = np.zeros(len(first))
+    varies = np.ptp(exponent * kT, axis=1) > VARIES
+    for n, site in enumerate(first):
+        if not varies[n] and _resolved(landscape, hessian[n], float(kT[0])):
+            continue
+        core = basin_core(
+            landscape,
+            minima[n],
+            temperatures,
+            ceiling=energy[n] + CORE[1] * float(kT[-1]),
+            belongs=partial(owner.holds, int(site)),
+        )
+        if core.energy.size:
+            cored[n] = 1.0
+            part = core.weight * _blend(core.energy - energy[n], float(kT[-1]))
+            total[n] = part @ np.exp(exponent[n] - core.exponent)
+    voxel = abs(np.linalg.det(landscape.cell)) / landscape.energy.size
+    total += _grid_sums(owner, kT, orbit, energy, cored) * (voxel / np.bincount(orbit)[:, None])
+    found = (total > 0.0).all(axis=1, keepdims=True)
+    log_volume = np.where(found, np.log(np.where(found, total, 1.0)), harmonic)
+    return np.asarray((log_volume - exponent)[orbit])
+
+
+def saddle_conductance(
+    landscape: FreeEnergy, stationary: Stationary, mass: float, temperatures: Float, *, model: str
+) -> Float:
+    """Logarithm of the flux over one saddle point of each level, C = Z_i k_ij.
+
+    A contact of the grid that has no saddle point near it is taken at its place and with its softest mode as normal.
+
+    Parameters
+    ----------
+    landscape : FreeEnergy
+    stationary : Stationary
+    mass : float, amu
+    temperatures : (n_T,) float64, K
+        Ascending.
+    model : {"flux_tst", "harmonic_tst", "attempt_frequency"}
+
+    Returns
+    -------
+    (n_levels, n_T) float64
+        ln of Å³/s; with "attempt_frequency" -E/kT, ln C over the attempt frequency.
+    """
+    frac = stationary.saddle_frac.reshape(-1, 3)
+    if not len(frac):
+        return np.zeros((0, len(temperatures)))
+    kT = BOLTZMANN * temperatures
+    exponent = landscape.free_energy(frac, temperatures).T / kT
+    if _is_plain(model):
+        return np.asarray(-exponent)
+    speed = np.log(thermal_flux(mass, temperatures))
+    stable = np.linalg.eigvalsh(landscape.derivatives(frac)[2])[:, 1:]
+    area = np.empty_like(exponent)
+    for n, point in enumerate(frac):
+        if model == "harmonic_tst" and (stable[n] > 0.0).all():
+            area[n] = np.log(2.0 * np.pi * kT) - 0.5 * np.log(stable[n].prod())
+            continue
+        plane = saddle_plane(landscape, point, temperatures, depth=SADDLE_DEPTH * float(kT[-1]))
+        area[n] = np.log(plane.weight @ np.exp(exponent[n] - plane.exponent))
+    return np.asarray(area - exponent + speed)
+
+
+def _is_plain(model: str) -> bool:
+    if model not in ("flux_tst", "harmonic_tst", "attempt_frequency"):
+        raise ValueError(f"model must be flux_tst, harmonic_tst or attempt_frequency; got {model}")
+    return model == "attempt_frequency"
+
+
+class _Owner:
+    """Which site a point of space belongs to: that of the basin of the nearest grid point."""
+
+    def __init__(self, basins: Basins, stationary: Stationary) -> None:
+        self._basins = basins
+        # the last entries are for points above the ceiling, which have the basin -1
+        self._site = np.append(stationary.basin_site, -1)
+        self._image = np.concatenate([stationary.basin_image, np.zeros((1, 3), np.int64)])
+        self._shape = np.array(basins.energy.shape)
+
+    def blocks(self) -> Iterator[tuple[NDArray[np.int64], Float]]:
+        """Sites and energies (eV) of the grid points that belong to one, a bounded number at a time."""
+        flat = self._basins.energy.reshape(-1)
+        for start in range(0, flat.size, _BLOCK):
+            site = self._site[self._basins.label[start : start + _BLOCK]]
+            inside = np.flatnonzero(site >= 0)
+            yield site[inside], flat[start + inside]
+
+    def holds(self, site: int, frac: Float) -> NDArray[np.bool_]:
+        """Whether points (m, 3) lie in the basin around a site in the home cell."""
+        index = np.rint(frac * self._shape).astype(np.int64)
+        home = index % self._shape
+        point = (home[:, 0] * self._shape[1] + home[:, 1]) * self._shape[2] + home[:, 2]
+        label = self._basins.label[point]
+        image = (index - home) // self._shape + self._basins.image[point] + self._image[label]
+        return np.asarray((self._site[label] == site) & (image == 0).all(axis=1))
+
+
+def _resolved(landscape: FreeEnergy, hessian: Float, kT: float) -> bool:
+    """Whether the grid sums the Gaussian of a minimum to the precision of `RESOLVED`."""
+    waves = 2.0 * np.pi * np.linalg.inv(landscape.cell) * np.array(landscape.energy.shape)
+    exponent = 0.5 * kT * np.einsum("ia,ij,ja->a", waves, np.linalg.inv(hessian), waves)
+    return bool((exponent > RESOLVED).all() and landscape.spacing <= LONGEST_STEP * (1.0 + 1e-9))
+
+
+def _log_determinant(hessian: Float) -> Float:
+    return np.asarray(np.log(np.maximum(np.linalg.eigvalsh(hessian), FLAT)).sum(axis=1))
+
+
+def _blend(height: Float, kT: float) -> Float:
+    """Part of a point that is not left to the grid: 1 near the minimum, 0 far above it, twice differentiable."""
+    x = np.clip((height / kT - CORE[0]) / (CORE[1] - CORE[0]), 0.0, 1.0)
+    return np.asarray(1.0 - x**3 * (10.0 - 15.0 * x + 6.0 * x**2))
+
+
+def _grid_sums(owner: _Owner, kT: Float, orbit: NDArray[np.int64], lowest: Float, cored: Float) -> Float:
+    """Sum exp((E - F)/kT) over the grid points of every orbit, less what its cores take, (n_orbits, n_T).
+
+    Parameters
+    ----------
+    kT : (n_T,) float64, eV
+    orbit : (n_sites,) int64
+    lowest : (n_orbits,) float64, eV
+        E, the energy of the minimum.
+    cored : (n_orbits,) float64
+        1 where the neighbourhood of the minimum is summed apart, else 0.
+    """
+    total = np.zeros((len(lowest), len(kT)))
+    for site, energy in owner.blocks():
+        kind = orbit[site]
+        height = energy - lowest[kind]
+        part = 1.0 - cored[kind] * _blend(height, float(kT[-1]))
+        for t, level in enumerate(kT):
+            total[:, t] += np.bincount(kind, weights=part * np.exp(-height / level), minlength=len(lowest))
+    return total

@@ -1,0 +1,155 @@
+"""Where a pore network comes from: a CIF with charges and a landscape, or a list of sites; and numbers of the user."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from lattice.builder import LandscapeSettings, cached_network
+from lattice.network import PoreNetwork
+from lattice.overrides import HopOverride, SiteOverride, override_network
+from lattice.site_list import SiteListSettings
+from lattice.site_list_file import load_site_list
+from runs.deck import ATTEMPT_FREQUENCY, ChargeSource, Deck
+from runs.deck_file import DeckFile
+from runs.deck_species import deck_species
+from structures.cif import load_framework
+from structures.errors import InputError
+from structures.framework import Framework
+from structures.species import Species
+
+Progress = Callable[[str, float], None]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class NetworkSource:
+    """Everything that decides a pore network.
+
+    Attributes
+    ----------
+    species : tuple of Species
+    settings : LandscapeSettings
+    attempt_frequency : float or None, 1/s
+        Of the runs; None where prefactors come from the landscape.
+    cif : str or None
+        Path, or name of a shipped structure; None where the list of sites has its own cell.
+    charges : Mapping of str to float, e
+    charge_source : {"auto", "table", "cif", "eqeq"}
+    net_charge : float or None, e per formula unit
+    cell : {"conventional", "primitive"}
+    sites : Path or None
+        Site list in place of a landscape.
+    cubes : Mapping of str to Path
+        Files with the landscape of a species.
+    overrides : tuple of SiteOverride and HopOverride
+    """
+
+    species: tuple[Species, ...]
+    settings: LandscapeSettings
+    attempt_frequency: float | None = None
+    cif: str | None = None
+    charges: Mapping[str, float] = field(default_factory=dict)
+    charge_source: ChargeSource = "auto"
+    net_charge: float | None = None
+    cell: Literal["conventional", "primitive"] = "conventional"
+    sites: Path | None = None
+    cubes: Mapping[str, Path] = field(default_factory=dict)
+    overrides: tuple[SiteOverride | HopOverride, ...] = ()
+
+    def framework(self, charge_source: ChargeSource | None = None) -> Framework | None:
+        """Load the framework; None where the list of sites has its own cell.
+
+        Parameters
+        ----------
+        charge_source : optional
+            In place of the own one; "cif" and "eqeq" then leave out the table of charges.
+
+        Raises
+        ------
+        InputError
+            If the file, the charges or the net charge are wrong.
+        """
+        if self.cif is None:
+            return None
+        alone = charge_source in ("cif", "eqeq")
+        return load_framework(
+            self.cif,
+            charges=None if alone else self.charges or None,
+            charge_source=charge_source or self.charge_source,
+            net_charge=self.net_charge,
+            cell=self.cell,
+        )
+
+    def network(self, framework: Framework | None, progress: Progress) -> PoreNetwork:
+        """Find or fetch the network, and put the user's numbers in it.
+
+        Raises
+        ------
+        InputError
+            If an ion does not fit or does not cross the crystal, or an override names nothing.
+        """
+        if self.sites is not None:
+            network = load_site_list(self.sites, self._list_settings(), species=self.species, framework=framework)
+        elif framework is not None:
+            network = cached_network(framework, self.species, self.settings, cubes=self.cubes, progress=progress)
+        else:
+            raise InputError("expected a CIF or a list of sites, found neither")
+        return override_network(network, self.overrides, attempt_frequency=self.attempt_frequency)
+
+    def _list_settings(self) -> SiteListSettings:
+        frequency = ATTEMPT_FREQUENCY if self.attempt_frequency is None else self.attempt_frequency
+        return SiteListSettings(self.settings.permittivity, frequency, self.settings.temperatures)
+
+
+def source_of_deck(file: DeckFile) -> NetworkSource:
+    """Return what a deck says of its network, with all paths from the deck's folder."""
+    deck = file.deck
+    structure = deck.structure
+    return NetworkSource(
+        species=deck_species(deck),
+        settings=landscape_settings(deck),
+        attempt_frequency=deck.rates.factor if deck.rates.model == "attempt_frequency" else None,
+        cif=None if structure.cif is None else file.cif,
+        charges=structure.charges,
+        charge_source=structure.charge_source,
+        net_charge=structure.net_charge,
+        cell=structure.cell,
+        sites=None if structure.sites is None else file.beside(structure.sites),
+        cubes={name: file.beside(given) for name, given in deck.landscape.cube.items()},
+        overrides=(
+            *(SiteOverride(site.species, site.energy_eV, site.orbit, site.label) for site in deck.override.site),
+            *(
+                HopOverride(hop.species, hop.orbit, hop.labels, hop.barrier_eV, hop.prefactor_Hz)
+                for hop in deck.override.hop
+            ),
+        ),
+    )
+
+
+def landscape_settings(deck: Deck) -> LandscapeSettings:
+    """Return the settings of the network builder as the deck gives them."""
+    table = deck.landscape
+    return LandscapeSettings(
+        permittivity=table.permittivity,
+        spacing=table.spacing_A,
+        cutoff=table.cutoff_A,
+        persistence_kT=table.persistence_kT,
+        temperatures=(deck.scan.temperatures[0], deck.scan.temperatures[-1]),
+        rate_model=deck.rates.model,
+        percolation_dimensions=table.percolation_dimensions,
+        **({} if table.orientations is None else {"orientations": table.orientations}),
+    )
+
+
+def fault_with_key(fault: str) -> str:
+    """Begin a fault of the framework with the key of [structure] that it is about."""
+    for beginning, name in (
+        ("charges: ", "charges"),
+        ("charge_source ", "charge_source"),
+        ("net charge ", "net_charge"),
+    ):
+        if fault.startswith(beginning):
+            return f"[structure] {name}: {fault.removeprefix('charges: ')}"
+    return f"[structure] cif: {fault}"

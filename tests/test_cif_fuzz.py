@@ -1,0 +1,149 @@
+"""Hundreds of broken CIFs: one line of error or the right crystal, in bounded time.
+
+A success is right if an independent reader finds the same cell and atoms in the broken text, if the change does not
+matter (the atoms are those of the whole file), or if the provenance has a line about it that the whole file has not.
+What leaves the reader must then be kept: framework, guests and dropped alternatives add up to it.
+"""
+
+import signal
+from collections import Counter
+from functools import cache
+
+import numpy as np
+import pytest
+from ase.formula import Formula
+from cif_oracle import SEEDS, SMALL_SEEDS, disagreement, independent_reading, mutated
+from cifs import write
+
+import structures.cif
+from structures.charges import ChargeAssignment
+from structures.cif import load_framework
+from structures.errors import InputError
+from structures.source import read_source
+
+SECONDS = 20
+
+
+@pytest.fixture
+def cheap_charges(monkeypatch):
+    """Charges are not what is tested here: the same on every atom."""
+
+    def even(crystal, classes, orbits, formula_units, *, table, source, net_charge):
+        charges = np.full(len(crystal), net_charge * formula_units / len(crystal))
+        return ChargeAssignment(charges, "table", (), ())
+
+    monkeypatch.setattr(structures.cif, "assign_charges", even)
+
+
+@pytest.fixture
+def bounded():
+    """A hang ends the test with an error."""
+
+    def stop(number, frame):
+        raise TimeoutError(f"not done after {SECONDS} s")
+
+    before = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(SECONDS)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@cache
+def whole(name, folder):
+    """Reading of an unbroken seed."""
+    return read_source(write(folder, SEEDS[name], "whole.cif"))
+
+
+def same_atoms(one, other):
+    if len(one.crystal) != len(other.crystal) or np.abs(one.crystal.cell - other.crystal.cell).max() > 1e-3:
+        return False
+    for symbol in set(one.crystal.symbols) | set(other.crystal.symbols):
+        a, b = ([k for k, s in enumerate(c.crystal.symbols) if s == symbol] for c in (one, other))
+        if len(a) != len(b):
+            return False
+        step = one.crystal.frac_coords[a][:, None] - other.crystal.frac_coords[b]
+        gap = np.linalg.norm((step - np.round(step)) @ one.crystal.cell, axis=-1)
+        nearest = gap.argmin(axis=1)
+        if gap.min(axis=1).max() > 0.01:
+            return False
+        if np.abs(one.occupation.occupancy[a] - other.occupation.occupancy[b][nearest]).max() > 1e-3:
+            return False
+    return True
+
+
+def assert_nothing_lost(content, framework):
+    """Framework and guests are the atoms that were read, less alternatives, plus hydrogens that are announced."""
+    lines = framework.provenance
+    if any(line.startswith(("disorder", "guests, disorder", "guests are too")) for line in lines):
+        return
+    scale = abs(np.linalg.det(content.crystal.cell)) / framework.volume
+    found = Counter({symbol: count * scale for symbol, count in Counter(framework.symbols).items()})
+    for line in lines:
+        if line.startswith("guests removed from the cell: "):
+            count, name = line.rsplit(" ", 2)[-2:]
+            for symbol, times in Formula(name).count().items():
+                found[symbol] += float(count) * times
+        if line.startswith("missing hydrogens added: "):
+            found["H"] -= int(line.split()[3])
+    read = Counter(content.crystal.symbols)
+    assert {s: round(n, 3) for s, n in found.items() if round(n, 3)} == dict(read)
+
+
+def assert_error_or_right(name, text, folder):
+    path = write(folder, text.encode("utf-8", errors="surrogateescape"))
+    try:
+        framework = load_framework(path)
+    except InputError as error:
+        message = str(error)
+        assert message
+        assert "\n" not in message
+        assert len(message) < 700
+        return False
+    content, good = read_source(path), whole(name, folder.parent)
+    announced = set(content.lines[1:]) - set(good.lines[1:])
+    assert_nothing_lost(content, framework)
+    if same_atoms(content, good) or announced:
+        return True
+    reading = independent_reading(path)
+    assert reading is not None, "read without a word what another reader cannot read"
+    assert disagreement(content, reading) == ""
+    return True
+
+
+@pytest.mark.parametrize("name", SEEDS)
+def test_seeds_are_good_and_the_oracle_knows_them(tmp_path, name, cheap_charges):
+    path = write(tmp_path, SEEDS[name])
+    content = read_source(path)
+    assert disagreement(content, independent_reading(path)) == ""
+    assert_nothing_lost(content, load_framework(path))
+
+
+def test_the_oracle_sees_a_wrong_reading(tmp_path):
+    """It must be able to fail: another coordinate, another element, a lost atom."""
+    content = read_source(write(tmp_path, SEEDS["net"]))
+    for old, new in (
+        ("O1 O 0.5 0 0", "O1 O 0.5 0.1 0"),
+        ("O1 O", "N1 N"),
+        ("O1 O 0.5 0 0 1 . -0.2\n", ""),
+        ("_a 3.9", "_a 3.8"),
+    ):
+        other = write(tmp_path, SEEDS["net"].replace(old, new), "other.cif")
+        assert disagreement(content, independent_reading(other))
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_broken_small_files(tmp_path, seed, cheap_charges, bounded):
+    rng = np.random.default_rng(seed)
+    name = sorted(SMALL_SEEDS)[seed % len(SMALL_SEEDS)]
+    assert_error_or_right(name, mutated(SEEDS[name], rng), tmp_path)
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize(
+    "seed", [pytest.param(k, marks=[pytest.mark.sample] if k % 6 == 0 else []) for k in range(1000, 1360)]
+)
+def test_broken_files(tmp_path, seed, cheap_charges, bounded):
+    rng = np.random.default_rng(seed)
+    name = sorted(SEEDS)[seed % len(SEEDS)]
+    assert_error_or_right(name, mutated(SEEDS[name], rng), tmp_path)

@@ -1,0 +1,124 @@
+"""Gaussian cube files: a round trip, a landscape known in closed form, and files that do not fit."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from landscapes import Cosines, cubic_group
+
+from lattice.cube import landscape_from_cube, read_cube, write_cube
+from structures.errors import InputError
+from structures.framework import Framework
+from structures.species import SHIPPED_SPECIES
+from structures.units import BOHR, HARTREE
+
+LI = SHIPPED_SPECIES["Li+"]
+
+
+def framework(side=6.0, symmetry=None, frac=(0.5, 0.5, 0.5)):
+    rotations, translations = symmetry or (np.eye(3, dtype=int)[None], np.zeros((1, 3)))
+    return Framework("box", side * np.eye(3), ("O",), [frac], [0.0], ("O",), 1, 0.0, rotations, translations, ())
+
+
+def test_energies_come_back(tmp_path):
+    """-Σ A cos: energy, gradient and Hessian of the file's landscape are those of the formula."""
+    exact = Cosines(amplitude=(0.4, 0.3, 0.5), shift=(0.1, 0.0, 0.2), n=40)
+    path = tmp_path / "ion.cube"
+    write_cube(path, framework(), exact.energy, "a test")
+    landscape = landscape_from_cube(path, framework(), LI)
+    assert landscape.energy == pytest.approx(exact.energy, abs=1e-7)
+    assert landscape.spacing == pytest.approx(exact.spacing)
+    points = np.random.default_rng(0).random((100, 3))
+    for found, expected in zip(landscape.derivatives(points), exact.derivatives(points), strict=True):
+        assert found == pytest.approx(expected, abs=2e-5)
+    assert landscape.at(500.0) is landscape
+    assert landscape.free_energy(points, [200.0, 400.0])[1] == pytest.approx(landscape.derivatives(points)[0])
+
+
+def test_hartree_origin_and_a_repeated_last_point(tmp_path):
+    """The same energies in hartree, from a grid that starts off the origin and repeats its first planes at the end."""
+    exact = Cosines(amplitude=(0.5, 0.6, 0.7), n=36)
+    origin = np.array([0.05, 0.1, 0.0])
+    axis = np.arange(37) / 36
+    points = np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3) + origin
+    values = exact.derivatives(points)[0].reshape(37, 37, 37) / HARTREE
+    step = 6.0 / 36 / BOHR
+    head = ["test", "values in Hartree", "1 " + " ".join(f"{x:.9f}" for x in origin * 6.0 / BOHR)]
+    head += [f"37 {step * a:.9f} {step * b:.9f} {step * c:.9f}" for a, b, c in np.eye(3)]
+    head += [f"8 0.0 {3 / BOHR:.6f} {3 / BOHR:.6f} {3 / BOHR:.6f}"]
+    path = tmp_path / "ion.cube"
+    path.write_text("\n".join(head) + "\n" + "\n".join(f"{v:.12e}" for v in values.ravel()))
+    landscape = landscape_from_cube(path, framework(), LI)
+    points = np.random.default_rng(0).random((100, 3))
+    assert landscape.derivatives(points)[0] == pytest.approx(exact.derivatives(points)[0], abs=1e-6)
+    n = landscape.energy.shape
+    grid = np.indices(n).reshape(3, -1).T / n
+    assert landscape.energy.ravel() == pytest.approx(exact.derivatives(grid)[0], abs=1e-6)
+
+
+def test_noise_is_averaged_over_symmetric_points(tmp_path):
+    exact = Cosines(n=24)
+    noisy = exact.energy + 0.01 * np.random.default_rng(3).normal(size=exact.energy.shape)
+    path = tmp_path / "ion.cube"
+    write_cube(path, framework(), noisy, "noise")
+    landscape = landscape_from_cube(path, framework(symmetry=cubic_group()), LI)
+    assert landscape.energy.transpose(1, 2, 0) == pytest.approx(landscape.energy, abs=1e-12)
+    point = np.array([0.13, 0.27, 0.4])
+    energies = landscape.derivatives(cubic_group()[0] @ point)[0]
+    assert energies == pytest.approx(energies[0], abs=1e-10)
+    assert "symmetric points differed by 0.0" in landscape.notes[0]
+
+
+def test_the_wall_is_soft_in_the_splines_and_hard_on_the_grid(tmp_path):
+    """A repulsion of 1e6 eV next to the sites must not make the splines swing there."""
+    n, side = 48, 9.6
+    axis = np.minimum(np.arange(n), n - np.arange(n)) * side / n
+    r = np.sqrt(axis[:, None, None] ** 2 + axis[None, :, None] ** 2 + axis[None, None, :] ** 2)
+    energy = 0.1 * ((3.0 / np.maximum(r, 0.3)) ** 12 - 2.0 * (3.0 / np.maximum(r, 0.3)) ** 6)
+    path = tmp_path / "ion.cube"
+    write_cube(path, framework(side, frac=(0.0, 0.0, 0.0)), energy, "wall")
+    landscape = landscape_from_cube(path, framework(side, frac=(0.0, 0.0, 0.0)), LI)
+    assert landscape.energy.max() == landscape.wall == pytest.approx(energy.min() + 5.0)
+    radius = np.linspace(2.6, 4.5, 40)
+    found = landscape.derivatives(radius[:, None] * np.array([0.6, 0.8, 0.0]) / side)[0]
+    expected = 0.1 * ((3.0 / radius) ** 12 - 2.0 * (3.0 / radius) ** 6)
+    assert found == pytest.approx(expected, abs=4e-3)
+
+
+def changed(tmp_path, edit):
+    path = tmp_path / "ion.cube"
+    write_cube(path, framework(), Cosines(n=12).energy, "a test")
+    path.write_text(edit(path.read_text()))
+    return path
+
+
+@pytest.mark.parametrize(
+    ("edit", "message"),
+    [
+        (
+            lambda t: t[: len(t) // 2],
+            r"expected a Gaussian cube file, found: \d+ values; the grid of its head has 1728",
+        ),
+        (lambda t: "", "expected a Gaussian cube file"),
+        (lambda t: t.replace("  12 ", "  xx ", 1), "expected a Gaussian cube file, found: invalid literal"),
+        (lambda t: t.replace("  12 ", "999999 ", 3), "found: 1 atoms and a grid of 999999"),
+        (lambda t: t.replace(" in eV", ""), "expected the unit of the values, eV or hartree, in the first two lines"),
+        (lambda t: t.replace("-3.0000000e+00", "nan", 1), "expected finite energies, found 1 that are not"),
+        (lambda t: t.replace("    8 ", "    7 ", 1), "expected an atom O at .* found none of that element"),
+    ],
+)
+def test_files_that_are_refused(tmp_path, edit, message):
+    with pytest.raises(InputError, match=message):
+        landscape_from_cube(changed(tmp_path, edit), framework(), LI)
+
+
+def test_another_cell_and_other_places_of_the_atoms(tmp_path):
+    path = changed(tmp_path, lambda t: t)
+    with pytest.raises(InputError, match=r"expected the cell of box, lengths 6\.5, 6\.5, 6\.5 Å"):
+        landscape_from_cube(path, framework(6.5), LI)
+    with pytest.raises(InputError, match=r"an atom O at 0\.25, 0\.5, 0\.5 as in box, found the nearest 1\.50 Å away"):
+        landscape_from_cube(path, framework(frac=(0.25, 0.5, 0.5)), LI)
+    with pytest.raises(InputError, match="unit of a cube file must be eV or hartree; got 'kcal'"):
+        landscape_from_cube(path, framework(), LI, unit="kcal")
+    with pytest.raises(InputError, match="No such file"):
+        read_cube(tmp_path / "none.cube")

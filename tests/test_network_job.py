@@ -1,0 +1,234 @@
+"""What `mofkmc network` prints and writes, on lattices that take no time to build."""
+
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+from click.testing import CliRunner, Result
+from decks import write_deck
+from lattices import chain, ion, simple_cubic
+from rich.console import Console
+
+from lattice.network import PoreNetwork
+from lattice.overrides import HopOverride, SiteOverride, override_network
+from runs import network_comparison, network_output, network_source
+from runs.assumptions import network_assumptions
+from runs.cli import main
+from runs.deck_file import read_deck
+from runs.network_comparison import agreement, charge_sets
+from runs.network_frames import hop_frame
+from runs.network_request import NetworkRequest, source_of_request
+from runs.network_source import source_of_deck
+from runs.network_tables import hop_table, percolation_table, site_table
+from structures.errors import InputError
+from structures.species import SHIPPED_SPECIES
+from structures.units import BOLTZMANN
+
+PROVENANCE = (
+    "structure: my.cif, sha256 0",
+    "4 x H2O removed",
+    "charges from EQeq",
+    "net charge 0 e per formula unit",
+)
+
+
+def pores() -> PoreNetwork:
+    """Two kinds of sites, 0 and 0.1 eV, with saddles at 0.3 and 0.4 eV along x; nothing across."""
+    made = chain(np.array([0.0, 0.1]), np.array([0.3, 0.4]), species=(SHIPPED_SPECIES["Li+"],), permittivity=10.0)
+    notes = ("landscape: computed", "Li+: merged into neighbours: 4 basins", f"Li+: {SHIPPED_SPECIES['Li+'].source}")
+    return replace(
+        made,
+        percolation=np.array([[0.4, np.nan, np.nan]]),
+        largest_cavity=8.25,
+        limiting_diameter=5.5,
+        provenance=(*PROVENANCE, *notes),
+    )
+
+
+def printed(part: object, width: int = 200) -> str:
+    console = Console(file=io.StringIO(), width=width)
+    console.print(part)
+    return console.file.getvalue()
+
+
+@pytest.fixture
+def network(tmp_path, monkeypatch) -> Callable[..., Result]:
+    """`mofkmc network my.cif --species Li+` in an empty folder, with a framework and a network made beforehand."""
+
+    def load(cif: str, *, charge_source: str, **options: object) -> SimpleNamespace:
+        if charge_source == "cif":
+            raise InputError("charges: the CIF has none")
+        return SimpleNamespace(provenance=PROVENANCE, charge_source=charge_source)
+
+    def energies(framework: SimpleNamespace, species: object, settings: object) -> np.ndarray:
+        return np.array([[0.2, 0.3, np.nan]])
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(network_source, "load_framework", load)
+    monkeypatch.setattr(network_source, "cached_network", lambda *args, **options: pores())
+    monkeypatch.setattr(network_comparison, "percolation_energies", energies)
+    monkeypatch.setattr(network_output, "write_landscapes", lambda *args: [])
+    return lambda *options: CliRunner().invoke(main, ["network", "my.cif", "--species", "Li+", *options])
+
+
+def test_the_command_says_what_was_done_and_writes_every_file(network):
+    result = network()
+    assert result.exit_code == 0, result.output
+    words = (
+        "4 x H2O removed",
+        "charges from EQeq",
+        "Largest cavity 8.2 Å",
+        "can cross the crystal 5.5 Å",
+        "0.400",
+        "never",
+        "Charges of the CIF: not available",
+        "Written to results/my_network",
+    )
+    for text in words:
+        assert text in result.output
+    assert "merged into neighbours" not in result.output
+    folder = Path("results/my_network")
+    names = {"network.h5", "network.cif", "network.xyz", "network.html", "network.png"}
+    names |= {"percolation.csv", "sites.csv", "hops.csv", "remarks.txt"}
+    assert {path.name for path in folder.iterdir()} == names
+    assert "merged into neighbours" in (folder / "remarks.txt").read_text()
+    hops = pd.read_csv(folder / "hops.csv")
+    assert hops["barrier (eV)"].tolist() == pytest.approx([0.3, 0.4])
+    assert PoreNetwork.load(folder / "network.h5").content_hash == pores().content_hash
+
+
+def test_a_network_is_replaced_only_by_force(network):
+    assert network().exit_code == 0
+    again = network()
+    assert again.exit_code == 2
+    assert "--force" in again.stderr
+    assert network("--force", "--no-charge-sets").exit_code == 0
+
+
+def test_convergence_is_asked_for_and_stated(network):
+    result = network("--converge")
+    assert result.exit_code == 0, result.output
+    assert "Convergence with the energy grid" in result.output
+    for spacing in ("0.3", "0.2", "0.15"):
+        assert f" {spacing} " in result.output
+    assert "All three grids agree: percolation energies within 5 meV" in result.output
+
+
+def test_every_line_fits_a_narrow_terminal(network):
+    """Tables and lists of a real terminal of 60 columns."""
+    for part in (percolation_table(pores()), site_table(pores(), 300.0), hop_table(pores(), 300.0)):
+        assert max(len(line.rstrip()) for line in printed(part, 60).splitlines()) <= 60
+
+
+@pytest.mark.parametrize(
+    ("levels", "words"),
+    [
+        ((0.400, 0.402, 0.401), "All three grids agree"),
+        ((0.430, 0.402, 0.401), "The grid asked for is converged"),
+        ((0.402, 0.430, 0.401), "The grid asked for is not converged"),
+    ],
+)
+def test_grids_agree_within_a_few_mev(levels, words):
+    networks = [replace(pores(), percolation=np.array([[level, np.nan, np.nan]])) for level in levels]
+    said = agreement([0.3, 0.2, 0.15], networks)
+    assert said.startswith(words)
+    assert ("29 meV" in said) == (words != "All three grids agree")
+
+
+def test_grids_with_another_number_of_sites_do_not_agree():
+    three = chain(np.zeros(3), np.full(3, 0.4), species=(SHIPPED_SPECIES["Li+"],))
+    three = replace(three, percolation=pores().percolation)
+    said = agreement([0.3, 0.2, 0.15], [pores(), three, pores()])
+    assert "not converged" in said
+    assert "Li+ 3 sites instead of 2" in said
+
+
+def test_charge_sets_that_cannot_be_had_say_why(network):
+    source = source_of_request(NetworkRequest(cif="my.cif", species=("Li+",), charges={"Zn": 1.0}))
+    found = {one.name: one for one in charge_sets(source, lambda what, fraction: None)}
+    assert list(found) == ["table given", "of the CIF", "EQeq"]
+    assert found["EQeq"].energies[0, 0] == 0.2
+    assert "the CIF has none" in found["of the CIF"].reason
+
+
+def test_prefactors_are_those_of_either_end():
+    """k = exp(-barrier/kT) times the prefactor, from both ends; here the prefactor is one attempt frequency."""
+    frame = hop_frame(pores(), 300.0)
+    assert frame["barrier (eV)"].tolist() == pytest.approx([0.3, 0.4])
+    assert frame["back (eV)"].tolist() == pytest.approx([0.2, 0.3])
+    assert frame["prefactor at 300 K (nu)"].tolist() == pytest.approx([1.0, 1.0])
+    constant = np.exp(-frame["back (eV)"] / (BOLTZMANN * 300.0)) * frame["back prefactor at 300 K (nu)"]
+    assert constant.to_numpy() == pytest.approx(np.exp(-np.array([0.2, 0.3]) / (BOLTZMANN * 300.0)))
+
+
+def test_numbers_of_the_user_are_marked_in_every_table():
+    changed = override_network(pores(), [SiteOverride("Li+", 0.05, orbit=1), HopOverride("Li+", orbit=0, barrier=0.35)])
+    sites, hops = printed(site_table(changed, 300.0)), printed(hop_table(changed, 300.0))
+    assert "0.050*" in sites
+    assert "0.350*" in hops
+    assert "0.400*" not in hops
+    for text in (sites, hops):
+        assert "* given by the user, not computed." in text
+    assert "*" not in printed(site_table(pores(), 300.0))
+
+
+def test_the_provenance_is_sorted_into_groups():
+    groups, log = network_assumptions(pores(), SimpleNamespace(provenance=PROVENANCE))
+    assert groups["structure"] == list(PROVENANCE[:2])
+    assert groups["charges"] == list(PROVENANCE[2:])
+    assert groups["landscape"][0] == "landscape: computed"
+    assert groups["landscape"][1].startswith("Li+: LJ")
+    assert log == ["Li+: merged into neighbours: 4 basins"]
+
+
+SITES = """name: simple cubic
+cell_A: [4.0, 4.0, 4.0]
+space_group: Pm-3m
+framework_charge_e: -1
+sites:
+  - {label: A, species: Li+, frac: [0, 0, 0], energy_eV: 0.0}
+hops:
+  - {from: A, to: A, max_distance_A: 4.0, barrier_eV: 0.30, prefactor_Hz: 5.0e+12}
+"""
+
+
+def test_a_list_of_sites_stands_for_a_cif(tmp_path, monkeypatch):
+    """One site with six neighbours, 3 hops per cell; the given 5e12 /s are 5 attempt frequencies."""
+    monkeypatch.chdir(tmp_path)
+    Path("sites.yaml").write_text(SITES)
+    result = CliRunner().invoke(main, ["network", "sites.yaml", "--species", "Li+"])
+    assert result.exit_code == 0, result.output
+    for words in ("5.0e+00", "0.300", "framework charge -1 e per cell, given"):
+        assert words in result.output
+    assert "nan" not in result.output
+    assert PoreNetwork.load("results/sites_network/network.h5").n_sites == 1
+
+
+def test_a_deck_says_everything_that_decides_its_network(tmp_path):
+    """Temperatures of the whole scan, rate model, and the numbers of the user with what they are about."""
+    override = '[[override.hop]]\nspecies = "Li+"\nlabels = ["N", "mu-O"]\nbarrier_eV = 0.3\n'
+    site = '[[override.site]]\nspecies = "Li+"\norbit = 2\nenergy_eV = 0.1\n'
+    changes = (("[kmc]\n", f"{override}{site}[kmc]\n"), ("permittivity = 10", "permittivity = [10, 10, 5]"))
+    source = source_of_deck(read_deck(write_deck(tmp_path, *changes)))
+    assert source.settings.temperatures == (233.15, 373.15)
+    assert source.settings.rate_model == "attempt_frequency"
+    assert np.diag(source.settings.permittivity).tolist() == [10, 10, 5]
+    assert source.attempt_frequency == 1e12
+    assert source.overrides == (
+        SiteOverride("Li+", 0.1, orbit=2),
+        HopOverride("Li+", labels=("N", "mu-O"), barrier=0.3),
+    )
+    changes = (('model = "attempt_frequency"\nattempt_frequency_Hz = 1e12', 'model = "flux_tst"'),)
+    assert source_of_deck(read_deck(write_deck(tmp_path, *changes))).attempt_frequency is None
+
+
+def test_two_ions_have_their_own_rows():
+    both = simple_cubic(species=(ion("Li+"), ion("Me2NH2+")), permittivity=10.0)
+    text = printed(site_table(both, 300.0))
+    assert text.count("Li+") == 1
+    assert text.count("Me2NH2+") == 1
