@@ -11,7 +11,7 @@ from structures.units import BOLTZMANN
 
 
 def single_particle_diffusivity(
-    network: PoreNetwork, species_index: int, temperature: float, attempt_frequency: float = 1e12
+    network: PoreNetwork, species_index: int, temperature: float, attempt_frequency: float | None = None
 ) -> NDArray[np.float64]:
     """Diffusion tensor of one ion alone on the network, see `lattice.diffusivity`, with the rates of the engine.
 
@@ -21,8 +21,8 @@ def single_particle_diffusivity(
     species_index : int
         Into `network.species`.
     temperature : float, K
-    attempt_frequency : float
-        Multiplies the rates, as in the engine: 1/s, or a pure number if the network's rates are in 1/s.
+    attempt_frequency : float, optional
+        Multiplies the rates, as in the engine; by default 1e12 /s if they are relative to it, else 1.
 
     Returns
     -------
@@ -53,4 +53,4 @@ def single_particle_diffusivity(
     D = lone_ion_diffusivity(
         origin - sites[0], target - sites[0], network.hop_vector[hops], log_conductance, log_partition[sites]
     )
-    return np.asarray(attempt_frequency * D)
+    return np.asarray(D * (network.rate_factor if attempt_frequency is None else attempt_frequency))

@@ -33,7 +33,8 @@ class Simulation:
     state : State
         Taken over and changed in place.
     temperature : float, K
-    attempt_frequency : float, 1/s
+    attempt_frequency : float, optional
+        Multiplies all rates of the network, see Conditions; by default 1e12 /s if they are relative to it, else 1.
     field : (3,) float64, V/Å
         Uniform external field; it lowers ΔE of a hop d by q E·d.
     rebuild_every : int
@@ -53,12 +54,13 @@ class Simulation:
         state: State,
         *,
         temperature: float,
-        attempt_frequency: float = 1e12,
+        attempt_frequency: float | None = None,
         field: ArrayLike = (0.0, 0.0, 0.0),
         rebuild_every: int = REBUILD_EVERY,
     ) -> None:
         self.lattice, self.state = lattice, state
-        self.conditions = Conditions(temperature, attempt_frequency, np.asarray(field, np.float64))
+        factor = lattice.network.rate_factor if attempt_frequency is None else attempt_frequency
+        self.conditions = Conditions(temperature, factor, np.asarray(field, np.float64))
         if len(state.occupant) != lattice.n_sites:
             raise ValueError(f"state must have {lattice.n_sites} sites like the lattice; got {len(state.occupant)}")
         self._tables = prepare_tables(lattice, self.conditions, rebuild_every)

@@ -21,7 +21,7 @@ from lattice.landscape import DEFAULT_TEMPERATURE, Landscape, compute_landscape
 from lattice.network import RATE_MODELS, PoreNetwork
 from lattice.percolation import components, grid_percolation
 from lattice.persistence import Crowding, simplify
-from lattice.screening import as_tensor, describe
+from lattice.screening import as_tensor, describe, symmetry_in_medium
 from lattice.stationary import find_stationary_points
 from lattice.symmetry import SpaceGroup
 from lattice.temperatures import temperature_nodes
@@ -33,6 +33,7 @@ from structures.units import BOLTZMANN
 
 Progress = Callable[[str, float], None]
 
+THERMAL_WINDOW = 8.0  # kT at the highest temperature; exp(-8) of a partition function is left out
 CONTACT_ENERGY = 1.0  # eV, an ion whose best place costs more repulsion than this does not fit
 
 
@@ -60,7 +61,8 @@ class LandscapeSettings:
     orientations : int, optional
         Of ions of several beads, see lattice/orientations.py.
     window : float, eV
-        Sites and saddles are searched up to this far above the energy at which the crystal is crossed.
+        Sites and saddles are searched up to this far, and at least 8 kT, above the energy at which the crystal is
+        crossed.
     percolation_dimensions : int
         Directions that every species must be able to cross.
 
@@ -130,6 +132,7 @@ def build_network(
     if not names or len(set(names)) < len(names):
         raise InputError(f"species must be different ions, at least one; got {', '.join(names) or 'none'}")
     report = progress or _silent
+    framework = symmetry_in_medium(framework, settings.permittivity)
     group = SpaceGroup.of(framework)
     temperatures = temperature_nodes(*settings.temperatures)
     networks = []
@@ -173,6 +176,7 @@ def percolation_energies(
     (n_species, 3) float64, eV
         In 1, 2 and 3 directions; nan where the crystal is not crossed below the wall.
     """
+    framework = symmetry_in_medium(framework, settings.permittivity)
     group = SpaceGroup.of(framework)
     energies = []
     for ion in species:
@@ -189,6 +193,7 @@ def ion_landscape(
 
     An ion of several beads is averaged over its orientations at 300 K, or the wanted temperature nearest to it.
     """
+    framework = symmetry_in_medium(framework, settings.permittivity)
     if cube is not None:
         return landscape_from_cube(cube, framework, species, permittivity=np.array(settings.permittivity))
     lowest, highest = settings.temperatures
@@ -257,7 +262,8 @@ def _species_network(
     energy, stencil = _grid(landscape, group)
     crossing = grid_percolation(energy, stencil, below=landscape.wall)
     _require_directions(species, crossing, settings)
-    ceiling = min(float(np.nanmax(crossing)) + settings.window, landscape.wall)
+    window = max(settings.window, THERMAL_WINDOW * BOLTZMANN * settings.temperatures[1])
+    ceiling = min(float(np.nanmax(crossing)) + window, landscape.wall)
     basins = find_basins(energy, stencil, below=ceiling)
     faces = find_faces(basins, stencil)
     stationary = find_stationary_points(landscape, basins, faces, group, below=ceiling)

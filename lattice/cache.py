@@ -19,7 +19,7 @@ from lattice.network import PoreNetwork
 from structures.framework import Framework
 from structures.species import Species
 
-_STRUCTURES = ("framework.py", "species.py", "units.py", "checks.py")
+_STRUCTURES = ("checks.py", "crystal.py", "framework.py", "ion_shapes.py", "species.py", "units.py")
 _LIBRARIES = ("ase", "numba", "numpy", "scipy", "spglib")
 
 

@@ -16,6 +16,7 @@ from structures.species import Species
 from structures.units import BOLTZMANN
 
 RATE_MODELS = ("flux_tst", "harmonic_tst", "attempt_frequency")
+ATTEMPT_FREQUENCY = 1e12  # 1/s, the usual guess for an ion in a solid where the landscape is not asked
 
 
 class Rates(NamedTuple):
@@ -289,6 +290,11 @@ class PoreNetwork:
     def volume(self) -> float:
         """Volume of the cell, Å³."""
         return float(abs(np.linalg.det(self.cell)))
+
+    @property
+    def rate_factor(self) -> float:
+        """What the rates are multiplied with unless something else is asked for: 1, or 1e12 /s if they are relative."""
+        return ATTEMPT_FREQUENCY if self.rate_model == "attempt_frequency" else 1.0
 
     @property
     def hop_vector(self) -> NDArray[np.float64]:

@@ -65,7 +65,7 @@ def read_network(path: Path) -> PoreNetwork:
             network, checksum = _read(file), str(file.attrs["content_hash"])
     except FileNotFoundError:
         raise
-    except (OSError, KeyError, RuntimeError) as error:
+    except (OSError, KeyError, RuntimeError, TypeError, AttributeError) as error:
         raise ValueError(f"{path}: must be a network file of mofkmc; {error}") from error
     if content_hash(network) != checksum:
         raise ValueError(f"{path}: network must match its checksum {checksum[:12]}; got {content_hash(network)[:12]}")

@@ -99,7 +99,7 @@ class PeriodicForest:
 
     def _add_loop(self, root: int, loop: Image) -> bool:
         known = self.loops.setdefault(root, [])
-        if independent_directions([*known, loop]) == len(known):
+        if len(known) == 3 or independent_directions([*known, loop]) == len(known):
             return False
         known.append(loop)
         return True

@@ -30,13 +30,14 @@ from scipy.sparse.csgraph import connected_components
 
 from lattice.graph import Edges, IntArray, SiteGraph, log_sum
 from lattice.percolation import Image, PeriodicForest
-from lattice.screening import mean_permittivity
+from lattice.screening import as_tensor, screened_inverse
 from lattice.symmetry import Action, wrap
 from structures.species import Species
 from structures.units import BOLTZMANN, COULOMB
 
 EQUAL = 1e-6  # eV
-SECOND_ION = 0.25  # eV, ten kT at 300 K; a second ion that costs more is never there
+SECOND_ION = 10.0  # kT at the highest temperature; a second ion that costs more is never there
+NO_MOTION = 1e-12  # of the largest component of a diffusion tensor
 TRANSIENT = 0.1  # largest weight of an eliminated basin beside all its neighbours
 MOST_NEIGHBOURS = 12  # an eliminated basin with n neighbours leaves n (n - 1) / 2 hops
 
@@ -52,7 +53,7 @@ class Limits:
     exit_gap : float, eV
         kT at the highest temperature, see above.
     tolerance : float
-        Largest change of a component of the diffusion tensor of a lone ion beside the largest component.
+        Largest relative change of the diffusion tensor of a lone ion in any direction.
     diffusivity : tuple of (3, 3) float64 arrays
         Of the network with all basins, at the lowest and the highest temperature.
     """
@@ -65,7 +66,7 @@ class Limits:
     def changes(self, graph: SiteGraph, cell: NDArray[np.float64]) -> tuple[float, float]:
         """Relative changes of the diffusion tensor at the lowest and the highest temperature, with their signs."""
         lowest, highest = (
-            _change(D, graph.diffusivity(cell, n)) for n, D in zip((0, -1), self.diffusivity, strict=True)
+            relative_change(D, graph.diffusivity(cell, n)) for n, D in zip((0, -1), self.diffusivity, strict=True)
         )
         return lowest, highest
 
@@ -82,21 +83,23 @@ class Crowding:
         Of all basins, in the numbering of `SiteGraph.members`.
     contact : float, Å
         Two ions never come closer.
-    repulsion : float, eV Å
-        q² k_e / eps_r
+    coupling : float, eV Å
+        q² k_e
+    permittivity : (3, 3) float64
     """
 
     cell: NDArray[np.float64]
     frac: NDArray[np.float64]
     energy: NDArray[np.float64]
     contact: float
-    repulsion: float
+    coupling: float
+    permittivity: NDArray[np.float64]
 
     @classmethod
     def of(cls, species: Species, basins: SiteGraph, cell: NDArray[np.float64], permittivity: ArrayLike) -> Crowding:
         """Hard contact and screened Coulomb repulsion of a species."""
-        repulsion = species.charge**2 * COULOMB / mean_permittivity(permittivity)
-        return cls(cell, basins.frac, basins.energy, 2.0 * species.contact_radius, repulsion)
+        coupling = species.charge**2 * COULOMB
+        return cls(cell, basins.frac, basins.energy, 2.0 * species.contact_radius, coupling, as_tensor(permittivity))
 
     def second_ion(self, members: tuple[tuple[int, Image], ...]) -> float:
         """Lowest energy of two ions on the members above that of two far apart on the deepest member, eV."""
@@ -104,9 +107,10 @@ class Crowding:
         frac = self.frac[basin] + np.array([image for _, image in members])
         energy = self.energy[basin] - self.energy[basin].min()
         a, b = np.triu_indices(len(basin), k=1)
-        distance = np.linalg.norm((frac[a] - frac[b]) @ self.cell, axis=1)
-        cost = energy[a] + energy[b] + self.repulsion / np.maximum(distance, EQUAL)
-        return float(cost[distance >= self.contact].min(initial=np.inf))
+        vector = (frac[a] - frac[b]) @ self.cell
+        apart = np.linalg.norm(vector, axis=1) >= max(self.contact, EQUAL)
+        cost = (energy[a] + energy[b])[apart] + self.coupling * screened_inverse(vector[apart], self.permittivity)
+        return float(cost.min(initial=np.inf))
 
 
 def simplify(
@@ -123,7 +127,8 @@ def simplify(
     barrier : float, eV
         Basins with a lower escape barrier are candidates, shortest-lived first.
     tolerance : float
-        Largest relative change of the diffusion tensor of a lone ion, at the lowest and the highest temperature.
+        Largest relative change of the diffusion tensor of a lone ion in any direction, at the lowest and the highest
+        temperature.
 
     Returns
     -------
@@ -164,10 +169,18 @@ def simplify(
     return reduced, (*notes, line)
 
 
-def _change(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
-    largest = np.abs(before).max()
-    difference = after - before
-    return float(difference.flat[np.abs(difference).argmax()] / largest) if largest > 0 else 0.0
+def relative_change(before: NDArray[np.float64], after: NDArray[np.float64]) -> float:
+    """Largest relative change of a diffusion tensor in any direction in which there was motion before, with its sign.
+
+    The eigenvalue farthest from zero of D^(-1/2) D' D^(-1/2) - 1 on the range of D.
+    """
+    values, axes = np.linalg.eigh(before)
+    moving = values > NO_MOTION * max(values[-1], 0.0)
+    if not moving.any():
+        return 0.0
+    scaled = axes[:, moving] / np.sqrt(values[moving])
+    changes = np.linalg.eigvalsh(scaled.T @ after @ scaled) - 1.0
+    return float(changes[np.abs(changes).argmax()])
 
 
 def _first_reduction(
@@ -204,22 +217,21 @@ class Clusters:
         Cluster of each site; sites that stay alone are clusters of one.
     cell : (n_sites, 3) int64
         Cell of the site when its cluster's root is in the home cell.
-    finite : bool
-        No cluster meets a periodic image of itself.
     """
 
     number: IntArray
     cell: IntArray
-    finite: bool
 
 
 def _merge(graph: SiteGraph, orbit: int, crowding: Crowding, limits: Limits) -> SiteGraph | None:
     for contracted in _attempts(graph, orbit, limits.barrier):
         clusters = _clusters(graph, contracted)
-        if clusters.finite and _equilibrates(graph, orbit, clusters, contracted, limits):
+        if clusters is None:
+            break  # larger sets of edges are infinite too
+        if _equilibrates(graph, orbit, clusters, contracted, limits):
             merged = contract(graph, clusters)
             grown = clusters.number[graph.orbit == orbit]
-            crowded = any(crowding.second_ion(merged.members[c]) <= SECOND_ION for c in grown)
+            crowded = any(crowding.second_ion(merged.members[c]) <= SECOND_ION * limits.exit_gap for c in grown)
             if not crowded and max(map(abs, limits.changes(merged, crowding.cell))) <= limits.tolerance:
                 return merged
     return None
@@ -242,17 +254,20 @@ def _attempts(graph: SiteGraph, orbit: int, barrier: float) -> Iterator[NDArray[
         level = leaving.min(initial=np.inf)
 
 
-def _clusters(graph: SiteGraph, contracted: NDArray[np.bool_]) -> Clusters:
+def _clusters(graph: SiteGraph, contracted: NDArray[np.bool_]) -> Clusters | None:
+    """Group the sites that the contracted edges connect; None if a group meets a periodic image of itself."""
     edges = graph.edges.only(contracted)
     involved, ends = np.unique(np.concatenate([edges.a, edges.b]), return_inverse=True)
     forest = PeriodicForest.of_size(len(involved))
     for a, b, (u, v, w) in zip(*ends.reshape(2, -1).tolist(), edges.image.tolist(), strict=True):
         forest.join(a, b, (u, v, w))
+        if forest.loops:
+            return None
     found = [forest.find(site) for site in range(len(involved))]
     root, cell = np.arange(graph.n_sites), np.zeros((graph.n_sites, 3), np.int64)
     root[involved] = involved[[r for r, _ in found]]
     cell[involved] = [(-u, -v, -w) for _, (u, v, w) in found]
-    return Clusters(np.unique(root, return_inverse=True)[1].astype(np.int64), cell, not forest.loops)
+    return Clusters(np.unique(root, return_inverse=True)[1].astype(np.int64), cell)
 
 
 def _equilibrates(
@@ -287,7 +302,7 @@ def contract(graph: SiteGraph, clusters: Clusters) -> SiteGraph:
     ----------
     graph : SiteGraph
     clusters : Clusters
-        Finite, and closed under the symmetry operations.
+        Closed under the symmetry operations.
     """
     n = int(clusters.number.max()) + 1
     first = np.unique(clusters.number, return_index=True)[1]

@@ -9,13 +9,17 @@ L. D. Landau and E. M. Lifshitz, Electrodynamics of Continuous Media, 2nd ed. (1
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from structures.errors import InputError
+from structures.framework import Framework
 
 LARGEST = 1e4  # eps_r beyond it is a misprint: strontium titanate near 0 K has 2e4, electrolytes have less than 200
 _ROUNDING = 1e-9
+_SAME_TENSOR = 1e-6
 
 
 def as_tensor(permittivity: ArrayLike) -> NDArray[np.float64]:
@@ -96,9 +100,28 @@ def screened_inverse(vector: NDArray[np.float64], permittivity: ArrayLike) -> ND
     return np.asarray(screening_factor(permittivity) / distance)
 
 
-def mean_permittivity(permittivity: ArrayLike) -> float:
-    """Return the geometric mean of the principal values, the number that screens most like the tensor."""
-    return float(np.cbrt(np.linalg.det(as_tensor(permittivity))))
+def symmetry_in_medium(framework: Framework, permittivity: ArrayLike) -> Framework:
+    """Leave out the operations that do not keep the permittivity tensor: they are no symmetry of an ion's energy.
+
+    What was left out is added to the provenance.
+    """
+    tensor = as_tensor(permittivity)
+    axes = np.linalg.inv(framework.cell.T)
+    turned = framework.cell.T @ framework.rotations @ axes
+    change = np.linalg.norm(turned @ tensor @ turned.transpose(0, 2, 1) - tensor, axis=(1, 2))
+    keeps = change < _SAME_TENSOR * np.linalg.norm(tensor)
+    if keeps.all():
+        return framework
+    line = (
+        f"symmetry: {int(keeps.sum())} of {len(keeps)} operations of the framework keep eps_r {describe(tensor)}; the "
+        "others are not used"
+    )
+    return replace(
+        framework,
+        rotations=framework.rotations[keeps],
+        translations=framework.translations[keeps],
+        provenance=(*framework.provenance, line),
+    )
 
 
 def _power(permittivity: ArrayLike, exponent: float) -> NDArray[np.float64]:

@@ -17,7 +17,7 @@ from numpy.typing import ArrayLike, NDArray
 from lattice.exclusions import exclusions
 from lattice.graph import edge_copies
 from lattice.image_pairs import image_pairs
-from lattice.network import PoreNetwork
+from lattice.network import ATTEMPT_FREQUENCY, PoreNetwork
 from lattice.percolation import network_percolation
 from lattice.screening import as_tensor
 from lattice.symmetry import SAME_POINT, Action, SpaceGroup, site_action, wrap
@@ -176,7 +176,7 @@ class SiteListSettings:
     """
 
     permittivity: ArrayLike
-    attempt_frequency: float = 1e12
+    attempt_frequency: float = ATTEMPT_FREQUENCY
     temperatures: tuple[float, float] = (200.0, 500.0)
 
     def __post_init__(self) -> None:

@@ -126,7 +126,7 @@ def _read_yaml(source: Path) -> Entry:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
         problem = " ".join(str(error.problem or error).split())[:120]
         raise InputError(f"{source.name}, line {line}: must be YAML; {problem}") from error
-    except (YAMLError, ValueError, RecursionError) as error:
+    except (YAMLError, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{source.name} must be YAML; {' '.join(str(error).split())[:160]}") from error
     if not isinstance(content, CommentedMap):
         raise InputError(f"{source.name} must hold keys such as sites and hops; got {type(content).__name__}")

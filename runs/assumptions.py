@@ -10,6 +10,7 @@ from rich.console import RenderableType
 
 from analysis.network_exact import single_particle_diffusivity
 from kmc.trajectory import TaskRecord
+from lattice.near_pairs import pair_override_lines
 from lattice.network import PoreNetwork
 from lattice.screening import describe
 from lattice.separation import separate
@@ -22,6 +23,7 @@ from runs.text_tables import listing
 from structures.framework import Framework
 
 GROUPS = ("structure", "charges", "landscape", "rates", "kinetic Monte Carlo")
+_PERSISTENCE = ("short-lived basins removed", "and kept, because", "warning: ")
 _ABOUT_CHARGES = ("charge", "net charge", "EQeq", "the table overrides")
 SCOPE = "ion transport inside one perfect crystal: no grain boundaries, no interfaces, no motion of solvent"
 
@@ -44,7 +46,11 @@ class Assumptions:
     @property
     def lines(self) -> tuple[str, ...]:
         """Everything, each line with the name of its group."""
-        named = [f"{group}: {line}" for group, lines in self.groups.items() for line in lines]
+        named = [
+            line if line.startswith(f"{group}: ") else f"{group}: {line}"
+            for group, lines in self.groups.items()
+            for line in lines
+        ]
         return (*named, *(f"network: {line}" for line in self.log))
 
     def report(self) -> Iterator[RenderableType]:
@@ -83,6 +89,8 @@ def network_assumptions(network: PoreNetwork, framework: Framework | None) -> tu
             groups["charges" if is_about_charges(line) else "structure"].append(line)
         elif line in sources or not line.startswith(tuple(f"{ion.name}: " for ion in network.species)):
             groups["rates" if line.startswith("rates") else "landscape"].append(line)
+        elif any(text in line for text in _PERSISTENCE):
+            groups["rates"].append(line)
         else:
             log.append(line)
     return groups, log
@@ -124,11 +132,7 @@ def _of_simulation(model: Model) -> Iterator[str]:
     yield supercell_line(model)
     if isinstance(deck.composition, Salt):
         yield molarity_line(model.network)
-    for pair in deck.pair:
-        yield (
-            f"{pair.species[0]} and {pair.species[1]} nearer than {pair.below_A:g} Å have {pair.energy_eV:g} eV, given "
-            "in the deck"
-        )
+    yield from pair_override_lines(model.network, model.network.permittivity, model.pair_overrides)
     yield SCOPE
 
 

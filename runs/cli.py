@@ -230,11 +230,17 @@ def network(cif: str, output: Path | None, force: bool, no_charge_sets: bool, **
     show_default=True,
     help="What moves: the ion in a rigid framework, or every atom.",
 )
-@click.option("--images", type=click.IntRange(1, 31), default=5, show_default=True, help="Moving images of a hop.")
+@click.option(
+    "--images",
+    type=click.IntRange(1, 31),
+    default=5,
+    show_default=True,
+    help="Moving images of a hop, at least; one for each 1.5 Å of its path.",
+)
 @click.option(
     "--fmax",
     type=click.FloatRange(0.0001, 1.0),
-    default=0.03,
+    default=0.02,
     show_default=True,
     help="Largest force that counts as relaxed, eV/Å.",
 )

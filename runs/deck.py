@@ -7,14 +7,13 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
+from lattice.network import ATTEMPT_FREQUENCY
 from runs.deck_keys import Permittivity, Table, Vector, Whole, key, outside
 from structures.units import CELSIUS_ZERO
 
 Treatment = Literal["mobile", "frozen", "background"]
 RateModel = Literal["flux_tst", "harmonic_tst", "attempt_frequency"]
 ChargeSource = Literal["auto", "table", "cif", "eqeq"]
-
-ATTEMPT_FREQUENCY = 1e12  # 1/s, the usual estimate for an ion between sites
 
 
 class Structure(Table):
@@ -39,7 +38,7 @@ class Structure(Table):
         "partial charge by atom label, class or element", unit="e", within=(-10, 10), default={}
     )
     sites: str | None = key(
-        "YAML file with sites and hops (or a CIF that holds the mobile ions) in place of a computed landscape",
+        "YAML file with sites and hops in place of a computed landscape; it may name a CIF that holds the mobile ions",
         default=None,
     )
 
@@ -93,7 +92,7 @@ class Landscape(Table):
     )
     percolation_dimensions: Whole = key("directions the network must connect", within=(1, 3), default=3)
     orientations: Whole | None = key(
-        "orientations over which an ion of several beads is averaged; left out: as many as the program finds enough",
+        "orientations over which an ion of several beads is averaged; left out: 600, more for long ions",
         within=(1, 100_000),
         default=None,
     )

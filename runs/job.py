@@ -10,7 +10,6 @@ from rich.console import Console
 
 from analysis.campaign import Analysis, open_run
 from kmc.placement import place_ions
-from lattice.near_pairs import PairOverride
 from lattice.supercell import Lattice, replicate
 from runs.assumptions import assumptions, footnotes
 from runs.check_tables import check_report, loading_part
@@ -82,10 +81,12 @@ def build_lattice(model: Model, threads: int) -> Lattice:
         If the tables of all simultaneous tasks do not fit in memory, an ion meets its own exclusion image, or the ions
         find no room.
     """
-    pairs = tuple(PairOverride(pair.species, pair.below_A, pair.energy_eV) for pair in model.deck.pair)
     with faults_of(model.file.path.name):
         lattice = replicate(
-            model.network, model.deck.lattice.repeats, pair_overrides=pairs, tasks=model.simultaneous(threads)
+            model.network,
+            model.deck.lattice.repeats,
+            pair_overrides=model.pair_overrides,
+            tasks=model.simultaneous(threads),
         )
         for loading in model.loadings:
             rng = stream(model.deck.scan.seed, f"room for {loading.key}")

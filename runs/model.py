@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from lattice.near_pairs import PairOverride
 from lattice.network import PoreNetwork
 from lattice.supercell import table_bytes
 from runs.composition import Loading, loadings
@@ -44,6 +45,11 @@ class Model:
     def deck(self) -> Deck:
         """The deck's tables."""
         return self.file.deck
+
+    @property
+    def pair_overrides(self) -> tuple[PairOverride, ...]:
+        """Energies of near pairs that the deck gives."""
+        return tuple(PairOverride(pair.species, pair.below_A, pair.energy_eV) for pair in self.deck.pair)
 
     @property
     def n_sites(self) -> int:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Literal
 
 from lattice.builder import LandscapeSettings
-from runs.deck import ATTEMPT_FREQUENCY, ChargeSource, RateModel
+from lattice.network import ATTEMPT_FREQUENCY
+from runs.deck import ChargeSource, RateModel
 from runs.deck_file import SHIPPED_DECKS, read_deck
 from runs.network_source import NetworkSource
 from structures.errors import InputError

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Literal
 
 from lattice.builder import LandscapeSettings, cached_network
-from lattice.network import PoreNetwork
+from lattice.network import ATTEMPT_FREQUENCY, PoreNetwork
 from lattice.overrides import HopOverride, SiteOverride, override_network
 from lattice.site_list import SiteListSettings
 from lattice.site_list_file import load_site_list
-from runs.deck import ATTEMPT_FREQUENCY, ChargeSource, Deck
+from runs.deck import ChargeSource, Deck
 from runs.deck_file import DeckFile
 from runs.deck_species import deck_species
 from structures.cif import load_framework

@@ -10,9 +10,10 @@ import numpy as np
 from kmc.placement import place_ions
 from kmc.simulation import Progress, Simulation
 from kmc.trajectory import TaskLabel, task_record, write_task
+from lattice.network import ATTEMPT_FREQUENCY
 from lattice.separation import separate
 from lattice.supercell import Lattice
-from runs.deck import ATTEMPT_FREQUENCY, Deck
+from runs.deck import Deck
 from runs.deck_file import DeckFile
 from runs.plan import Condition, Task
 from runs.schedule import Watch

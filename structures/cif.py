@@ -86,6 +86,7 @@ def load_framework(
         *assigned.lines,
         f"charge sets that could be had: {', '.join(assigned.available) or 'none'}",
         _nearest(crystal),
+        *_new_axes(crystal, symmetric),
     ]
     return _assemble(content.name, symmetric, atoms, net, provenance)
 
@@ -146,6 +147,18 @@ def _describe(symmetric: SymmetricCrystal, symbols: tuple[str, ...], formula_uni
         f"space group {symmetric.space_group}, {len(symmetric.rotations)} operations",
         f"content: {len(symbols)} atoms, {formula_units} x {formula(unit)}, "
         f"density {mass / volume / AVOGADRO * 1e24:.4f} g/cm3",
+    ]
+
+
+def _new_axes(crystal: Crystal, symmetric: SymmetricCrystal) -> list[str]:
+    """Tell that the cell is not the one of the input: repeats, tensors and coordinates count along the new axes."""
+    before, after = (np.linalg.norm(cell, axis=1) for cell in (crystal.cell, symmetric.cell))
+    if np.allclose(before, after, atol=0.01):
+        return []
+    a, b, c = before
+    return [
+        f"axes: the input has a {a:.4f}, b {b:.4f}, c {c:.4f} Å; the cell below is the one used, with its a along x "
+        "and b in the xy plane: repeats, tensors of eps_r and coordinates count along it"
     ]
 
 

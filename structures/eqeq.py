@@ -186,7 +186,7 @@ def _interaction(crystal: Crystal, atoms: _Atoms) -> NDArray[np.float64]:
 
 
 def _best_cutoff(crystal: Crystal, n_groups: int) -> float:
-    """Real-space cut-off (Å) at which both Ewald sums take about as long, measured per term; 16 Å at most.
+    """Real-space cut-off (Å) at which both Ewald sums take about as long, measured per term; 24 Å at most.
 
     n² (4 pi/3) cutoff³ / V pairs of 200 ns; (V / 12 pi²) (2 alpha reach)³ waves, each n phases of 40 ns and n_groups²
     products of 0.4 ns.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
@@ -95,7 +96,19 @@ def guest_charge(name: str) -> tuple[int, str]:
         return 0, _WITHOUT_HYDROGENS[name]
     if name in _NEUTRAL_WITHOUT_HYDROGENS:
         return 0, ""
-    return 0, "not in the table of ions and molecules"
+    return _aqua_ion(name) or (0, "not in the table of ions and molecules")
+
+
+def _aqua_ion(name: str) -> tuple[int, str] | None:
+    """Charge of a metal ion that carries water only, with or without its hydrogens."""
+    counts = {symbol: int(number or 1) for symbol, number in re.findall(r"([A-Z][a-z]?)(\d*)", name)}
+    oxygen, hydrogen = counts.pop("O", 0), counts.pop("H", 0)
+    if not oxygen or hydrogen not in (0, 2 * oxygen) or len(counts) != 1:
+        return None
+    ((metal, number),) = counts.items()
+    if number != 1 or IONS.get(metal, 0) <= 0:
+        return None
+    return IONS[metal], "" if hydrogen else f"{metal} ion with {oxygen} waters (or hydroxides) without hydrogens"
 
 
 def charge_of_guests(guests: Iterable[Guest], formula_units: int) -> tuple[float, list[str]]:

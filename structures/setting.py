@@ -54,6 +54,8 @@ def choose_setting(
     for changes in _by_length(_normalising(point), cell @ cell.T):
         for change in _without_copies(changes, point):
             turn = np.rint(np.linalg.inv(change)).astype(np.int64).T  # x' = turn x
+            if not _same_centring(centring @ turn.T, centring):
+                continue  # obverse to reverse, C to A
             along = -(references @ turn.T) @ polar.T
             origins = _origins(turn, point, shift, centring, polar)
             candidates += [(change, turn, origin + step) for origin in origins for step in along]
@@ -127,6 +129,13 @@ def _rarest(kinds: NDArray[np.int64]) -> int:
 def _grid() -> Matrix:
     axis = np.arange(_STEPS) / _STEPS
     return np.stack(np.meshgrid(axis, axis, axis, indexing="ij"), axis=-1).reshape(-1, 3)
+
+
+def _same_centring(moved: Matrix, centring: Matrix) -> bool:
+    """Whether two sets of centring translations are the same."""
+    gap = moved[:, None] - centring
+    together = (np.abs(gap - np.round(gap)) < 1e-6).all(axis=2)
+    return bool(together.any(axis=1).all())
 
 
 def _origins(

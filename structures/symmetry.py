@@ -111,7 +111,23 @@ def symmetrise(
     standard = replace(
         standard, cell=_average_cell(cell, standard.rotations), frac_coords=frac[order], kinds=standard.kinds[order]
     )
-    return standard if choice == "conventional" else _primitive(standard)
+    chosen = standard if choice == "conventional" else _primitive(standard)
+    _require_closed(chosen)
+    return chosen
+
+
+def _require_closed(crystal: SymmetricCrystal) -> None:
+    """Refuse a crystal that its own operations do not map onto itself."""
+    for kind in np.unique(crystal.kinds):
+        here = crystal.frac_coords[crystal.kinds == kind]
+        tree = cKDTree(_wrapped(here), boxsize=1.0)
+        for rotation, translation in zip(crystal.rotations, crystal.translations, strict=True):
+            distance = tree.query(_wrapped(here @ rotation.T + translation))[0]
+            if distance.max() > 1e-4:
+                raise InputError(
+                    f"symmetry operations of {crystal.space_group} must map the structure onto itself; an atom misses "
+                    f"by {distance.max():.4f} of the cell: please report this structure"
+                )
 
 
 def _averaged(cell: NDArray[np.float64], frac: NDArray[np.float64], kinds: NDArray[np.int64]) -> SymmetricCrystal:

@@ -94,6 +94,18 @@ def test_two_species_share_one_network():
     assert np.isfinite(network.percolation).all()
 
 
+def test_a_medium_of_lower_symmetry_takes_operations_away():
+    """A cube in a uniaxial medium is tetragonal: with all 48 operations or none given, the same network comes out."""
+    settings = replace(COARSE, permittivity=(2.0, 2.0, 8.0), percolation_dimensions=1)
+    plain = oxide(rotations=np.eye(3, dtype=int)[None], translations=np.zeros((1, 3)))
+    network, without = (build_network(framework, [LI], settings) for framework in (oxide(), plain))
+    np.testing.assert_allclose(np.sort(network.site_energy), np.sort(without.site_energy), atol=1e-6)
+    np.testing.assert_allclose(np.sort(network.hop_saddle), np.sort(without.hop_saddle), atol=1e-6)
+    assert any(line.startswith("symmetry: 16 of 48 operations") for line in network.provenance)
+    turned = build_network(oxide(), [LI], replace(settings, permittivity=(8.0, 2.0, 2.0)))
+    np.testing.assert_allclose(np.sort(turned.hop_saddle), np.sort(network.hop_saddle), atol=1e-6)
+
+
 def test_building_twice_gives_the_same_network():
     assert build_network(oxide(), [LI], COARSE).content_hash == build_network(oxide(), [LI], COARSE).content_hash
 

@@ -94,6 +94,15 @@ def test_net_charge_that_disagrees_with_the_guests(tmp_path):
     assert said(framework, "the guests removed would leave -1 e per formula unit, not the -2 e given")
 
 
+@pytest.mark.parametrize(
+    ("formula", "charge", "doubt"), [("NaO6", 1, True), ("H12MgO6", 2, False), ("NaO8", 1, True), ("Na2O6", 0, True)]
+)
+def test_a_metal_ion_keeps_its_charge_in_water(formula, charge, doubt):
+    """A metal ion with its water is one guest; without hydrogens the count is said to be doubtful."""
+    found, remark = guest_charge(formula)
+    assert (found, bool(remark)) == (charge, doubt)
+
+
 def test_charges_of_guests_are_per_formula_unit():
     """Three Na+ and one Cl- on two formula units: -1 e each; three Na+ alone make -1.5 e, which is said."""
     net, lines = charge_of_guests([Guest("Na", 3), Guest("Cl", 1), Guest("H2O", 7)], 2)

@@ -171,3 +171,12 @@ def test_a_left_handed_cell_and_an_exclusion_of_the_own_image_are_fine():
         cell=np.diag([4.0, 5.0, -6.0]), exclusion_a=[0, 0], exclusion_b=[0, 0], exclusion_image=[[1, 0, 0], [-1, 0, 0]]
     )
     assert network.volume == pytest.approx(120.0)
+
+
+def test_a_species_that_no_ion_can_have_is_refused(tmp_path):
+    path = tmp_path / "network.h5"
+    chain().save(path)
+    with h5py.File(path, "r+") as file:
+        file["species"][0] = '{"name": "Li+", "beads": [], "surprise": 1}'
+    with pytest.raises(ValueError, match="must be a network file of mofkmc"):
+        PoreNetwork.load(path)

@@ -1,10 +1,15 @@
 """One ion on a periodic network: closed forms of VERIFICATION §4."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from lattices import TEMPERATURE, chain, face_centred, network_of, simple_cubic, square
 
 from analysis.network_exact import single_particle_diffusivity
+from kmc.placement import place_ions
+from kmc.simulation import Simulation
+from lattice.supercell import replicate
 
 
 def test_perfect_lattices():
@@ -52,6 +57,18 @@ def test_barriers_over_a_wide_range_keep_their_digits():
 def test_a_closed_cage_does_not_diffuse():
     cage = network_of(np.eye(3), np.array([[0.0, 0, 0], [0.3, 0, 0]]), [(0, 1, (0, 0, 0))])
     assert np.allclose(single_particle_diffusivity(cage, 0, TEMPERATURE, 1.0), 0, atol=1e-15)
+
+
+def test_the_factor_on_the_rates_follows_from_where_they_come_from():
+    """Relative to an attempt frequency they are multiplied with 1e12 /s, from the landscape with nothing."""
+    relative = simple_cubic()
+    D = single_particle_diffusivity(relative, 0, TEMPERATURE)
+    assert D[0, 0] == pytest.approx(1e12)
+    absolute = replace(relative, rate_model="flux_tst")
+    assert single_particle_diffusivity(absolute, 0, TEMPERATURE)[0, 0] == pytest.approx(1.0)
+    state = place_ions(replicate(absolute, (3, 3, 3)), {"A": 1}, np.random.default_rng(0), temperature=TEMPERATURE)
+    simulation = Simulation(replicate(absolute, (3, 3, 3)), state, temperature=TEMPERATURE)
+    assert simulation.mover_rates()[1] == pytest.approx(6.0)
 
 
 def test_bad_arguments_are_refused():

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from lattice.graph import Edges, SiteGraph, edge_orbits
-from lattice.persistence import Crowding, eliminate, simplify
+from lattice.persistence import Crowding, eliminate, relative_change, simplify
 from lattice.symmetry import Action
 from structures.units import BOLTZMANN
 
@@ -30,7 +30,7 @@ def graph_of(frac, energy, hops, orbit=None):
 
 def loose(graph):
     """No two ions fit on one site."""
-    return Crowding(CELL, graph.frac, graph.energy, 100.0, 0.0)
+    return Crowding(CELL, graph.frac, graph.energy, 100.0, 0.0, np.eye(3))
 
 
 def reduced(graph, crowding, barrier=0.05, tolerance=0.3):
@@ -111,6 +111,22 @@ def test_merging_goes_only_as_far_as_the_tolerance(tolerance, n_sites):
     assert reduced(graph, loose(graph), barrier=0.04, tolerance=tolerance)[0].n_sites == n_sites
 
 
+def test_every_direction_counts_for_the_tolerance():
+    """Fast hops along x and y hide what merging two wells does along z unless each direction is judged by itself.
+
+    Along z the resistances of both saddles add: merging multiplies D_zz by 1 + C_z / C_in, here by two.
+    """
+    inside = -0.2 + 1.2 / BETA[2]
+    hops = [(0, 1, (0, 0, 0), inside, 1.0), (0, 1, (0, 0, -1), inside + 1.05 / BETA[2], np.exp(1.05))]
+    hops += [(k, k, image, -0.1, 1e4) for k in (0, 1) for image in ((1, 0, 0), (0, 1, 0))]
+    graph = graph_of([[0.5, 0.5, 0.4], [0.5, 0.5, 0.6]], [-0.2, -0.2], hops)
+    before = graph.diffusivity(CELL, 2)
+    assert before[0, 0] > 100 * before[2, 2] > 0
+    assert relative_change(before, before + np.diag([0.0, 0.0, before[2, 2]])) == pytest.approx(1.0)
+    assert reduced(graph, loose(graph), barrier=0.06, tolerance=0.3)[0].n_sites == 2
+    assert reduced(graph, loose(graph), barrier=0.06, tolerance=1.5)[0].n_sites == 1
+
+
 def test_equally_deep_members_share_their_mean_position():
     """A double well across the cell boundary becomes one site in its middle."""
     hops = [(0, 1, (-1, 0, 0), -0.19, 1), (0, 1, (0, 0, 0), 0.2, 1), (0, 0, (0, 1, 0), 0.2, 1)]
@@ -131,8 +147,8 @@ def test_basins_with_room_for_two_ions_stay_apart():
     """Two equal wells 5 Å apart: one site if the second ion costs 0.5 eV, two if it costs nothing."""
     hops = [(0, 1, (0, 0, 0), -0.19, 1), (0, 1, (-1, 0, 0), 0.2, 1)]
     graph = graph_of([[0.0, 0.5, 0.5], [0.5, 0.5, 0.5]], [-0.2, -0.2], hops)
-    for repulsion, n_sites in ((2.5, 1), (0.0, 2)):
-        crowding = Crowding(CELL, graph.frac, graph.energy, 3.0, repulsion)
+    for coupling, n_sites in ((25.0, 1), (0.0, 2)):
+        crowding = Crowding(CELL, graph.frac, graph.energy, 3.0, coupling, 10 * np.eye(3))
         assert reduced(graph, crowding)[0].n_sites == n_sites
 
 
