@@ -14,8 +14,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from lattice.descent import Potential
-from lattice.transition_state_kernels import share_of_descent
+from lattice.descent import Potential, descend, descend_to_minima
+from lattice.transition_state_kernels import HOME, OTHER, STOPPED, UNDECIDED, descend_on_lattice
 from structures.units import BOLTZMANN
 
 STEPS_PER_WIDTH = 1.0  # of a normal mode's standard deviation at the lowest kT; the error is 2 exp(-2 pi²)
@@ -23,11 +23,15 @@ LONGEST_STEP = 0.25  # Å, in a basin
 LONGEST_STEP_IN_PLANE = 0.12  # Å, resolves the edge of the region too
 LARGEST_RATIO = 2.5  # of the two steps in a plane
 REACH = 10.0  # Å, a region that reaches further has no edge
-NEGLIGIBLE = 1e-3  # share at which a region ends
+
+TRIES = 4  # how often a descent may leave the known points of a plane, each time by two lattice steps or more
 
 _SPAN = 1 << 12  # more than the number of steps within `REACH` of the origin
-# neighbours of a point in a plane, each before its opposite
-_RING = np.array([(-1, 0), (1, 0), (0, -1), (0, 1), (-1, -1), (1, 1), (-1, 1), (1, -1)])
+_RING = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j])
+_SURROUNDINGS = np.array([(i, j) for i in range(-2, 3) for j in range(-2, 3)])
+# places in the cell of a point, on no straight line of the lattice: multiples of the golden section
+_SAMPLES = np.stack([(np.arange(16) + 0.5) / 16, (np.arange(16) * 0.6180339887498949 + 0.25) % 1.0], axis=1) - 0.5
+_SAME = 0.1  # lattice steps between the ends of two descents that are taken for one
 _FACES = np.concatenate([np.eye(3, dtype=np.int64), -np.eye(3, dtype=np.int64)])
 
 Float = NDArray[np.float64]
@@ -131,13 +135,10 @@ def saddle_plane(landscape: FreeEnergy, saddle: Float, temperatures: Float, *, d
     curvature, axes = np.linalg.eigh(hessian[0])
     step = _steps(curvature[1:], temperatures, LONGEST_STEP_IN_PLANE)
     step = np.minimum(step, LARGEST_RATIO * step.min())
-    patch = _Patch(landscape, saddle, axes[:, 1:] * step, temperatures)
-    front = np.zeros((1, 2), np.int64)
-    while len(front):
-        patch.add(front)
-        share = patch.share_of_origin()
-        inside = (share > NEGLIGIBLE) & (patch.energy < patch.energy[0] + depth) & patch.within_reach()
-        front = patch.unknown_around(inside)
+    patch = _Patch(landscape, saddle, axes[:, 1:], step, temperatures, depth)
+    patch.grow()
+    share = patch.share_of_centre()
+    inside = share > 0.0
     return Quadrature(patch.energy[inside], patch.exponent[inside], step.prod() * share[inside])
 
 
@@ -164,80 +165,126 @@ def _index(key: Int) -> Int:
     return np.stack([key // _SPAN**2, key // _SPAN % _SPAN, key % _SPAN], axis=1) - _SPAN // 2
 
 
-class _Patch:
-    """The points of a plane that are known so far; the first is the origin."""
+def _around(places: Float | Int, offsets: Int) -> Int:
+    """Lattice points around places (m, 2), (m', 2)."""
+    return np.asarray((np.floor(places).astype(np.int64)[:, None] + offsets).reshape(-1, 2))
 
-    def __init__(self, landscape: FreeEnergy, origin: Float, vectors: Float, temperatures: Float) -> None:
-        self._landscape, self._origin, self._temperatures = landscape, origin, temperatures
-        self._vectors = vectors  # (3, 2) Å, in columns
-        self._to_frac = np.linalg.inv(landscape.cell)
-        self._step = np.linalg.norm(vectors, axis=0)
-        gap = np.linalg.norm(_RING @ vectors.T, axis=1)
-        self._conductance = np.concatenate([self._step[[1, 1, 0, 0]] / gap[:4], np.zeros(4)])
-        half = np.ceil(REACH / self._step).astype(np.int64) + 1
-        self._centre = half
-        self._number = np.full(2 * half + 1, -1, np.int64)
+
+class _Plane:
+    """A potential within the plane through a point and normal to a direction."""
+
+    def __init__(self, landscape: FreeEnergy, axes: Float) -> None:
+        self.cell, self.spacing = landscape.cell, landscape.spacing
+        self._landscape = landscape
+        self._projector = axes @ axes.T
+
+    def derivatives(self, frac: Float) -> tuple[Float, Float, Float]:
+        energy, gradient, hessian = self._landscape.derivatives(frac)
+        return energy, gradient @ self._projector, self._projector @ hessian @ self._projector
+
+
+class _Patch:
+    """The points of a plane that are known so far, and which of them descend to the minimum in its centre.
+
+    The descents are followed on an interpolation between the points, and where they come to rest away from the centre,
+    further on the potential itself.
+    """
+
+    def __init__(
+        self, landscape: FreeEnergy, saddle: Float, axes: Float, step: Float, temperatures: Float, depth: float
+    ) -> None:
+        self._landscape, self._temperatures, self._step, self._depth = landscape, temperatures, step, depth
+        self._plane = _Plane(landscape, axes)
+        self._to_cartesian = (axes * step).T  # (2, 3), Å
+        self._to_frac = self._to_cartesian @ np.linalg.inv(landscape.cell)
+        minima = descend_to_minima(self._plane, saddle[None])[0]
+        self._origin = minima[0][0] if minima else saddle
+        # indices count from a corner of a square that holds all within reach
+        self._centre = np.ceil(REACH / step).astype(np.int64) + 6
+        self._value = np.full(2 * self._centre + 1, np.nan)
+        self._owner = np.full(2 * self._centre + 1, UNDECIDED, np.int8)
+        self._rest: dict[tuple[int, int], int] = {}
         self._index = np.zeros((0, 2), np.int64)
-        self._neighbour = np.zeros((0, 8), np.int64)
-        self._stationary = np.zeros(0, bool)
-        self._examined = np.zeros(0, bool)
         self.energy = np.zeros(0)
         self.exponent = np.zeros((0, len(temperatures)))
 
-    def add(self, index: Int) -> None:
-        """Compute the energy at more points, (m, 2) steps from the origin."""
-        known = len(self.energy)
-        number = np.arange(known, known + len(index))
-        self._number[tuple((index + self._centre).T)] = number
-        neighbour = self._around(index)
-        self._neighbour = np.concatenate([self._neighbour, neighbour])
-        for m in range(8):
-            found = neighbour[:, m] >= 0
-            self._neighbour[neighbour[found, m], m ^ 1] = number[found]
-        energy, exponent = _energies(self._landscape, self._frac(index), self._temperatures)
+    def grow(self) -> None:
+        """Find all points that belong to the centre, ring by ring."""
+        self._add(self._centre[None])
+        self._owner[tuple(self._centre)] = HOME
+        tries = np.zeros(self._owner.shape, np.int8)
+        front = self._centre + _RING
+        wanted = front
+        while len(front):
+            self._add(wanted)
+            front = front[(self._owner[tuple(front.T)] == UNDECIDED) & self._counts(front)]
+            front = front[np.argsort(self._value[tuple(front.T)], kind="stable")]
+            fate, ends = self._fates(front.astype(np.float64), settle=True)
+            self._owner[tuple(front.T)] = fate
+            tries[tuple(front.T)] += 1
+            again = (fate == UNDECIDED) & (tries[tuple(front.T)] < TRIES)
+            ring = _around(front[fate == HOME], _RING)
+            wanted = np.concatenate([ring, _around(ends[again], _SURROUNDINGS)])
+            front = np.unique(np.concatenate([ring, front[again]]), axis=0)
+        unsettled = self._index[(self._owner[tuple(self._index.T)] == UNDECIDED) & self._counts(self._index)]
+        self._owner[tuple(unsettled.T)] = OTHER
+
+    def share_of_centre(self) -> Float:
+        """Part of the cell around each point that descends to the centre, (m,)."""
+        owner = self._owner[tuple(self._index.T)]
+        share = (owner == HOME).astype(np.float64)
+        around = self._owner[tuple(np.moveaxis(self._index[:, None] + _RING, 2, 0))]
+        beside = np.where(owner == HOME, OTHER, HOME)[:, None] == around
+        edge = np.flatnonzero((owner != UNDECIDED) & beside.any(axis=1))
+        if edge.size:
+            places = (self._index[edge][:, None] + _SAMPLES).reshape(-1, 2)
+            fate, ends = self._fates(places, settle=False)
+            for _ in range(TRIES):
+                left = np.flatnonzero(fate == UNDECIDED)
+                self._add(_around(ends[left], _SURROUNDINGS))
+                fate[left], ends[left] = self._fates(ends[left], settle=False)
+            share[edge] = (fate == HOME).reshape(len(edge), -1).mean(axis=1)
+        return np.append(share, np.zeros(len(self.energy) - len(share)))
+
+    def _counts(self, index: Int) -> NDArray[np.bool_]:
+        near = np.linalg.norm((index - self._centre) * self._step, axis=1) < REACH
+        return np.asarray(near & (self._value[tuple(index.T)] < np.arctan(1.0)))
+
+    def _add(self, index: Int) -> None:
+        """Compute the energy at those points of (m, 2) that are not known."""
+        index = np.unique(index[np.isnan(self._value[tuple(index.T)])], axis=0)
+        if not len(index):
+            return
+        frac = self._origin + (index - self._centre) @ self._to_frac
+        energy, exponent = _energies(self._landscape, frac, self._temperatures)
         self._index = np.concatenate([self._index, index])
-        self._stationary = np.concatenate([self._stationary, np.zeros(len(index), bool)])
-        self._examined = np.concatenate([self._examined, np.zeros(len(index), bool)])
         self.energy = np.concatenate([self.energy, energy])
         self.exponent = np.concatenate([self.exponent, exponent])
+        # steepest descent is the same on every rising function of the energy; this one is smooth at the walls of a pore
+        self._value[tuple(index.T)] = np.arctan((energy - self.energy[0]) / self._depth)
 
-    def share_of_origin(self) -> Float:
-        """Share of the descent within the plane that ends in the origin's minimum, (m,)."""
-        self._examine_minima()
-        order = np.argsort(self.energy, kind="stable")
-        shares = share_of_descent(order, self.energy, self._neighbour, self._conductance, self._stationary, 0)
-        return np.asarray(shares)
+    def _fates(self, places: Float, *, settle: bool) -> tuple[NDArray[np.int8], Float]:
+        """Owners (m,) and ends of the descents from places (m, 2), `UNDECIDED` where they leave what is known."""
+        ends = places.copy()
+        home = self._centre.astype(np.float64)
+        fate: NDArray[np.int8] = descend_on_lattice(self._value, self._owner, self._step, home, ends, settle)
+        stopped = np.flatnonzero(fate == STOPPED)
+        if stopped.size:
+            fate[stopped] = self._fates_at_rest(ends[stopped])
+        return fate, ends
 
-    def within_reach(self) -> NDArray[np.bool_]:
-        """Points no further than `REACH` from the origin, (m,)."""
-        return np.asarray(np.linalg.norm(self._index * self._step, axis=1) < REACH)
-
-    def unknown_around(self, inside: NDArray[np.bool_]) -> Int:
-        """Neighbours of some points that are not known yet, (m, 2)."""
-        place, side = np.nonzero(self._neighbour[inside] < 0)
-        return np.unique(self._index[inside][place] + _RING[side], axis=0)
-
-    def _around(self, index: Int) -> Int:
-        place = index[:, None] + _RING + self._centre
-        inside = ((place >= 0) & (place < self._number.shape)).all(axis=2)
-        place = np.where(inside[:, :, None], place, 0)
-        return np.where(inside, self._number[place[:, :, 0], place[:, :, 1]], -1)
-
-    def _frac(self, index: Int) -> Float:
-        return np.asarray(self._origin + index @ self._vectors.T @ self._to_frac)
-
-    def _examine_minima(self) -> None:
-        """Find out which minima of the lattice are minima of the plane: Newton's step ends within one lattice step."""
-        lower = self.energy[self._neighbour] < self.energy[:, None]
-        enclosed = (self._neighbour >= 0).all(axis=1) & ~lower.any(axis=1)
-        new = np.flatnonzero(enclosed & ~self._examined)
-        if not new.size:
-            return
-        self._examined[new] = True
-        _, gradient, hessian = self._landscape.derivatives(self._frac(self._index[new]))
-        slope = gradient @ self._vectors
-        curvature = self._vectors.T @ hessian @ self._vectors
-        convex = (curvature[:, 0, 0] > 0) & (np.linalg.det(curvature) > 0)
-        curvature[~convex] = np.eye(2)
-        newton = np.linalg.solve(curvature, slope[:, :, None])[:, :, 0]
-        self._stationary[new] = convex & (np.abs(newton) <= 1.0).all(axis=1)
+    def _fates_at_rest(self, places: Float) -> NDArray[np.int8]:
+        """Owners (m,) of the descents that came to rest on the interpolation away from the centre, at (m, 2)."""
+        tags = [(int(i), int(j)) for i, j in np.rint(places / _SAME)]
+        new = sorted(set(tags) - self._rest.keys())
+        if new:
+            frac = self._origin + (_SAME * np.array(new) - self._centre) @ self._to_frac
+            _, gradient, hessian = self._landscape.derivatives(frac)
+            move = np.linalg.pinv(self._to_cartesian @ hessian @ self._to_cartesian.T)
+            move = np.einsum("mij,mj->mi", move, gradient @ self._to_cartesian.T)
+            self._rest.update(dict.fromkeys(new, OTHER))
+            spurious = np.flatnonzero((np.abs(move) > 1.0).any(axis=1))
+            ends = descend(self._plane, frac[spurious])[0]
+            distance = np.linalg.norm((ends - self._origin) @ self._landscape.cell, axis=1)
+            self._rest.update({new[k]: HOME for k in spurious[distance < 0.5 * self._step.min()]})
+        return np.array([self._rest[tag] for tag in tags], np.int8)

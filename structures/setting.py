@@ -134,8 +134,8 @@ def _grid() -> Matrix:
 def _same_centring(moved: Matrix, centring: Matrix) -> bool:
     """Whether two sets of centring translations are the same."""
     gap = moved[:, None] - centring
-    together = (np.abs(gap - np.round(gap)) < 1e-6).all(axis=2)
-    return bool(together.any(axis=1).all())
+    together = np.asarray((np.abs(gap - np.round(gap)) < 1e-6).all(axis=2))
+    return all(row.any() for row in together)
 
 
 def _origins(

@@ -9,6 +9,7 @@ from wave_landscapes import CUBIC, ROTATED, SKEW, SimpleCubic, Waves, log_bessel
 
 from lattice.basins import find_basins, find_faces, grid_stencil
 from lattice.percolation import grid_percolation
+from lattice.quadrature import saddle_plane
 from lattice.stationary import find_stationary_points
 from lattice.symmetry import SpaceGroup
 from lattice.transition_state import saddle_conductance, site_partition, thermal_flux
@@ -139,6 +140,58 @@ def test_two_channels_of_one_face_share_it(scale):
     whole = np.array([40.0 * np.exp(-beta * energy).mean() for beta in BETA])
     np.testing.assert_allclose(np.exp(log_Q[on_wall]).sum(axis=0), whole, rtol=1e-3)
     assert (np.exp(log_Q[on_wall]) / whole).min(axis=1).max() < 0.99
+
+
+class BentChannel:
+    """E = -½ x² + ½ K (r - R)² + B sin²(3 phi / 2) in polar coordinates around the x axis: three wells on a ring.
+
+    Within the plane x = 0 the descent turns towards the nearest of phi = 0 and ±2 pi/3 wherever it starts.
+    """
+
+    cell, spacing, temperature, radius = 30.0 * np.eye(3), 0.2, 300.0, 1.5
+
+    def __init__(self, stiffness, barrier):
+        self.stiffness, self.barrier = stiffness, barrier
+
+    def free_energy(self, frac, temperatures):
+        return np.tile(self.derivatives(frac)[0], (len(temperatures), 1))
+
+    def derivatives(self, frac):
+        x, y, z = (np.asarray(frac) @ self.cell).T
+        r, phi = np.hypot(y, z), np.arctan2(z, y)
+        along = np.stack([np.zeros_like(r), y / r, z / r], axis=1)
+        around = np.stack([np.zeros_like(r), -z / r, y / r], axis=1)
+        pull = self.stiffness * (r - self.radius)
+        slope = 1.5 * self.barrier * np.sin(3 * phi)
+        bend = 4.5 * self.barrier * np.cos(3 * phi) / r**2 + pull / r
+        energy = 0.5 * pull**2 / self.stiffness + self.barrier * np.sin(1.5 * phi) ** 2 - 0.5 * x**2
+        gradient = pull[:, None] * along + (slope / r)[:, None] * around
+        gradient[:, 0] = -x
+        hessian = self.stiffness * np.einsum("mi,mj->mij", along, along)
+        hessian += np.einsum("m,mi,mj->mij", bend, around, around)
+        mixed = np.einsum("m,mi,mj->mij", -slope / r**2, along, around)
+        hessian += mixed + mixed.swapaxes(1, 2)
+        hessian[:, 0, 0] = -1.0
+        return energy, gradient, hessian
+
+    def flux(self, kT, depth):
+        """The integral of exp(-E/kT) over a third of the plane, up to E = depth."""
+        phi, r = np.meshgrid((np.arange(400) + 0.5) / 400 * np.pi / 3, (np.arange(3000) + 0.5) * 1e-3)
+        energy = 0.5 * self.stiffness * (r - self.radius) ** 2 + self.barrier * np.sin(1.5 * phi) ** 2
+        return 2e-3 * np.pi / 1200 * (r * np.exp(-energy / kT) * (energy < depth)).sum()
+
+
+@pytest.mark.parametrize("lowest", [190.0, 200.0, 240.0, 290.0, 450.0])
+@pytest.mark.parametrize(("stiffness", "barrier"), [(2.0, 0.012), (4.0, 0.1)])
+def test_a_bent_valley_belongs_to_its_saddle_point_up_to_the_next_pass(stiffness, barrier, lowest):
+    """Far along a narrow bent valley, whatever the lowest temperature and with it the step of the lattice."""
+    channel = BentChannel(stiffness, barrier)
+    temperatures = np.array([lowest, 470.0, 500.0])
+    depth = 10.0 * BOLTZMANN * 500.0
+    plane = saddle_plane(channel, np.array([0.0, 0.05, 0.0]), temperatures, depth=depth)
+    found = plane.weight @ np.exp(-plane.exponent)
+    exact = [channel.flux(BOLTZMANN * T, depth) for T in temperatures]
+    np.testing.assert_allclose(found, exact, rtol=5e-3)
 
 
 def test_harmonic_limit():
