@@ -22,7 +22,7 @@ from lattice.network import RATE_MODELS, PoreNetwork
 from lattice.percolation import components, grid_percolation
 from lattice.persistence import Crowding, simplify
 from lattice.screening import as_tensor, describe, symmetry_in_medium
-from lattice.stationary import find_stationary_points
+from lattice.stationary import Stationary, find_stationary_points
 from lattice.symmetry import SpaceGroup
 from lattice.temperatures import temperature_nodes
 from lattice.transition_state import saddle_conductance, site_partition
@@ -281,7 +281,14 @@ def _species_network(
         barrier=settings.persistence_kT * BOLTZMANN * settings.temperatures[0],
         tolerance=settings.tolerance,
     )
-    notes = (*landscape.notes, _crossing_line(crossing, connected), *stationary.notes, *pockets, *reductions)
+    notes = (
+        *landscape.notes,
+        *_orientation_line(landscape, stationary),
+        _crossing_line(crossing, connected),
+        *stationary.notes,
+        *pockets,
+        *reductions,
+    )
     return describe_sites(framework, species, graph, stationary, basins, group, notes)
 
 
@@ -313,6 +320,18 @@ def _without_pockets(graph: SiteGraph) -> tuple[SiteGraph, tuple[str, ...]]:
         return graph, ()
     line = f"closed pockets left out: {len(np.unique(part[closed]))} with {int(closed.sum())} basins"
     return graph.restricted(~closed), (line,)
+
+
+def _orientation_line(landscape: Landscape | CubeLandscape, stationary: Stationary) -> tuple[str, ...]:
+    """Say how far sites and saddles of an ion of several beads move with five times as many orientations."""
+    if landscape.n_orientations == 1:
+        return ()
+    first = np.unique(stationary.graph.orbit, return_index=True)[1]
+    error = landscape.orientation_error(np.concatenate([stationary.graph.frac[first], stationary.saddle_frac]))
+    return (
+        "five times as many orientations change the energies of sites and saddles against each other by "
+        f"{error:.3f} eV at most; more of them: orientations",
+    )
 
 
 def _crossing_line(grid: NDArray[np.float64], graph: SiteGraph) -> str:

@@ -117,6 +117,10 @@ class CubeLandscape:
         """Energy at any points, the same for all temperatures, (n_temperatures, m) eV."""
         return np.tile(self.derivatives(frac)[0], (np.size(temperatures), 1))
 
+    def orientation_error(self, frac: ArrayLike) -> float:  # noqa: ARG002, RUF100
+        """Zero: an energy from a file is not averaged here."""
+        return 0.0
+
     def contact_energy(self, frac: ArrayLike) -> float:  # noqa: ARG002, RUF100
         """Zero: a file does not say which part of the energy is repulsion."""
         return 0.0

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from lattice import probe_kernels
 from lattice.field_grid import grid_shape
-from lattice.orientations import DEFAULT_ORIENTATIONS, closed_orientations
+from lattice.orientations import closed_orientations, default_number
 from lattice.probe import Probe, prepare_probe
 from lattice.screening import as_tensor, is_isotropic
 from structures.errors import InputError
@@ -22,6 +22,8 @@ DEFAULT_WALL = 5.0  # eV, far above any site that an ion visits
 DEFAULT_TEMPERATURE = 300.0  # K, at which orientations are averaged
 
 _CHUNK = 1_000_000  # grid points at a time
+_FINER = 5  # times as many orientations, to see the error of those used
+_CHECKED = 100  # points at most at which it is seen
 
 Float = NDArray[np.float64]
 Shape = tuple[int, int, int]
@@ -51,6 +53,8 @@ class Landscape:
         Without effect on an ion of one bead.
     symmetry : (rotations (n, 3, 3) int64, translations (n, 3) float64)
     notes : tuple of str
+    orientations : int
+        Asked for, counted without symmetry.
     """
 
     cell: Float
@@ -62,6 +66,7 @@ class Landscape:
     temperature: float
     symmetry: tuple[NDArray[np.int64], Float]
     notes: tuple[str, ...] = ()
+    orientations: int = 1
 
     @property
     def spacing(self) -> float:
@@ -112,6 +117,29 @@ class Landscape:
         """
         return self.probe.free_energy(np.asarray(frac, np.float64), np.asarray(temperatures, np.float64))
 
+    def orientation_error(self, frac: ArrayLike) -> float:
+        """Change, under five times as many orientations, of the energy differences between points, eV.
+
+        Parameters
+        ----------
+        frac : (m, 3) float64
+            Sites and saddles. Of more than 100 points so many are taken, spread over the list.
+
+        Returns
+        -------
+        float
+            The largest change between any two of them; 0 for an ion of one bead.
+        """
+        points = np.asarray(frac, np.float64).reshape(-1, 3)
+        if self.n_orientations == 1 or len(points) < 2:
+            return 0.0
+        points = points[np.unique(np.linspace(0, len(points) - 1, _CHECKED).astype(int))]
+        rotations = _cartesian(self.cell, self.symmetry[0])
+        finer = closed_orientations(self.species.beads, rotations, _FINER * self.orientations)
+        level = np.array([self.temperature])
+        energies = self.probe.with_orientations(self.species.beads, finer).free_energy(points, level)
+        return float(np.ptp(energies - self.probe.free_energy(points, level)))
+
     def contact_energy(self, frac: ArrayLike) -> float:
         """Lennard-Jones energy of the ion at a point with the atoms within 5 Å, eV: positive where it is squeezed."""
         return self.probe.contact_energy(np.asarray(frac, np.float64), self.temperature)
@@ -146,8 +174,8 @@ def compute_landscape(
     wall : float, eV
         Cap of the energies on the grid.
     orientations : int, optional
-        Over which an ion of several beads is averaged, counted without symmetry, 600 if left out; see
-        `lattice.orientations`.
+        Over which an ion of several beads is averaged, counted without symmetry; if left out,
+        `lattice.orientations.default_number`.
     temperature : float, K
         Of that average.
 
@@ -160,11 +188,11 @@ def compute_landscape(
         if not (math.isfinite(value) and value > 0):
             raise InputError(f"{name} must be positive; got {value:g}")
     tensor = as_tensor(permittivity)
-    number = DEFAULT_ORIENTATIONS if orientations is None else orientations
+    number = default_number(species.beads) if orientations is None else orientations
     if number < 1:
         raise InputError(f"orientations must be at least 1; got {number}")
     shape = grid_shape(framework, spacing)
-    turned = closed_orientations(species.beads, _cartesian(framework), number)
+    turned = closed_orientations(species.beads, _cartesian(framework.cell, framework.rotations), number)
     probe = prepare_probe(framework, species, tensor, cutoff, turned)
     symmetry = framework.rotations, framework.translations
     energy = _free_energy_grids(probe, symmetry, shape, np.array([temperature]), wall)[0]
@@ -172,7 +200,7 @@ def compute_landscape(
     if len(species.beads) > 1:
         notes = (f"average at {temperature:g} K over {len(turned.weights)} orientations of {len(species.beads)} beads",)
     given = float(tensor[0, 0]) if is_isotropic(tensor) else tensor
-    return Landscape(framework.cell, species, given, energy, wall, probe, temperature, symmetry, notes)
+    return Landscape(framework.cell, species, given, energy, wall, probe, temperature, symmetry, notes, number)
 
 
 def _free_energy_grids(
@@ -211,7 +239,7 @@ def first_copies(symmetry: tuple[NDArray[np.int64], Float], shape: Shape) -> NDA
     return np.asarray(first)
 
 
-def _cartesian(framework: Framework) -> Float:
+def _cartesian(cell: Float, rotations: NDArray[np.int64]) -> Float:
     """Point parts of the symmetry operations as orthogonal matrices, (n_operations, 3, 3)."""
-    to_rows = framework.cell.T  # r = cell^T f
-    return np.asarray(to_rows @ framework.rotations @ np.linalg.inv(to_rows))
+    to_rows = cell.T  # r = cell^T f
+    return np.asarray(to_rows @ rotations @ np.linalg.inv(to_rows))

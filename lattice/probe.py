@@ -59,6 +59,10 @@ class Probe:
     field: ProbeField
     body: Body
 
+    def with_orientations(self, beads: tuple[Bead, ...], turned: Orientations) -> Probe:
+        """Return the same ion, of these beads, averaged over other orientations."""
+        return Probe(self.field, _body(beads, turned, self.field.inverse))
+
     def free_energy(self, frac: Float, temperatures: Float) -> Float:
         """Orientation-averaged energy at fractional points, (n_temperatures, m) eV."""
         points = np.ascontiguousarray(frac, dtype=np.float64).reshape(-1, 3)
@@ -132,7 +136,7 @@ def prepare_probe(
     turned : Orientations
         Of the beads of `species`.
     """
-    kinds, kind_of = _kinds(species.beads)
+    kinds, _ = _kinds(species.beads)
     elements = tuple(dict.fromkeys(framework.symbols))
     element = np.array([elements.index(symbol) for symbol in framework.symbols])
     eigenvalues = np.linalg.eigvalsh(permittivity)
@@ -160,11 +164,15 @@ def prepare_probe(
         lj_square=lj_square,
         coulomb_square=coulomb_square,
     )
+    return Probe(field, _body(species.beads, turned, field.inverse))
+
+
+def _body(beads: tuple[Bead, ...], turned: Orientations, inverse: Float) -> Body:
+    _, kind_of = _kinds(beads)
     central_first = np.argsort(np.linalg.norm(turned.positions[0], axis=1), kind="stable")
-    shifts = turned.positions[:, central_first] @ field.inverse
+    shifts = turned.positions[:, central_first] @ inverse
     shifts[np.abs(shifts) < 1e-12] = 0.0
-    body = Body(np.ascontiguousarray(shifts), kind_of[central_first], np.log(turned.weights))
-    return Probe(field, body)
+    return Body(np.ascontiguousarray(shifts), kind_of[central_first], np.log(turned.weights))
 
 
 def pair_parameters(symbols: tuple[str, ...], bead: Bead, cutoff: float) -> Float:

@@ -23,7 +23,7 @@ from runs.text_tables import listing
 from structures.framework import Framework
 
 GROUPS = ("structure", "charges", "landscape", "rates", "kinetic Monte Carlo")
-_PERSISTENCE = ("short-lived basins removed", "and kept, because", "warning: ")
+_ABOUT_RATES = ("short-lived basins removed", "and kept, because", "warning: ", "five times as many orientations")
 _ABOUT_CHARGES = ("charge", "net charge", "EQeq", "the table overrides")
 SCOPE = "ion transport inside one perfect crystal: no grain boundaries, no interfaces, no motion of solvent"
 
@@ -89,7 +89,7 @@ def network_assumptions(network: PoreNetwork, framework: Framework | None) -> tu
             groups["charges" if is_about_charges(line) else "structure"].append(line)
         elif line in sources or not line.startswith(tuple(f"{ion.name}: " for ion in network.species)):
             groups["rates" if line.startswith("rates") else "landscape"].append(line)
-        elif any(text in line for text in _PERSISTENCE):
+        elif any(text in line for text in _ABOUT_RATES):
             groups["rates"].append(line)
         else:
             log.append(line)

@@ -164,7 +164,7 @@ def check(deck: str, threads: int | None) -> None:
     help="Where prefactors come from; default flux_tst.",
 )
 @click.option("--temperature", type=click.FloatRange(50, 1500), help="Of the prefactors printed, K; default 298.15.")
-@click.option("--orientations", type=click.IntRange(1, 10_000), help="Over which an ion of several beads is averaged.")
+@click.option("--orientations", type=click.IntRange(1, 100_000), help="Over which an ion of several beads is averaged.")
 @click.option(
     "--cube",
     "cubes",

@@ -14,7 +14,7 @@ from lattice.landscape import compute_landscape
 from lattice.uff import UFF, uff_parameters
 from structures.errors import InputError
 from structures.framework import Framework
-from structures.species import Species
+from structures.species import SHIPPED_SPECIES, Species
 from structures.units import COULOMB, KCAL_PER_MOL
 
 LI = Species("Li+", 1.0, 6.94, 0.025 * KCAL_PER_MOL, 2.18, 0.76, "test")
@@ -216,3 +216,21 @@ def test_an_element_without_parameters():
     framework = crystal(TRICLINIC, ("X",), [[0.0, 0.0, 0.0]], [0.0])
     with pytest.raises(InputError, match=r"element must be one of the force field UFF .* got X"):
         compute_landscape(framework, LI, permittivity=5.0)
+
+
+def test_orientation_error_is_the_change_of_energy_differences():
+    """Against five times as many orientations, evaluated by a second landscape; it shrinks with their number."""
+    ion = SHIPPED_SPECIES["rigid-Me2NH2+"]
+    settings = {"permittivity": 4.0, "spacing": 1.0}
+    points = np.random.default_rng(5).random((200, 3))
+    coarse, fine, finest = (compute_landscape(rock_salt(), ion, orientations=n, **settings) for n in (60, 300, 600))
+    points = points[np.argsort(fine.free_energy(points, [300.0])[0])[:20]]
+    change = (fine.free_energy(points, [300.0]) - coarse.free_energy(points, [300.0]))[0]
+    error = coarse.orientation_error(points)
+    assert error == pytest.approx(change.max() - change.min(), abs=1e-9)
+    assert 0 < finest.orientation_error(points) < error
+
+
+def test_an_ion_of_one_bead_has_no_orientation_error():
+    landscape = compute_landscape(four_atoms(), LI, permittivity=4.0, spacing=1.0)
+    assert landscape.orientation_error([[0.1, 0.2, 0.3], [0.5, 0.5, 0.5]]) == 0.0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from lattice.orientations import body_symmetry, closed_orientations
+from lattice.orientations import body_symmetry, closed_orientations, default_number
 from structures.species import SHIPPED_SPECIES, Bead
 
 CUBIC = np.array(
@@ -90,3 +90,33 @@ def test_a_linear_ion_and_a_single_bead():
     assert cosine.max() < 1.0 - 1e-6  # an orientation and its reverse are one
     alone = closed_orientations(SHIPPED_SPECIES["Li+"].beads, CUBIC, 600)
     assert alone.positions.shape == (1, 1, 3)
+
+
+@pytest.mark.parametrize(("name", "number"), [("Li+", 600), ("NH4+", 658), ("rigid-PF6-", 2617), ("TFSI-", 6000)])
+def test_long_ions_get_more_orientations(name, number):
+    """8π²/a³ rotations of the angle a = 0.5 Å by the longest arm, here 1.01, 1.606 and 3.59 Å; 600 to 6000."""
+    assert default_number(SHIPPED_SPECIES[name].beads) == pytest.approx(number, rel=0.03)
+
+
+def test_a_bead_that_feels_nothing_is_no_arm():
+    beads = SHIPPED_SPECIES["NH4+"].beads
+    assert default_number((*beads, Bead("M", (0.0, 9.0, 0.0), 0.0, 0.0, 1.0))) == default_number(beads)
+
+
+@pytest.mark.parametrize(("group", "number"), [(IDENTITY, 12000), (CUBIC, 60000)], ids=["1", "m-3m"])
+def test_many_orientations_fill_the_group_evenly(group, number):
+    """Too many to repel each other: a fundamental domain and its copies, about as many as asked for.
+
+    The mean of the tensor <n_i n_j n_k n_l> of both N-S bonds, which the ion's own symmetry exchanges, is that of all
+    rotations, see above.
+    """
+    turned = closed_orientations(SHIPPED_SPECIES["TFSI-"].beads, group, number)
+    assert len(turned.weights) == pytest.approx(number / 2, rel=0.1)
+    assert turned.weights.sum() == pytest.approx(1.0)
+    delta = np.eye(3)
+    exact = np.einsum("ij,kl->ijkl", delta, delta)
+    exact = (exact + exact.transpose(0, 2, 1, 3) + exact.transpose(0, 3, 2, 1)) / 15.0
+    n = turned.positions[:, [1, 8]] - turned.positions[:, :1]
+    n /= np.linalg.norm(n, axis=2)[:, :, None]
+    mean = np.einsum("w,wbi,wbj,wbk,wbl->ijkl", turned.weights, n, n, n, n, optimize=True) / 2.0
+    assert mean == pytest.approx(exact, abs=1e-3)
