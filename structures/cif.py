@@ -59,7 +59,10 @@ def load_framework(
     if cell not in ("conventional", "primitive"):
         raise InputError(f"cell must be conventional or primitive; got {cell}")
     content = read_source(source)
-    cleaned = clean(content.crystal, content.occupation)
+    try:
+        cleaned = clean(content.crystal, content.occupation)
+    except InputError as error:
+        raise InputError(f"{content.name}: {error}") from error
     crystal, hydrogens = add_hydrogens(cleaned.crystal)
     formula_units = math.gcd(*Counter(crystal.symbols).values())
     net, ions = _net_charge(net_charge, cleaned.guests, formula_units)
