@@ -74,9 +74,6 @@ def hop_frame(network: PoreNetwork, temperature: float) -> pd.DataFrame:
         Of the prefactors.
     """
     label = dict(zip(network.site_orbit.tolist(), network.site_label, strict=True))
-    origin = network.site_orbit[network.hop_origin].tolist()
-    prefactor = network.rates(temperature).prefactor.tolist()
-    from_end = dict(zip(zip(network.hop_orbit.tolist(), origin, strict=True), prefactor, strict=True))
     name = prefactor_name(network, temperature)
     return pd.DataFrame(
         {
@@ -90,11 +87,11 @@ def hop_frame(network: PoreNetwork, temperature: float) -> pd.DataFrame:
             "length (Å)": hop.length,
             "barrier (eV)": hop.barrier,
             "back (eV)": hop.back,
-            name: from_end[hop.orbit, hop.origin],
-            f"back {name}": from_end[hop.orbit, hop.target],
+            name: hop.prefactor,
+            f"back {name}": hop.back_prefactor,
             "given by the user": hop.overridden,
         }
-        for hop in hop_orbits(network)
+        for hop in hop_orbits(network, temperature)
     )
 
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from cifs import MOF5 as DDEC
 from landscapes import cubic_group
 
 from lattice import builder, cache
@@ -13,15 +14,6 @@ from structures.errors import InputError
 from structures.framework import Framework
 from structures.species import SHIPPED_SPECIES, Species
 
-DDEC = {
-    "Zn": 0.957,
-    "mu-O": -1.034,
-    "carboxylate-O": -0.539,
-    "carboxylate-C": 0.577,
-    "C": -0.011,
-    "C-H": -0.103,
-    "H": 0.127,
-}
 LI = SHIPPED_SPECIES["Li+"]
 COARSE = LandscapeSettings(permittivity=1.0, spacing=0.35)
 

@@ -6,6 +6,7 @@ from collections import Counter
 
 import numpy as np
 import pytest
+from cifs import MOF5
 
 from structures.charges import atom_classes, balance
 from structures.cif import load_framework
@@ -24,15 +25,6 @@ NI_MOF = {
     "C-H": -0.1,
     "N": -0.3,
     "H": 0.12,
-}
-MOF5 = {
-    "Zn": 0.957,
-    "mu-O": -1.034,
-    "carboxylate-O": -0.539,
-    "carboxylate-C": 0.577,
-    "C": -0.011,
-    "C-H": -0.103,
-    "H": 0.127,
 }
 
 # a cubic net of Zn-O-Zn edges, 1.95 Å, with room for a guest in the middle of the cell
