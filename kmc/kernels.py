@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 DONE, PAUSED, BLOCKED, OVERFLOW = 0, 1, 2, 3
 LARGEST_EXPONENT = 300.0  # of a factor; products of two must stay below exp(709)
+ARITY = 8  # branches of the tree of rates; one cache line
 
 jit = njit(cache=True, nogil=True, error_model="numpy")
 
@@ -36,12 +37,13 @@ class Sites(NamedTuple):
 
 
 class Interaction(NamedTuple):
-    """Energies of pairs of ions and their factors exp(-energy/2kT); the dense ones or the listed ones are empty."""
+    """Energies of pairs of ions, factors exp(-energy/2kT) and their inverse; the dense or the listed ones are empty."""
 
     repeats: NDArray[np.int64]  # (3,)
     cell: NDArray[np.int32]  # (n_sites, 4): cell coordinates and sublattice
     energy: NDArray[np.float64]  # (n_sublattices, n_sites or 0) eV, by cell offset and sublattice of the other site
-    factor: NDArray[np.float64]  # the same shape
+    gain: NDArray[np.float64]  # the same shape, the factor of an ion that comes
+    loss: NDArray[np.float64]  # the same shape, that of an ion that goes
     pair_offset: NDArray[np.int64]  # (n_sites + 1,)
     pair_site: NDArray[np.int32]  # (n_pairs,)
     pair_energy: NDArray[np.float64]  # (n_pairs,) eV
@@ -58,7 +60,9 @@ class Exclusions(NamedTuple):
 class Hops(NamedTuple):
     """Hops by origin and their constants, nu w min(1, r², K r) = min(top, min(square x, linear) x) with x = g_j/g_i.
 
-    The k-th hop of site i is number first[i] + k of the supercell and, for the constants, unit[i] + k of the network.
+    The k-th hop of site i is number first[i] + k of the supercell and unit[i] + k of the network. Its constants are in
+    place [sublattice of i, k] of tables whose rows are filled up with hops of rate zero, so that all sites of a species
+    have the same number of them: the loop over the hops of an ion then has a length that the processor can foresee.
     """
 
     first: NDArray[np.uint32]  # (n_sites,)
@@ -66,10 +70,11 @@ class Hops(NamedTuple):
     degree: NDArray[np.uint32]  # (n_sites,) number of hops
     target: NDArray[np.uint32]  # (n_hops,)
     wrap: NDArray[np.int8]  # (n_hops, 3)
-    own: NDArray[np.int16]  # (n_unit_hops,) 1 if the origin excludes the target, else 0
-    top: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w
-    linear: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w K c
-    square: NDArray[np.float64]  # (n_unit_hops,) 1/s, nu w c²
+    shift: NDArray[np.uint32]  # (n_sublattices, n_columns) n_sites if the origin excludes the target, else 0
+    top: NDArray[np.float64]  # (n_sublattices, n_columns) 1/s, nu w
+    linear: NDArray[np.float64]  # (n_sublattices, n_columns) 1/s, nu w K c
+    square: NDArray[np.float64]  # (n_sublattices, n_columns) 1/s, nu w c²
+    groups: NDArray[np.uint64]  # (n_species,) groups of four columns that the sites of a species use
     orbit: NDArray[np.int32]  # (n_unit_hops,)
     reverse: NDArray[np.int64]  # (n_unit_hops,)
 
@@ -91,15 +96,25 @@ class Configuration(NamedTuple):
     site: NDArray[np.int32]  # (n_ions,)
     occupant: NDArray[np.int32]  # (n_sites,)
     blocked: NDArray[np.int16]  # (n_sites,)
+    open: NDArray[np.float64]  # (2 n_sites,) 1 where no ion forbids the site, then 1 where exactly one does, else 0
     factor: NDArray[np.float64]  # (n_sites,)
 
 
 class Movers(NamedTuple):
-    """Ions that hop, and their rates; workspace."""
+    """Ions that hop, where their hops lead, and the tree of their rates; workspace.
+
+    The tree's first level holds the rate of every mover, each further one the sums of ARITY neighbours, the last the
+    total; every level is filled up with zeros to whole groups. A sum is always made anew of its terms: it cannot drift.
+    """
 
     ion: NDArray[np.int32]  # (n_movers,)
     of_ion: NDArray[np.int32]  # (n_ions,) place in `ion`, or -1
-    rate: NDArray[np.float64]  # (n_movers,) 1/s
+    site: NDArray[np.uint32]  # (n_movers,)
+    sublattice: NDArray[np.uint32]  # (n_movers,)
+    target: NDArray[np.uint32]  # (n_movers, n_columns) the site itself where a row is filled up
+    groups: NDArray[np.uint64]  # (n_movers,) groups of four columns in use
+    tree: NDArray[np.float64]  # 1/s
+    level: NDArray[np.int64]  # (n_levels,) where each level of the tree begins
     renewed: NDArray[np.int64]  # (n_movers,) event at which the rate was computed
 
 
@@ -138,29 +153,26 @@ class Sampler(NamedTuple):
 
 
 @jit
-def _move_charge(factor, table, old, new, repeats, n_sublattices):
+def _move_charge(factor, onto, away, old, new, repeats, n_sublattices):
     """Multiply every site's factor by that of an ion on `new` and divide by that of one on `old`, in place.
 
-    `factor` and `table` as in Configuration and Interaction; `old`, `new`: (4,) int32, cell coordinates and sublattice.
+    `onto`, `away`: (n_sites,), rows of Interaction's gain and loss; `old`, `new`: (4,), cell and sublattice.
     """
-    n1, n2, n3 = repeats[0], repeats[1], repeats[2]
-    onto, away = table[new[3]], table[old[3]]
-    low, high = min(old[2], new[2]), max(old[2], new[2])
+    n1, n2, n3, n = np.uint64(repeats[0]), np.uint64(repeats[1]), np.uint64(repeats[2]), np.uint64(n_sublattices)
+    old1, old2, old3 = np.uint64(old[0]), np.uint64(old[1]), np.uint64(old[2])
+    new1, new2, new3 = np.uint64(new[0]), np.uint64(new[1]), np.uint64(new[2])
+    zero = here = np.uint64(0)
     for c1 in range(n1):
+        gain1, loss1 = c1 - new1 + (n1 if c1 < new1 else zero), c1 - old1 + (n1 if c1 < old1 else zero)
         for c2 in range(n2):
-            plane = (c1 * n2 + c2) * n3
-            old_plane = (((c1 - old[0]) % n1) * n2 + (c2 - old[1]) % n2) * n3
-            new_plane = (((c1 - new[0]) % n1) * n2 + (c2 - new[1]) % n2) * n3
-            for part in range(3):  # runs of cells along c3 in which neither row wraps
-                first = 0 if part == 0 else (low if part == 1 else high)
-                last = low if part == 0 else (high if part == 1 else n3)
-                if last > first:
-                    length = (last - first) * n_sublattices
-                    here = factor[(plane + first) * n_sublattices :][:length]
-                    gain = onto[(new_plane + (first - new[2]) % n3) * n_sublattices :][:length]
-                    loss = away[(old_plane + (first - old[2]) % n3) * n_sublattices :][:length]
-                    for k in range(length):
-                        here[k] *= gain[k] / loss[k]
+            gain2 = (gain1 * n2 + c2 - new2 + (n2 if c2 < new2 else zero)) * n3
+            loss2 = (loss1 * n2 + c2 - old2 + (n2 if c2 < old2 else zero)) * n3
+            for c3 in range(n3):
+                gain = (gain2 + c3 - new3 + (n3 if c3 < new3 else zero)) * n
+                loss = (loss2 + c3 - old3 + (n3 if c3 < old3 else zero)) * n
+                for b in range(n):
+                    factor[here + b] *= onto[gain + b] * away[loss + b]
+                here += n
 
 
 @jit
@@ -229,21 +241,31 @@ def rebuild(tables, ions, drift):
 
 
 @jit
+def _forbid(configuration, site, count):
+    """Let `count` more ions forbid a site; `configuration` changes in place."""
+    blocked = configuration.blocked[site] + count
+    configuration.blocked[site] = blocked
+    configuration.open[site] = 1.0 if blocked == 0 else 0.0
+    configuration.open[len(configuration.blocked) + site] = 1.0 if blocked == 1 else 0.0
+
+
+@jit
 def _relocate(interaction, exclusions, configuration, ion, old, new):
     """Move an ion and bring occupants, exclusion counts and factors up to date; `configuration` changes in place."""
-    blocked, factor = configuration.blocked, configuration.factor
+    factor = configuration.factor
     configuration.occupant[old] = -1
     configuration.occupant[new] = ion
     configuration.site[ion] = new
-    blocked[old] -= 1
-    blocked[new] += 1
+    _forbid(configuration, old, -1)
+    _forbid(configuration, new, 1)
     for e in range(exclusions.offset[old], exclusions.offset[old + 1]):
-        blocked[exclusions.site[e]] -= 1
+        _forbid(configuration, np.int64(exclusions.site[e]), -1)
     for e in range(exclusions.offset[new], exclusions.offset[new + 1]):
-        blocked[exclusions.site[e]] += 1
-    if interaction.factor.size > 0:
-        cell = interaction.cell
-        _move_charge(factor, interaction.factor, cell[old], cell[new], interaction.repeats, len(interaction.factor))
+        _forbid(configuration, np.int64(exclusions.site[e]), 1)
+    if interaction.gain.size > 0:
+        here, there = interaction.cell[old], interaction.cell[new]
+        onto, away = interaction.gain[there[3]], interaction.loss[here[3]]
+        _move_charge(factor, onto, away, here, there, interaction.repeats, len(interaction.gain))
     else:
         for p in range(interaction.pair_offset[old], interaction.pair_offset[old + 1]):
             factor[interaction.pair_site[p]] /= interaction.pair_factor[p]
@@ -252,43 +274,84 @@ def _relocate(interaction, exclusions, configuration, ion, old, new):
 
 
 @jit
-def _leaving_rate(site, factor, blocked, hops):
-    """Total rate of the hops from `site` that are open, 1/s; unsigned indices spare the test for negative ones."""
-    target, own, top, linear, square = hops.target, hops.own, hops.top, hops.linear, hops.square
-    inverse = 1.0 / factor[site]
-    first, unit = np.uint64(hops.first[site]), np.uint64(hops.unit[site])
+def _enter_site(hops, movers, m, site, sublattice):
+    """Write down where a mover is and where its hops lead; `movers` changes in place."""
+    movers.site[m], movers.sublattice[m] = site, sublattice
+    for k in range(np.uint32(4) * movers.groups[m]):
+        movers.target[m, k] = hops.target[hops.first[site] + k] if k < hops.degree[site] else site
+
+
+@jit
+def enter_sites(tables, ions):
+    """Write down for every mover where it is and where its hops lead; `ions.movers` changes in place."""
+    movers, hops, sites = ions.movers, tables.hops, tables.sites
+    for m in range(len(movers.ion)):
+        site = ions.configuration.site[movers.ion[m]]
+        movers.groups[m] = hops.groups[sites.species[site]]
+        _enter_site(hops, movers, m, site, sites.sublattice[site])
+
+
+@jit
+def _hop_rate(hops, configuration, target, a, m, k, inverse):
+    """Rate of the hop in column `k` of mover `m` from sublattice `a`, 0 if its target is forbidden, 1/s."""
+    there = target[m, k]
+    ratio = configuration.factor[there] * inverse
+    hop = min(min(hops.square[a, k] * ratio, hops.linear[a, k]) * ratio, hops.top[a, k])
+    return hop * configuration.open[there + hops.shift[a, k]]
+
+
+@jit
+def _renew_rate(hops, configuration, movers, m):
+    """Total rate of mover `m` into the tree, 1/s; unsigned indices spare the test for negative ones."""
+    target, inverse, a = movers.target, 1.0 / configuration.factor[movers.site[m]], movers.sublattice[m]
     rate = 0.0
-    for k in range(np.uint64(hops.degree[site])):
-        there = target[first + k]
-        ratio = factor[there] * inverse
-        slope, limit = square[unit + k] * ratio, linear[unit + k]
-        hop, limit = (slope if slope < limit else limit) * ratio, top[unit + k]
-        hop = hop if hop < limit else limit
-        rate += hop if blocked[there] == own[unit + k] else 0.0
-    return rate
+    for group in range(movers.groups[m]):  # of four columns, so that the processor need not add one by one
+        k = np.uint64(4) * group
+        one = _hop_rate(hops, configuration, target, a, m, k, inverse)
+        two = _hop_rate(hops, configuration, target, a, m, k + np.uint64(1), inverse)
+        three = _hop_rate(hops, configuration, target, a, m, k + np.uint64(2), inverse)
+        four = _hop_rate(hops, configuration, target, a, m, k + np.uint64(3), inverse)
+        rate += (one + two) + (three + four)
+    movers.tree[m] = rate
+
+
+@jit
+def _add_group(tree, lower, upper, group):
+    """Sum of one group of a level of the tree into the next level."""
+    total = 0.0
+    for k in range(ARITY):
+        total += tree[lower + group * ARITY + k]
+    tree[upper + group] = total
 
 
 @jit
 def renew_rates(hops, configuration, movers):
-    """Rate of every mover and their sum in this order, 1/s; `movers.rate` is modified in place."""
-    site, factor, blocked = configuration.site, configuration.factor, configuration.blocked
-    ion, rate, total = movers.ion, movers.rate, 0.0
-    for m in range(len(ion)):
-        rate[m] = _leaving_rate(np.uint64(site[ion[m]]), factor, blocked, hops)
-        total += rate[m]
-    return total
+    """Rate of every mover and their sum, 1/s; `movers.tree` is modified in place."""
+    tree, level, n = movers.tree, movers.level, len(movers.ion)
+    for m in range(np.uint64(n)):
+        _renew_rate(hops, configuration, movers, m)
+    for up in range(1, len(level)):
+        n = (n + ARITY - 1) // ARITY
+        for group in range(n):
+            _add_group(tree, level[up - 1], level[up], group)
+    return tree[level[-1]]
 
 
 @jit
 def _renew_around(hops, configuration, movers, changed, event):
     """Renew, once per event, the rates of the movers on the site `changed` and on the sites with a hop to it."""
+    tree, level = movers.tree, movers.level
     for k in range(-1, np.int64(hops.degree[changed])):
         site = changed if k < 0 else np.int64(hops.target[hops.first[changed] + k])
         if configuration.occupant[site] >= 0:
             m = movers.of_ion[configuration.occupant[site]]
             if m >= 0 and movers.renewed[m] != event:
                 movers.renewed[m] = event
-                movers.rate[m] = _leaving_rate(np.uint64(site), configuration.factor, configuration.blocked, hops)
+                _renew_rate(hops, configuration, movers, np.uint64(m))
+                group = m
+                for up in range(1, len(level)):
+                    group //= ARITY
+                    _add_group(tree, level[up - 1], level[up], group)
 
 
 @jit
@@ -301,39 +364,36 @@ def _renew_rates_nearby(tables, configuration, movers, old, new, event):
             _renew_around(hops, configuration, movers, np.int64(exclusions.site[e]), event)
         for p in range(interaction.pair_offset[site], interaction.pair_offset[site + 1]):
             _renew_around(hops, configuration, movers, np.int64(interaction.pair_site[p]), event)
-    return movers.rate.sum()
+    return movers.tree[movers.level[-1]]
 
 
 @jit
 def _choose(hops, configuration, movers, x):
-    """Ion, and number of a hop from its site, at the place `x` of the running sum of all rates; never of zero rate.
+    """Mover, and number of a hop from its site, at the place `x` of the running sum of all rates; never of zero rate.
 
-    The sum over the movers runs in the order of `renew_rates`, so that x below the total always meets a mover.
+    From the root of the tree down, in every group the first member whose running sum exceeds what is left of x; the
+    last one with a rate where rounding leaves none.
     """
-    rate = movers.rate
-    chosen, below = -1, 0.0
-    for m in range(len(rate)):
-        if rate[m] > 0.0:
-            chosen = m
-            if x < below + rate[m]:
-                break
-        below += rate[m]
-    ion = np.int64(movers.ion[chosen])
-    site = configuration.site[ion]
-    x -= below
-    inverse = 1.0 / configuration.factor[site]
-    chosen, below = -1, 0.0
-    for k in range(np.int64(hops.degree[site])):
-        unit, target = hops.unit[site] + k, hops.target[hops.first[site] + k]
-        if configuration.blocked[target] == hops.own[unit]:
-            ratio = configuration.factor[target] * inverse
-            hop = min(min(hops.square[unit] * ratio, hops.linear[unit]) * ratio, hops.top[unit])
-            if hop > 0.0:
+    tree, level, m = movers.tree, movers.level, 0
+    for up in range(len(level) - 2, -1, -1):
+        first, chosen = level[up] + m * ARITY, 0
+        for k in range(ARITY):
+            rate = tree[first + k]
+            if rate > 0.0:
                 chosen = k
-                below += hop
-                if x < below:
+                if x < rate:
                     break
-    return ion, chosen
+                x -= rate
+        m = m * ARITY + chosen
+    a, inverse, chosen = movers.sublattice[m], 1.0 / configuration.factor[movers.site[m]], np.uint64(0)
+    for k in range(np.uint64(4) * movers.groups[m]):
+        hop = _hop_rate(hops, configuration, movers.target, a, m, k, inverse)
+        if hop > 0.0:
+            chosen = k
+            if x < hop:
+                break
+            x -= hop
+    return m, chosen
 
 
 @jit
@@ -423,10 +483,13 @@ def advance(tables, ions, sampler, last_event, rng):
     """
     interaction, exclusions, hops = tables.interaction, tables.exclusions, tables.hops
     configuration, movers, clock, events = ions.configuration, ions.movers, ions.clock, ions.events
+    enter_sites(tables, ions)
     n_samples, orbit_hops = len(sampler.time), sampler.orbit_hops
     total = renew_rates(hops, configuration, movers)
     movers.renewed[:] = -1
     while events[0] < last_event:
+        if not total >= 0.0:
+            return OVERFLOW
         if np.isnan(clock[1]):
             clock[1] = clock[0] - math.log1p(-rng.random()) / total if total > 0.0 else np.inf
         while sampler.next_sample[0] < n_samples and sampler.begin + sampler.time[sampler.next_sample[0]] < clock[1]:
@@ -436,10 +499,10 @@ def advance(tables, ions, sampler, last_event, rng):
             return DONE
         if clock[1] == np.inf:
             return BLOCKED
-        ion, k = _choose(hops, configuration, movers, rng.random() * total)
-        old = np.int64(configuration.site[ion])
-        new = np.int64(hops.target[hops.first[old] + k])
+        m, k = _choose(hops, configuration, movers, rng.random() * total)
+        ion, old, new = movers.ion[m], np.int64(movers.site[m]), np.int64(movers.target[m, k])
         _relocate(interaction, exclusions, configuration, ion, old, new)
+        _enter_site(hops, movers, m, new, tables.sites.sublattice[new])
         if not 0.0 < configuration.factor[new] < np.inf:
             return OVERFLOW
         _count_hop(hops, ions, orbit_hops, ion, old, k)
@@ -448,7 +511,7 @@ def advance(tables, ions, sampler, last_event, rng):
             if not rebuild(tables, ions, sampler.drift) < LARGEST_EXPONENT:
                 return OVERFLOW
             total = renew_rates(hops, configuration, movers)
-        elif interaction.factor.size == 0:
+        elif interaction.gain.size == 0:
             total = _renew_rates_nearby(tables, configuration, movers, old, new, events[0])
         else:
             total = renew_rates(hops, configuration, movers)

@@ -248,8 +248,10 @@ class Simulation:
 
     def mover_rates(self) -> tuple[NDArray[np.float64], float]:
         """Rate of leaving its site of every mobile ion, (n_movers,), and their sum, 1/s."""
-        total = kernels.renew_rates(self._tables.hops, self._ions.configuration, self._ions.movers)
-        return self._ions.movers.rate.copy(), float(total)
+        movers = self._ions.movers
+        kernels.enter_sites(self._tables, self._ions)
+        total = kernels.renew_rates(self._tables.hops, self._ions.configuration, movers)
+        return movers.tree[: len(movers.ion)].copy(), float(total)
 
     def drift(self) -> float:
         """Largest difference between a kept site energy and its recount, eV."""

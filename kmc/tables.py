@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc.kernels import (
+    ARITY,
     LARGEST_EXPONENT,
     Configuration,
     Exclusions,
@@ -63,18 +64,43 @@ class Conditions:
 
 def workspace(state: State, tables: Tables) -> Ions:
     """Hand the arrays of a state over in the kernels' form; all but the scalars are shared with it."""
-    movers = np.flatnonzero(state.mobile).astype(np.int32)
-    mover_of = np.full(state.n_ions, -1, np.int32)
-    mover_of[movers] = np.arange(len(movers))
     return Ions(
-        configuration=Configuration(state.ion_site, state.occupant, state.blocked, state.site_factor),
-        movers=Movers(movers, mover_of, np.zeros(len(movers)), np.zeros(len(movers), np.int64)),
+        configuration=Configuration(
+            site=state.ion_site,
+            occupant=state.occupant,
+            blocked=state.blocked,
+            open=np.concatenate([state.blocked == 0, state.blocked == 1]).astype(np.float64),
+            factor=state.site_factor,
+        ),
+        movers=_movers(state, tables.hops.top.shape[1]),
         species=state.ion_species,
         image=state.ion_image,
         last_hop=state.ion_last_hop,
         reference=state.reference,
         clock=np.array([state.time, state.next_time]),
         events=np.array([state.n_events], np.int64),
+    )
+
+
+def _movers(state: State, n_columns: int) -> Movers:
+    """Allocate what the kernels keep of the ions that hop, and the tree of their rates."""
+    ion = np.flatnonzero(state.mobile).astype(np.int32)
+    of_ion = np.full(state.n_ions, -1, np.int32)
+    of_ion[ion] = np.arange(len(ion))
+    widths = [max(len(ion), 1)]
+    while widths[-1] > 1:
+        widths.append(-(-widths[-1] // ARITY))
+    filled = [ARITY * -(-width // ARITY) for width in widths]
+    return Movers(
+        ion=ion,
+        of_ion=of_ion,
+        site=np.zeros(len(ion), np.uint32),
+        sublattice=np.zeros(len(ion), np.uint32),
+        target=np.zeros((len(ion), n_columns), np.uint32),
+        groups=np.zeros(len(ion), np.uint64),
+        tree=np.zeros(sum(filled)),
+        level=np.concatenate([[0], np.cumsum(filled[:-1])]).astype(np.int64),
+        renewed=np.zeros(len(ion), np.int64),
     )
 
 
@@ -97,14 +123,16 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
             f"pair energies must lie below {LARGEST_EXPONENT:g} x 2kT; got {strongest:.3g} eV at "
             f"{conditions.temperature:g} K"
         )
-    factor = np.divide(dense, -twice_kT)
+    gain = np.divide(dense, -twice_kT)
+    np.exp(gain, out=gain)
     return Tables(
         sites=_sites(lattice, rates.free_energy),
         interaction=Interaction(
             repeats=np.array(lattice.repeats, np.int64),
             cell=_cells(lattice),
             energy=dense,
-            factor=np.exp(factor, out=factor),
+            gain=gain,
+            loss=1.0 / gain,
             pair_offset=interaction.pair_offset,
             pair_site=interaction.pair_site,
             pair_energy=interaction.pair_energy,
@@ -171,17 +199,29 @@ def _hops(lattice: Lattice, conditions: Conditions, rates: Rates) -> Hops:
             f"field and barriers must stay within some 300 kT; got {np.abs(work).max():.3g} eV of work and "
             f"E_KRA down to {kra.min():.3g} eV at {conditions.temperature:g} K"
         )
+    own = np.array([j in forbidden[i] for i, j in zip(origin, target, strict=True)], bool)
     unit = np.searchsorted(origin, np.arange(network.n_sites))
+    degree = np.bincount(origin, minlength=network.n_sites)
+    groups = np.zeros(len(network.species), np.uint64)
+    np.maximum.at(groups, network.site_species, (degree.astype(np.uint64) + 3) // 4)
+    place = origin, np.arange(len(origin)) - unit[origin]
+
+    def rows(values: NDArray[Any], dtype: type) -> NDArray[Any]:
+        table: NDArray[Any] = np.zeros((network.n_sites, 4 * int(groups.max(initial=0))), dtype)
+        table[place] = values
+        return table
+
     return Hops(
         first=lattice.hop_offset[:-1].astype(np.uint32),
         unit=np.tile(unit, lattice.n_cells).astype(np.uint32),
         degree=np.diff(lattice.hop_offset).astype(np.uint32),
         target=lattice.hop_target.astype(np.uint32),
         wrap=lattice.hop_wrap,
-        own=np.array([j in forbidden[i] for i, j in zip(origin, target, strict=True)], np.int16),
-        top=attempt,
-        linear=linear,
-        square=square,
+        shift=rows(own * lattice.n_sites, np.uint32),
+        top=rows(attempt, np.float64),
+        linear=rows(linear, np.float64),
+        square=rows(square, np.float64),
+        groups=groups,
         orbit=network.hop_orbit,
         reverse=network.hop_reverse,
     )
