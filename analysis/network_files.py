@@ -10,10 +10,10 @@ import unicodedata
 from pathlib import Path
 
 import ase.io
+import gemmi
 import numpy as np
 from ase import Atoms
 from ase.data import atomic_numbers
-from pymatgen.io.cif import CifBlock, CifFile
 
 from analysis.network_orbits import deepest_sites, hop_barriers
 from lattice.network import PoreNetwork
@@ -37,16 +37,22 @@ def write_network_cif(network: PoreNetwork, path: str | Path) -> None:
     network : PoreNetwork
     path : str or Path
     """
-    block = CifBlock(*_content(network), re.sub(r"[^A-Za-z0-9._+-]", "_", network.name) or "network")
+    document = gemmi.cif.Document()
+    block = document.add_new_block(re.sub(r"[^A-Za-z0-9._+-]", "_", network.name) or "network")
+    for name, value in _cell_items(network).items():
+        block.set_pair(name, gemmi.cif.quote(value))
+    for loop in _loops(network):
+        block.init_loop("", list(loop)).set_all_values([list(map(_value, column)) for column in loop.values()])
     with whole_file(path) as temporary:
-        temporary.write_text(str(CifFile({block.header: block}, comment=_heading(network))), encoding="utf-8")
+        temporary.write_text(f"{_heading(network)}\n{document.as_string()}", encoding="utf-8")
 
 
 def write_network_xyz(network: PoreNetwork, path: str | Path) -> None:
     """Write framework and sites as extended XYZ, for OVITO and ASE.
 
     Columns beyond the positions: `kind` ("framework" or the species), `label`, `orbit` (-1 for framework atoms),
-    `site_energy` and `above_deepest` (eV, zero for framework atoms), `initial_charges` (e, zero for sites).
+    `site_energy` and `above_deepest` (eV, zero for framework atoms), `given_by_user` (an energy that was not computed),
+    `initial_charges` (e, zero for sites).
 
     Parameters
     ----------
@@ -71,6 +77,7 @@ def write_network_xyz(network: PoreNetwork, path: str | Path) -> None:
         ("orbit", np.full(n_atoms, NO_ORBIT), network.site_orbit),
         ("site_energy", np.zeros(n_atoms), network.site_energy),
         ("above_deepest", np.zeros(n_atoms), above),
+        ("given_by_user", np.zeros(n_atoms, dtype=bool), network.site_overridden),
         ("initial_charges", network.framework_charges, np.zeros(n_sites)),
     ):
         atoms.new_array(name, np.concatenate([of_framework, of_sites]))
@@ -87,17 +94,11 @@ def _heading(network: PoreNetwork) -> str:
     return "\n".join("# " + " ".join(_ascii(line).split()) for line in lines)
 
 
-def _content(network: PoreNetwork) -> tuple[dict[str, str | list[str]], list[list[str]]]:
-    """Items of the CIF by name, and the names that share a loop."""
+def _loops(network: PoreNetwork) -> list[dict[str, list[str]]]:
+    """Columns of each loop by name."""
     labels = site_names(network)
-    data: dict[str, str | list[str]] = dict(_cell_items(network))
-    loops: list[dict[str, list[str]]] = [{"_symmetry_equiv_pos_as_xyz": ["x, y, z"]}, _atoms(network, labels)]
-    loops.append(_sites(network, labels))
-    if len(network.hop_origin):
-        loops.append(_hops(network, labels))
-    for loop in loops:
-        data |= loop
-    return data, [list(loop) for loop in loops]
+    loops = [{"_symmetry_equiv_pos_as_xyz": ["x, y, z"]}, _atoms(network, labels), _sites(network, labels)]
+    return [*loops, _hops(network, labels)] if len(network.hop_origin) else loops
 
 
 def site_names(network: PoreNetwork) -> list[str]:
@@ -181,3 +182,8 @@ def _ascii(text: str) -> str:
     """Text in the characters that a CIF may hold."""
     plain = text.translate(_PLAIN)
     return unicodedata.normalize("NFKD", plain).encode("ascii", "ignore").decode("ascii")
+
+
+def _value(text: str) -> str:
+    """Text as a value of a CIF; a lone point, which means that there is none, stays."""
+    return text if text == "." else str(gemmi.cif.quote(text))

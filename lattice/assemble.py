@@ -9,9 +9,10 @@ from numpy.typing import ArrayLike, NDArray
 
 from lattice.basins import Basins, reachable_moments
 from lattice.exclusions import exclusions
-from lattice.graph import Edges, IntArray, SiteGraph, edge_orbits
+from lattice.graph import Edges, IntArray, SiteGraph, directed_hops, edge_orbits
 from lattice.labels import site_labels
 from lattice.network import PoreNetwork
+from lattice.rate_models import RateModel
 from lattice.screening import as_tensor
 from lattice.stationary import Stationary
 from lattice.symmetry import SpaceGroup
@@ -65,12 +66,11 @@ class RateTables:
 
     Attributes
     ----------
-    model : str
-        One of `lattice.network.RATE_MODELS`.
+    model : RateModel
     temperatures : (n_temperatures,) float64, K
     """
 
-    model: str
+    model: RateModel
     temperatures: NDArray[np.float64]
 
 
@@ -161,7 +161,8 @@ def assemble(
     frac = np.concatenate([network.graph.frac for network in networks])
     radius = np.repeat([network.species.contact_radius for network in networks], counts)
     a, b, image = exclusions(framework.cell, frac, radius)
-    hops = _hops(networks, starts)
+    edges = _joined(networks, starts)
+    hops = directed_hops(edges.a, edges.b, edges.image, edges.saddle, edges.orbit)
     first_orbit = np.cumsum([0, *(network.graph.orbit.max() + 1 for network in networks)])
     return PoreNetwork(
         name=framework.name,
@@ -180,13 +181,13 @@ def assemble(
         site_width=np.concatenate([network.width for network in networks]),
         site_overridden=np.zeros(len(frac), bool),
         site_log_partition=np.concatenate([by_orbit(n.graph.log_partition, n.graph.orbit) for n in networks]),
-        hop_origin=hops.origin,
-        hop_target=hops.target,
-        hop_image=hops.image,
-        hop_saddle=hops.saddle,
-        hop_overridden=np.zeros(len(hops.origin), bool),
-        hop_log_conductance=hops.log_conductance,
-        hop_orbit=hops.orbit,
+        hop_origin=hops.origin.astype(np.int32),
+        hop_target=hops.target.astype(np.int32),
+        hop_image=hops.image.astype(np.int32),
+        hop_saddle=edges.saddle[hops.edge],
+        hop_overridden=np.zeros(len(hops.edge), bool),
+        hop_log_conductance=edges.log_conductance[hops.edge],
+        hop_orbit=edges.orbit[hops.edge].astype(np.int32),
         hop_reverse=hops.reverse,
         exclusion_a=a,
         exclusion_b=b,
@@ -202,48 +203,27 @@ def assemble(
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class _DirectedHops:
-    origin: NDArray[np.int32]
-    target: NDArray[np.int32]
-    image: NDArray[np.int32]
+class _Joined:
+    """Edges of all species, the sites numbered through; shapes as in `Edges`."""
+
+    a: IntArray
+    b: IntArray
+    image: IntArray
     saddle: NDArray[np.float64]
     log_conductance: NDArray[np.float64]
-    orbit: NDArray[np.int32]
-    reverse: IntArray
+    orbit: IntArray
 
 
-def _hops(networks: list[SpeciesNetwork], starts: IntArray) -> _DirectedHops:
-    """Both directions of all edges, sorted by origin, target, image and saddle."""
-    a, b, image, saddle, conductance, orbit = [], [], [], [], [], []
+def _joined(networks: list[SpeciesNetwork], starts: IntArray) -> _Joined:
+    parts = []
     n_orbits = 0
     for network, start in zip(networks, starts, strict=False):
-        graph = network.graph
-        a.append(graph.edges.a + start)
-        b.append(graph.edges.b + start)
-        image.append(graph.edges.image)
-        saddle.append(graph.saddle)
-        ranked = ranked_orbits(graph.edges, graph)
-        conductance.append(by_orbit(graph.edges.log_conductance, ranked))
-        orbit.append(ranked + n_orbits)
-        n_orbits += int(orbit[-1].max(initial=-1)) + 1
-    one, other, cell = np.concatenate(a), np.concatenate(b), np.concatenate(image)
-    n_edges = len(one)
-    origin, target = np.concatenate([one, other]), np.concatenate([other, one])
-    image_both = np.concatenate([cell, -cell])
-    saddle_both, conductance_both = np.tile(np.concatenate(saddle), 2), np.tile(np.concatenate(conductance), (2, 1))
-    orbit_both = np.tile(np.concatenate(orbit), 2)
-    order = np.lexsort((orbit_both, saddle_both, *image_both.T[::-1], target, origin))
-    place = np.argsort(order)
-    partner = np.concatenate([np.arange(n_edges) + n_edges, np.arange(n_edges)])
-    return _DirectedHops(
-        origin=origin[order].astype(np.int32),
-        target=target[order].astype(np.int32),
-        image=image_both[order].astype(np.int32),
-        saddle=saddle_both[order],
-        log_conductance=conductance_both[order],
-        orbit=orbit_both[order].astype(np.int32),
-        reverse=place[partner[order]],
-    )
+        edges, saddle = network.graph.edges, network.graph.saddle
+        ranked = ranked_orbits(edges, network.graph)
+        conductance = by_orbit(edges.log_conductance, ranked)
+        parts.append((edges.a + start, edges.b + start, edges.image, saddle, conductance, ranked + n_orbits))
+        n_orbits += int(ranked.max(initial=-1)) + 1
+    return _Joined(*(np.concatenate(column) for column in zip(*parts, strict=True)))
 
 
 def by_orbit(values: NDArray[np.float64], orbit: IntArray) -> NDArray[np.float64]:

@@ -18,9 +18,10 @@ from lattice.cube import CubeLandscape, landscape_from_cube
 from lattice.field_grid import grid_shape
 from lattice.graph import SiteGraph
 from lattice.landscape import DEFAULT_TEMPERATURE, Landscape, compute_landscape
-from lattice.network import RATE_MODELS, PoreNetwork
+from lattice.network import PoreNetwork
 from lattice.percolation import components, grid_percolation
 from lattice.persistence import Crowding, simplify
+from lattice.rate_models import RATE_MODELS, RateModel
 from lattice.screening import as_tensor, describe, symmetry_in_medium
 from lattice.stationary import Stationary, find_stationary_points
 from lattice.symmetry import SpaceGroup
@@ -76,7 +77,7 @@ class LandscapeSettings:
     spacing: float = 0.2
     cutoff: float = 12.0
     temperatures: tuple[float, float] = (200.0, 500.0)
-    rate_model: str = "flux_tst"
+    rate_model: RateModel = "flux_tst"
     persistence_kT: float = 2.5  # noqa: N815
     tolerance: float = 0.05
     orientations: int | None = None
@@ -110,6 +111,7 @@ def build_network(
     settings: LandscapeSettings,
     *,
     cubes: Mapping[str, str | Path] | None = None,
+    energies: dict[str, NDArray[np.float64]] | None = None,
     progress: Progress | None = None,
 ) -> PoreNetwork:
     """Sites, hops, saddles and exclusions of all species in one cell of a framework.
@@ -121,6 +123,8 @@ def build_network(
     settings : LandscapeSettings
     cubes : mapping of str to path, optional
         Gaussian cube files with the energies of ions, by the name of the species; the others are computed.
+    energies : dict, optional
+        Takes up the energies on the grid, (n1, n2, n3) float64 in eV, that were computed, by the name of the species.
     progress : callable (stage, fraction done), optional
 
     Raises
@@ -140,6 +144,8 @@ def build_network(
         share = 0.9 / len(species)
         report(f"energies of {ion.name}", n * share)
         landscape = ion_landscape(framework, ion, settings, (cubes or {}).get(ion.name))
+        if energies is not None and ion.name not in (cubes or {}):
+            energies[ion.name] = landscape.energy
         report(f"network of {ion.name}", (n + 0.4) * share)
         networks.append(_species_network(framework, landscape, settings, group, temperatures))
     report("pore geometry", 0.9)
@@ -214,16 +220,17 @@ def cached_network(
     settings: LandscapeSettings,
     *,
     cubes: Mapping[str, str | Path] | None = None,
+    energies: dict[str, NDArray[np.float64]] | None = None,
     cache_dir: str | Path | None = None,
     progress: Progress | None = None,
 ) -> PoreNetwork:
     """Network of `build_network`, read from the cache if the same one was built by the same code before.
 
-    A cache that is damaged or cannot be written costs time, never a result.
+    A cache that is damaged or cannot be written costs time, never a result. What comes from it leaves `energies` empty.
 
     Parameters
     ----------
-    framework, species, settings, cubes, progress : as in `build_network`
+    framework, species, settings, cubes, energies, progress : as in `build_network`
     cache_dir : path, optional
         Instead of `lattice.cache.default_cache_dir()`.
     """
@@ -233,7 +240,7 @@ def cached_network(
     if network is None:
         if path.exists() and progress:
             progress("network in the cache is damaged and is built again", 0.0)
-        network = build_network(framework, species, settings, cubes=cubes, progress=progress)
+        network = build_network(framework, species, settings, cubes=cubes, energies=energies, progress=progress)
         store(path, network)
     elif progress:
         progress("network from the cache", 1.0)
@@ -308,8 +315,10 @@ def _require_directions(species: Species, crossing: NDArray[np.float64], setting
     found = int(np.isfinite(crossing).sum())
     if found < settings.percolation_dimensions:
         accept = f"; percolation_dimensions = {found} would accept that" if found else ""
-        least = settings.percolation_dimensions
-        raise InputError(f"{species.name} percolates in {found} dimensions; expected at least {least}{accept}")
+        raise InputError(
+            f"{species.name} crosses the crystal in {found or 'no'} {'direction' if found == 1 else 'directions'}; "
+            f"expected at least {settings.percolation_dimensions}{accept}"
+        )
 
 
 def _without_pockets(graph: SiteGraph) -> tuple[SiteGraph, tuple[str, ...]]:
@@ -330,7 +339,7 @@ def _orientation_line(landscape: Landscape | CubeLandscape, stationary: Stationa
     error = landscape.orientation_error(np.concatenate([stationary.graph.frac[first], stationary.saddle_frac]))
     return (
         "five times as many orientations change the energies of sites and saddles against each other by "
-        f"{error:.3f} eV at most; more of them: orientations",
+        f"{error:.3f} eV at most; the setting orientations asks for more",
     )
 
 

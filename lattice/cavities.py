@@ -54,9 +54,7 @@ def largest_cavity(framework: Framework, *, spacing: float = _SPACING) -> float:
         If an element has no van der Waals radius.
     """
     radii = van_der_waals_radii(framework.symbols)
-    distance = surface_distance(framework, radii, spacing)
-    steps = framework.cell / np.array(distance.shape)[:, None]
-    error = 0.5 * np.linalg.norm(steps, axis=1).sum()  # the distance changes by at most one Å per Å
+    distance, error = _clearance(framework, radii, spacing)
     best = (distance == maximum_filter(distance, size=3, mode="wrap")) & (distance >= distance.max() - error)
     # of symmetry-equivalent points, which agree to rounding, one is enough
     _, first = np.unique(np.round(distance[best], 6), return_index=True)
@@ -89,10 +87,9 @@ def limiting_diameter(framework: Framework, *, spacing: float = _SPACING) -> flo
     """
     radii = van_der_waals_radii(framework.symbols)
     while True:
-        distance = surface_distance(framework, radii, spacing)
+        distance, error = _clearance(framework, radii, spacing)
         n1, n2, n3 = distance.shape
         stencil = grid_stencil(framework.cell, (n1, n2, n3), framework.rotations)
-        error = 0.5 * float(np.linalg.norm(framework.cell / np.array(distance.shape)[:, None], axis=1).sum())
         depth = np.round(-distance, 9)
         crossing = -float(grid_percolation(depth, stencil, below=error)[0])
         if not math.isfinite(crossing):
@@ -184,6 +181,13 @@ def surface_distance(framework: Framework, radii: Float, spacing: float) -> Floa
         if distance.max() <= reach - radii.max():
             return distance
         reach *= 1.5
+
+
+def _clearance(framework: Framework, radii: Float, spacing: float) -> tuple[Float, float]:
+    """Distances of `surface_distance`, and by how much that of any point can differ from the nearest of the grid, Å."""
+    distance = surface_distance(framework, radii, spacing)
+    steps = framework.cell / np.array(distance.shape)[:, None]
+    return distance, 0.5 * float(np.linalg.norm(steps, axis=1).sum())  # it changes by at most one Å per Å
 
 
 def _ball(framework: Framework, shape: tuple[int, ...], radius: float) -> Float:

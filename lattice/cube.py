@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -26,9 +25,11 @@ from structures.framework import Framework
 from structures.species import Species
 from structures.units import BOHR, HARTREE
 
+SOFTENING = 0.5  # eV, above which repulsion is interpolated by its logarithm
 _CELL_TOLERANCE = 2e-3  # relative, of the lengths and products of lattice vectors
 _ATOM_TOLERANCE = 0.2  # Å
 _LARGEST = 2_000_000_000  # values
+_MOST_ATOMS = 1_000_000
 _UNITS = {"ev": 1.0, "hartree": HARTREE}
 
 Float = NDArray[np.float64]
@@ -62,6 +63,9 @@ class Cube:
 class CubeLandscape:
     """Energy of one ion from a file, interpolated by periodic quintic splines; a stand-in for `Landscape`.
 
+    The splines are those of u = s asinh((E - E_min) / s): a polynomial cannot follow repulsion that grows by orders of
+    magnitude between two points, or ends at a cap, and would swing in the sites beside it.
+
     Attributes
     ----------
     cell : (3, 3) float64, Å
@@ -71,8 +75,10 @@ class CubeLandscape:
     energy : (n1, n2, n3) float64, eV
         Capped at `wall`. Read-only.
     wall : float, eV
+    lowest : float, eV
+        Energy on the grid that u counts from.
     mesh : (n1, n2, n3) float64, eV
-        B-spline coefficients of the energy, which above the wall grows like an inverse hyperbolic sine only.
+        B-spline coefficients of u.
     notes : tuple of str
     temperature : float, K
         Nominal: the energy is the same at all.
@@ -83,6 +89,7 @@ class CubeLandscape:
     permittivity: float | Float
     energy: Float
     wall: float
+    lowest: float
     mesh: Float
     notes: tuple[str, ...] = ()
     temperature: float = DEFAULT_TEMPERATURE
@@ -100,18 +107,12 @@ class CubeLandscape:
     def derivatives(self, frac: ArrayLike) -> tuple[Float, Float, Float]:
         """Energy (m,), Cartesian gradient (m, 3) and Hessian (m, 3, 3) at fractional points (m, 3), eV and Å."""
         points = np.array(frac, dtype=np.float64, order="C").reshape(-1, 3)
-        energy, gradient, hessian = (np.empty((len(points), *tail)) for tail in ((), (3,), (3, 3)))
+        u, gradient, hessian = (np.empty((len(points), *tail)) for tail in ((), (3,), (3, 3)))
         inverse = np.ascontiguousarray(np.linalg.inv(self.cell))
-        probe_kernels.spline_derivatives(self.mesh, points, inverse, energy, gradient, hessian)
-        return energy, gradient, hessian
-
-    def at(self, temperature: float) -> CubeLandscape:  # noqa: ARG002, RUF100
-        """Return the same landscape: the file gives one energy for all temperatures."""
-        return self
-
-    def at_temperatures(self, temperatures: Sequence[float] | Float) -> tuple[CubeLandscape, ...]:
-        """Return the same landscape for each."""
-        return (self,) * len(temperatures)
+        probe_kernels.spline_derivatives(self.mesh, points, inverse, u, gradient, hessian)
+        slope, bend = np.cosh(u / SOFTENING), np.sinh(u / SOFTENING) / SOFTENING
+        hessian = slope[:, None, None] * hessian + bend[:, None, None] * gradient[:, :, None] * gradient[:, None, :]
+        return _hardened(u, self.lowest), slope[:, None] * gradient, hessian
 
     def free_energy(self, frac: ArrayLike, temperatures: ArrayLike) -> Float:
         """Energy at any points, the same for all temperatures, (n_temperatures, m) eV."""
@@ -136,41 +137,79 @@ def read_cube(path: str | Path) -> Cube:
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8", errors="replace")
+        return _parse(path.read_text(encoding="utf-8", errors="replace"))
+    except FileNotFoundError:
+        found = "no such file"
+    except IsADirectoryError:
+        found = "a folder"
     except OSError as error:
-        raise InputError(f"{path}: expected a Gaussian cube file, found: {error.strerror}") from None
-    try:
-        return _parse(text)
-    except (ValueError, IndexError) as error:
-        raise InputError(f"{path}: expected a Gaussian cube file, found: {error}") from None
+        found = f"one that cannot be read: {error.strerror}"
+    except _NotACubeError as error:
+        found = str(error)
+    raise InputError(f"{path}: expected a Gaussian cube file, found {found}")
+
+
+class _NotACubeError(Exception):
+    """What was found in place of a part of the file."""
 
 
 def _parse(text: str) -> Cube:
     lines = text.split("\n", 6)
-    comment = f"{lines[0]} {lines[1]}"
-    head = [line.split() for line in lines[2:6]]
-    n_atoms = int(head[0][0])
-    counts = np.array([int(row[0]) for row in head[1:]])
-    if not counts.all() or abs(n_atoms) > 1_000_000 or math.prod(abs(int(n)) for n in counts) > _LARGEST:
-        raise ValueError(f"{abs(n_atoms)} atoms and a grid of {' x '.join(str(abs(int(n))) for n in counts)} points")
+    if len(lines) < 7:
+        raise _NotACubeError(f"the end of the file in its head, after {len(lines)} of 6 lines")
+    n_atoms, *origin = _row(lines[2], 4, "the number of atoms and the origin")
+    rows = [_row(line, 4, "a number of points and a step") for line in lines[3:6]]
+    counts = [row[0] for row in rows]
+    grid = " x ".join(f"{abs(n):g}" for n in counts)
+    if not all(n and n.is_integer() for n in counts) or math.prod(map(abs, counts)) > _LARGEST:
+        raise _NotACubeError(f"a grid of {grid} points")
+    if not n_atoms.is_integer() or abs(n_atoms) > _MOST_ATOMS:
+        raise _NotACubeError(f"{n_atoms:g} as its number of atoms")
     unit = 1.0 if counts[0] < 0 else BOHR
-    origin = unit * np.array([float(x) for x in head[0][1:4]])
-    steps = unit * np.array([[float(x) for x in row[1:4]] for row in head[1:]])
-    rest = lines[6].split("\n", abs(n_atoms))
-    atoms = np.array([[float(x) for x in line.split()[:5]] for line in rest[: abs(n_atoms)]]).reshape(-1, 5)
-    body = rest[abs(n_atoms)]
+    steps = unit * np.array([row[1:] for row in rows])
+    if abs(np.linalg.det(steps)) == 0:
+        raise _NotACubeError("three steps that span no volume")
+    many = abs(int(n_atoms))
+    *rest, body = lines[6].split("\n", many)
+    if len(rest) < many:
+        raise _NotACubeError(f"the end of the file in place of atom {len(rest) + 1}")
+    atoms = np.array([_row(line, 5, "an atom") for line in rest]).reshape(-1, 5)
     if n_atoms < 0:
-        sets, body = body.split("\n", 1)
-        if int(sets.split()[0]) != 1:
-            raise ValueError(f"{sets.split()[0]} data sets in one file; expected 1")
-    values = np.array(body.split(), dtype=np.float64)
+        first, _, body = body.partition("\n")
+        (sets,) = _row(first, 1, "the number of data sets")
+        if sets != 1:
+            raise _NotACubeError(f"{sets:g} data sets in one file; one is expected")
+    values = _values(body)
     expected = math.prod(abs(int(n)) for n in counts)
     if values.size != expected:
-        raise ValueError(f"{values.size} values; the grid of its head has {expected}")
-    shape = tuple(abs(int(n)) for n in counts)
-    if origin.shape != (3,) or steps.shape != (3, 3) or abs(np.linalg.det(steps)) == 0:
-        raise ValueError("a head without an origin and three steps that span a volume")
-    return Cube(comment, origin, steps, atoms[:, 0].astype(np.int64), unit * atoms[:, 2:], values.reshape(shape))
+        raise _NotACubeError(f"{values.size} values in place of the {expected} of its grid, {grid}")
+    n1, n2, n3 = (abs(int(n)) for n in counts)
+    numbers, places = atoms[:, 0].astype(np.int64), unit * atoms[:, 2:]
+    return Cube(f"{lines[0]} {lines[1]}", unit * np.array(origin), steps, numbers, places, values.reshape(n1, n2, n3))
+
+
+def _row(line: str, count: int, what: str) -> list[float]:
+    """First numbers of a line of the head."""
+    try:
+        numbers = [float(word) for word in line.split()[:count]]
+    except ValueError:
+        numbers = []
+    if len(numbers) < count or not all(map(math.isfinite, numbers)):
+        raise _NotACubeError(f"{line.strip()[:40]!r} in place of {what}")
+    return numbers
+
+
+def _values(body: str) -> Float:
+    words = body.split()
+    try:
+        return np.array(words, dtype=np.float64)
+    except ValueError:
+        for n, word in enumerate(words, 1):
+            try:
+                float(word)
+            except ValueError:
+                raise _NotACubeError(f"{word[:40]!r} in place of value {n} of the grid") from None
+        raise
 
 
 def write_cube(path: str | Path, framework: Framework, energy: Float, comment: str) -> None:
@@ -230,27 +269,49 @@ def landscape_from_cube(
     InputError
         If the file cannot be read or does not fit the framework.
     """
-    cube = read_cube(path)
-    scale = _unit(Path(path), cube, unit)
-    shape = _periodic_shape(Path(path), cube, framework)
-    values = cube.values[tuple(slice(n) for n in shape)] * scale
-    _check_values(Path(path), values)
+    values, offset = _fitting_values(Path(path), framework, unit)
     lowest = float(values.min())
-    soft = values.copy()
-    high = values > lowest + wall
-    soft[high] = lowest + wall * (1.0 + np.arcsinh((values[high] - lowest - wall) / wall))
-    offset = cube.origin @ np.linalg.inv(cube.steps * np.array(shape)[:, None])
-    soft = _on_own_grid(soft, framework, offset)
-    soft, uneven = _symmetrised(soft, framework, lowest + wall)
-    energy = np.minimum(soft, lowest + wall)
+    u = _on_own_grid(_softened(values, lowest), framework, offset)
+    u, uneven = _symmetrised(u, framework, lowest, wall)
+    energy = np.minimum(_hardened(u, lowest), lowest + wall)
     energy.flags.writeable = False
-    found = "x".join(map(str, shape))
+    found = "x".join(map(str, values.shape))
     notes = (
-        f"energies from {Path(path).name}, {found} points, on {'x'.join(map(str, soft.shape))}; "
+        f"energies from {Path(path).name}, {found} points, on {'x'.join(map(str, u.shape))}; "
         f"symmetric points differed by {uneven:.4f} eV at most",
     )
-    mesh = np.asarray(spline_filter(soft, order=5, mode="grid-wrap"), np.float64)
-    return CubeLandscape(framework.cell, species, permittivity, energy, lowest + wall, mesh, notes)
+    mesh = np.asarray(spline_filter(u, order=5, mode="grid-wrap"), np.float64)
+    return CubeLandscape(framework.cell, species, permittivity, energy, lowest + wall, lowest, mesh, notes)
+
+
+def _softened(energy: Float, lowest: float) -> Float:
+    """Energies as u, nearly the same for a few tenths of an eV and logarithmic above."""
+    return np.asarray(SOFTENING * np.arcsinh((energy - lowest) / SOFTENING))
+
+
+def _hardened(u: Float, lowest: float) -> Float:
+    """Energies of u."""
+    return np.asarray(lowest + SOFTENING * np.sinh(u / SOFTENING))
+
+
+def check_cube(path: str | Path, framework: Framework, *, unit: str | None = None) -> None:
+    """Refuse a cube file that `landscape_from_cube` would refuse, without the work of interpolating it.
+
+    Raises
+    ------
+    InputError
+    """
+    _fitting_values(Path(path), framework, unit)
+
+
+def _fitting_values(path: Path, framework: Framework, unit: str | None) -> tuple[Float, Float]:
+    """Energies in eV at (i/n + offset) in a cell of the framework, and the offset (3,)."""
+    cube = read_cube(path)
+    scale = _unit(path, cube, unit)
+    n1, n2, n3 = _periodic_shape(path, cube, framework)
+    values = cube.values[:n1, :n2, :n3] * scale
+    _check_values(path, values)
+    return values, np.asarray(cube.origin @ np.linalg.inv(cube.steps * np.array([[n1], [n2], [n3]])))
 
 
 def _unit(path: Path, cube: Cube, unit: str | None) -> float:
@@ -307,9 +368,11 @@ def _check_atoms(path: Path, cube: Cube, cell: Float, framework: Framework) -> N
 def _check_values(path: Path, values: Float) -> None:
     bad = int((~np.isfinite(values)).sum())
     if bad:
-        raise InputError(f"{path}: expected finite energies, found {bad} that are not")
+        raise InputError(f"{path}: expected finite energies, found {bad} not finite")
     if min(values.shape) < 6:
-        raise InputError(f"{path}: expected at least 6 points in each direction, found {values.shape}")
+        raise InputError(
+            f"{path}: expected at least 6 points in each direction, found {' x '.join(map(str, values.shape))}"
+        )
 
 
 def _on_own_grid(values: Float, framework: Framework, offset: Float) -> Float:
@@ -326,17 +389,18 @@ def _on_own_grid(values: Float, framework: Framework, offset: Float) -> Float:
     return energy.reshape(shape)
 
 
-def _symmetrised(values: Float, framework: Framework, below: float) -> tuple[Float, float]:
-    """Average over symmetric grid points, and the largest deviation from the average of an energy under `below`."""
-    n1, n2, n3 = values.shape
+def _symmetrised(u: Float, framework: Framework, lowest: float, wall: float) -> tuple[Float, float]:
+    """Average over symmetric points, and the largest deviation from the average of an energy under the wall, eV."""
+    n1, n2, n3 = u.shape
     first = first_copies((framework.rotations, framework.translations), (n1, n2, n3))
-    flat = values.reshape(-1)
+    flat = u.reshape(-1)
     total = np.bincount(first, flat, minlength=len(flat))
     number = np.bincount(first, minlength=len(flat))
     mean = (total / np.maximum(number, 1))[first]
-    low = mean < below
-    uneven = float(np.abs(flat - mean)[low].max()) if low.any() else 0.0
-    return mean.reshape(values.shape), uneven
+    energy = _hardened(mean, lowest)
+    low = energy < lowest + wall
+    uneven = float(np.abs(_hardened(flat, lowest) - energy)[low].max()) if low.any() else 0.0
+    return mean.reshape(u.shape), uneven
 
 
 def _text(numbers: Float) -> str:

@@ -1,4 +1,4 @@
-"""Sums over the atoms of a framework on a grid: the grid, the electrostatic potential, scattered pair functions."""
+"""Sums over the atoms of a framework on a grid: the grid, the smooth potential, scattered pair functions."""
 
 from __future__ import annotations
 
@@ -13,15 +13,13 @@ import scipy.fft
 from numpy.typing import ArrayLike, NDArray
 
 from lattice import field_kernels
-from lattice.screening import as_tensor, screened_cell, screening_factor
+from lattice.screening import screened_cell
 from structures.cores import available_cores
 from structures.errors import InputError
 from structures.framework import Framework
-from structures.units import COULOMB
 
 EWALD_EXPONENT = 4.8  # alpha * cut-off = k cut-off / (2 alpha); exp(-4.8²) = 1e-10 of the sum is left out
 
-_GRID_EWALD_CUTOFF = 5.0  # Å, balances the scattered part against the structure factor
 _LARGEST_DENOMINATOR = 12  # of the translations of a space group
 
 Float = NDArray[np.float64]
@@ -62,36 +60,6 @@ def grid_shape(framework: Framework, spacing: float) -> Shape:
     return counts[0], counts[1], counts[2]
 
 
-def framework_potential(framework: Framework, shape: Shape, permittivity: ArrayLike = 1.0) -> Float:
-    """Electrostatic potential of the framework's charges on a grid, tinfoil boundary, zero on average.
-
-    A net charge is neutralised by a uniform background. Ewald sum: the screened part is scattered from the atoms to the
-    grid, the smooth part is the Fourier transform of the exact structure factor. A tensor of the permittivity is a
-    change of the coordinates, see lattice/screening.py.
-
-    Parameters
-    ----------
-    framework : Framework
-    shape : tuple of 3 int
-    permittivity : float, (3,) or (3, 3) array_like
-
-    Returns
-    -------
-    (n1, n2, n3) float64, V
-    """
-    tensor = as_tensor(permittivity)
-    medium = screened(framework, tensor)
-    cutoff = _GRID_EWALD_CUTOFF / math.sqrt(float(np.linalg.eigvalsh(tensor)[0]))
-    alpha = EWALD_EXPONENT / cutoff
-    potential = smooth_potential(medium, shape, alpha)
-    parameters = np.zeros((len(framework.charges), 2))
-    parameters[:, 0] = framework.charges
-    parameters[:, 1] = alpha
-    scatter_atoms(potential, medium, parameters, cutoff, field_kernels.COULOMB)
-    potential *= COULOMB * screening_factor(tensor)
-    return potential
-
-
 def screened(framework: Framework, permittivity: ArrayLike) -> Framework:
     """Return the framework in the coordinates eps^(-1/2) r."""
     return replace(framework, cell=screened_cell(framework.cell, permittivity))
@@ -111,12 +79,16 @@ def smooth_potential(framework: Framework, shape: Shape, alpha: float) -> Float:
     (n1, n2, n3) float64, e/Å
     """
     indices, coefficients = _reciprocal_part(framework, alpha)
-    waves = np.zeros(shape, dtype=np.complex128)
-    # vectors beyond the grid's own alias onto it, which at the grid points is exact
-    np.add.at(waves, tuple((indices % shape).T), coefficients)
-    waves = scipy.fft.ifftn(waves, norm="forward", overwrite_x=True, workers=available_cores())
+    half = shape[2] // 2 + 1
+    waves = np.zeros((shape[0], shape[1], half), dtype=np.complex128)
+    for vectors, values in ((indices, coefficients), (-indices, coefficients.conj())):
+        # vectors beyond the grid's own alias onto it, which at the grid points is exact
+        inside = vectors % shape
+        kept = inside[:, 2] < half
+        np.add.at(waves, tuple(inside[kept].T), 0.5 * values[kept])
+    potential = scipy.fft.irfftn(waves, s=shape, norm="forward", overwrite_x=True, workers=available_cores())
     background = -math.pi * float(framework.charges.sum()) / (alpha**2 * framework.volume)
-    return np.asarray(waves.real + background)
+    return np.asarray(potential + background)
 
 
 def scatter_atoms(values: Float, framework: Framework, parameters: Float, cutoff: float, kind: int) -> None:

@@ -14,24 +14,12 @@ import math
 import numpy as np
 from numba import njit
 
-COULOMB = 0
-SURFACE_DISTANCE = 1
-SMOOTH_LENNARD_JONES = 2
-POLYNOMIAL = 3
+SURFACE_DISTANCE = 0
+SMOOTH_LENNARD_JONES = 1
+POLYNOMIAL = 2
 POLYNOMIAL_DEGREE = 24
 
 _BLOCK = 8  # points
-_CORE_SQUARED = 1e-2  # Å², below it no energy matters and 1/r is kept finite
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def _coulomb_row(row, first, step, rest, ramp, farthest, parameters):
-    """Add q erfc(alpha r)/r to `row`, whose points lie at first + m step along it."""
-    charge, alpha = parameters[0], parameters[1]
-    for m in range(row.size):
-        t = first + step * ramp[m]
-        r = math.sqrt(min(max(rest + t * t, _CORE_SQUARED), farthest))
-        row[m] += charge * math.erfc(alpha * r) / r
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -140,14 +128,13 @@ def scatter(values, frac, parameters, factor, cutoff, first, last, kind):
         Modified in place.
     frac : (n_atoms, 3) float64
     parameters : (n_atoms, n_parameters) float64
-        (q, alpha), (radius), (a, b, c, d, s and 7 coefficients) or (q, s and 25 coefficients), in the order of the
-        kinds.
+        (radius), (a, b, c, d, s and 7 coefficients) or (q, s and 25 coefficients), in the order of the kinds.
     factor : (3, 3) float64, Å
         U of the module text.
     cutoff : float, Å
     first, last : int
     kind : int
-        COULOMB, SURFACE_DISTANCE, SMOOTH_LENNARD_JONES or POLYNOMIAL.
+        SURFACE_DISTANCE, SMOOTH_LENNARD_JONES or POLYNOMIAL.
     """
     n1, n2, n3 = values.shape
     step, farthest = factor[0, 0], cutoff * cutoff
@@ -179,8 +166,6 @@ def scatter(values, frac, parameters, factor, cutoff, first, last, kind):
                         _smooth_lennard_jones_row(row, along, step, rest, ramp, farthest, parameters[atom])
                     elif kind == POLYNOMIAL:
                         _polynomial_row(row, along, step, rest, ramp, parameters[atom])
-                    elif kind == COULOMB:
-                        _coulomb_row(row, along, step, rest, ramp, farthest, parameters[atom])
                     else:
                         _distance_row(row, along, step, rest, ramp, parameters[atom])
                     j += n2
@@ -225,3 +210,32 @@ def structure_factor(total, frac, charge, rows, top):
             phase = t3[rows[r, 2] + top[2] :]
             for m in range(part.size):
                 part[m] += shared * phase[m]
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def grid_orbits(first, shape, rotations, shifts):
+    """Give every grid point the number of the first of its symmetric copies.
+
+    Parameters
+    ----------
+    first : (n_points,) int32 or int64
+        Filled with -1 and overwritten.
+    shape : (3,) int64
+    rotations : (n_operations, 3, 3) int64
+        In steps of the grid.
+    shifts : (n_operations, 3) int64
+    """
+    n1, n2, n3 = shape
+    point = 0
+    for i in range(n1):
+        for j in range(n2):
+            for k in range(n3):
+                if first[point] < 0:
+                    for g in range(rotations.shape[0]):
+                        R = rotations[g]
+                        u = (R[0, 0] * i + R[0, 1] * j + R[0, 2] * k + shifts[g, 0]) % n1
+                        v = (R[1, 0] * i + R[1, 1] * j + R[1, 2] * k + shifts[g, 1]) % n2
+                        w = (R[2, 0] * i + R[2, 1] * j + R[2, 2] * k + shifts[g, 2]) % n3
+                        first[(u * n2 + v) * n3 + w] = point
+                    first[point] = point
+                point += 1

@@ -12,6 +12,7 @@ from lattice.percolation import Image, network_percolation
 from lattice.symmetry import Action
 
 IntArray = NDArray[np.int64]
+Links = tuple[NDArray[np.integer], NDArray[np.integer], NDArray[np.integer]]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -196,6 +197,71 @@ def log_sum(values: NDArray[np.float64], group: IntArray, n_groups: int) -> NDAr
     total = np.zeros_like(top)
     np.add.at(total, group, np.exp(values - top[group]))
     return np.asarray(top + np.log(total))
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class DirectedHops:
+    """Both directions of undirected edges.
+
+    Attributes
+    ----------
+    origin, target : (n_hops,) int64
+    image : (n_hops, 3) int64
+        Cell of the target when the origin is in the home cell.
+    edge : (n_hops,) int64
+        The edge that each hop follows.
+    reverse : (n_hops,) int64
+        The hop that follows it the other way.
+    """
+
+    origin: IntArray
+    target: IntArray
+    image: IntArray
+    edge: IntArray
+    reverse: IntArray
+
+
+def directed_hops(
+    a: IntArray, b: IntArray, image: IntArray, saddle: NDArray[np.float64], orbit: IntArray
+) -> DirectedHops:
+    """Hops over edges in both directions, sorted by origin, target, image, saddle and orbit.
+
+    Parameters
+    ----------
+    a, b : (n_edges,) int64
+    image : (n_edges, 3) int64
+        Cell of b when a is in the home cell.
+    saddle : (n_edges,) float64, eV
+    orbit : (n_edges,) int64
+    """
+    n = len(a)
+    origin, target, cell = np.concatenate([a, b]), np.concatenate([b, a]), np.concatenate([image, -image])
+    order = np.lexsort((np.tile(orbit, 2), np.tile(saddle, 2), *cell.T[::-1], target, origin))
+    reverse = np.argsort(order)[np.where(order < n, order + n, order - n)]
+    return DirectedHops(origin[order], target[order], cell[order], np.where(order < n, order, order - n), reverse)
+
+
+def species_percolation(
+    site_species: NDArray[np.integer], links: Links, saddle: NDArray[np.float64], n_species: int
+) -> NDArray[np.float64]:
+    """Energies at which the hops of every species cross the crystal in 1, 2, 3 directions, (n_species, 3), eV.
+
+    Parameters
+    ----------
+    site_species : (n_sites,) int
+    links : (origin (n_hops,), target (n_hops,), image (n_hops, 3))
+        In one direction or both.
+    saddle : (n_hops,) float64, eV
+    n_species : int
+    """
+    origin, target, image = links
+    energies = np.empty((n_species, 3))
+    for species in range(n_species):
+        mine = site_species[origin] == species
+        energies[species] = network_percolation(
+            len(site_species), origin[mine], target[mine], image[mine], saddle[mine]
+        )
+    return energies
 
 
 def edge_copies(action: Action, a: int, b: int, image: Image) -> tuple[IntArray, IntArray, IntArray]:

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lattice import probe_kernels
+from lattice import field_kernels
 from lattice.field_grid import grid_shape
 from lattice.orientations import closed_orientations, default_number
-from lattice.probe import Probe, prepare_probe
+from lattice.probe import BeadTable, Probe, prepare_probe
+from lattice.probe_kernels import HOPELESS
 from lattice.screening import as_tensor, is_isotropic
 from structures.errors import InputError
 from structures.framework import Framework
@@ -21,6 +21,7 @@ from structures.species import Species
 DEFAULT_WALL = 5.0  # eV, far above any site that an ion visits
 DEFAULT_TEMPERATURE = 300.0  # K, at which orientations are averaged
 
+_PAYS = 4  # times as many energies of beads as in a table of them, above it the table pays
 _CHUNK = 1_000_000  # grid points at a time
 _FINER = 5  # times as many orientations, to see the error of those used
 _CHECKED = 100  # points at most at which it is seen
@@ -93,19 +94,6 @@ class Landscape:
         hessian : (m, 3, 3) float64, eV/Å²
         """
         return self.probe.derivatives(np.asarray(frac, np.float64), self.temperature)
-
-    def at(self, temperature: float) -> Landscape:
-        """Landscape at another temperature, on the same grid; an ion of one bead has only one."""
-        return self.at_temperatures([temperature])[0]
-
-    def at_temperatures(self, temperatures: Sequence[float] | Float) -> tuple[Landscape, ...]:
-        """Landscapes at several temperatures (K) for little more than the cost of one."""
-        if self.n_orientations == 1:
-            return (self,) * len(temperatures)
-        levels = np.array(temperatures, dtype=np.float64)
-        n1, n2, n3 = self.energy.shape
-        grids = _free_energy_grids(self.probe, self.symmetry, (n1, n2, n3), levels, self.wall)
-        return tuple(replace(self, energy=grid, temperature=float(T)) for grid, T in zip(grids, levels, strict=True))
 
     def free_energy(self, frac: ArrayLike, temperatures: ArrayLike) -> Float:
         """Energy without the cap at any points and temperatures, (n_temperatures, m) eV.
@@ -195,7 +183,7 @@ def compute_landscape(
     turned = closed_orientations(species.beads, _cartesian(framework.cell, framework.rotations), number)
     probe = prepare_probe(framework, species, tensor, cutoff, turned)
     symmetry = framework.rotations, framework.translations
-    energy = _free_energy_grids(probe, symmetry, shape, np.array([temperature]), wall)[0]
+    energy = _free_energy_grid(probe, symmetry, shape, temperature, wall)
     notes: tuple[str, ...] = ()
     if len(species.beads) > 1:
         notes = (f"average at {temperature:g} K over {len(turned.weights)} orientations of {len(species.beads)} beads",)
@@ -203,26 +191,37 @@ def compute_landscape(
     return Landscape(framework.cell, species, given, energy, wall, probe, temperature, symmetry, notes, number)
 
 
-def _free_energy_grids(
-    probe: Probe, symmetry: tuple[NDArray[np.int64], Float], shape: Shape, temperatures: Float, wall: float
-) -> list[Float]:
+def _free_energy_grid(
+    probe: Probe, symmetry: tuple[NDArray[np.int64], Float], shape: Shape, temperature: float, wall: float
+) -> Float:
     """Free energies on the grid, computed at one of every set of symmetric points; read-only."""
     first = first_copies(symmetry, shape)
     own = np.flatnonzero(first == np.arange(len(first)))
-    values = np.empty((len(temperatures), len(own)))
+    pays = len(first) * probe.body.shifts[..., 0].size > _PAYS * probe.field.meshes.size
+    table = _bead_table(probe, symmetry) if pays else None
+    values = np.empty(len(own))
     for begin in range(0, len(own), _CHUNK):
         part = slice(begin, begin + _CHUNK)
         points = np.stack(np.unravel_index(own[part], shape), axis=1) / np.array(shape)
-        np.minimum(probe.free_energy(points, temperatures), wall, out=values[:, part])
+        if table is None:
+            found = probe.free_energy(points, np.array([temperature]))[0]
+        else:
+            found = probe.tabulated_free_energy(points, temperature, table)
+        np.minimum(found, wall, out=values[part])
     place = np.zeros(len(first), first.dtype)
     place[own] = np.arange(len(own))
-    first = place[first]
-    grids = []
-    for level in values:
-        grid = level[first].reshape(shape)
-        grid.flags.writeable = False
-        grids.append(grid)
-    return grids
+    grid = values[place[first]].reshape(shape)
+    grid.flags.writeable = False
+    return grid
+
+
+def _bead_table(probe: Probe, symmetry: tuple[NDArray[np.int64], Float]) -> BeadTable:
+    """Energies of the ion's beads on the mesh of its field."""
+    n_kinds, n1, n2, n3 = probe.field.meshes.shape
+    energy = np.empty((n_kinds, n1, n2, n3), np.float32)
+    for kind in range(n_kinds):
+        energy[kind] = _free_energy_grid(probe.bead(kind), symmetry, (n1, n2, n3), DEFAULT_TEMPERATURE, HOPELESS)
+    return BeadTable.of(energy)
 
 
 def first_copies(symmetry: tuple[NDArray[np.int64], Float], shape: Shape) -> NDArray[np.int64]:
@@ -235,7 +234,7 @@ def first_copies(symmetry: tuple[NDArray[np.int64], Float], shape: Shape) -> NDA
         axis=1
     )
     first = np.full(int(n.prod()), -1, np.int32 if n.prod() < 2**31 else np.int64)
-    probe_kernels.grid_orbits(first, n, np.rint(turned[fits]).astype(np.int64), np.rint(shifts[fits]).astype(np.int64))
+    field_kernels.grid_orbits(first, n, np.rint(turned[fits]).astype(np.int64), np.rint(shifts[fits]).astype(np.int64))
     return np.asarray(first)
 
 

@@ -9,13 +9,13 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lattice.rate_models import RATE_MODELS
 from lattice.screening import as_tensor
 from lattice.temperatures import interpolate
 from structures.checks import as_array
 from structures.species import Species
 from structures.units import BOLTZMANN
 
-RATE_MODELS = ("flux_tst", "harmonic_tst", "attempt_frequency")
 ATTEMPT_FREQUENCY = 1e12  # 1/s, the usual guess for an ion in a solid where the landscape is not asked
 
 

@@ -1,4 +1,4 @@
-"""PoreNetwork in an HDF5 file, with a checksum."""
+"""PoreNetwork in an HDF5 file that is closed by the checksum of its bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 
 from lattice.network import PoreNetwork
-from structures.hdf5 import whole_hdf5
+from structures.errors import InputError
+from structures.hdf5 import sealed_hdf5, whole_hdf5
 from structures.species import Species
 
 FORMAT = 2
@@ -36,7 +37,7 @@ def content_hash(network: PoreNetwork) -> str:
 
 
 def write_network(path: Path, network: PoreNetwork) -> None:
-    """Write all fields and their checksum; the file appears whole or not at all."""
+    """Write all fields and their hash; the file appears whole or not at all."""
     with whole_hdf5(path) as file:
         file.attrs["format"] = FORMAT
         file.attrs["content_hash"] = content_hash(network)
@@ -50,7 +51,7 @@ def write_network(path: Path, network: PoreNetwork) -> None:
 
 
 def read_network(path: Path) -> PoreNetwork:
-    """Read a network and compare it with its checksum.
+    """Read a network from a file that is as it was written.
 
     Raises
     ------
@@ -58,18 +59,15 @@ def read_network(path: Path) -> PoreNetwork:
         If the file is not a network, is of another format, or is damaged.
     """
     try:
-        with h5py.File(path, "r") as file:
+        with sealed_hdf5(path) as file:
             found = int(file.attrs.get("format", 0))
             if found != FORMAT:
-                raise ValueError(f"{path}: network file must have format {FORMAT}; got {found}")
-            network, checksum = _read(file), str(file.attrs["content_hash"])
-    except FileNotFoundError:
+                raise InputError(f"{path}: network file must have format {FORMAT}; got {found}")
+            return _read(file)
+    except (FileNotFoundError, InputError):
         raise
-    except (OSError, KeyError, RuntimeError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: must be a network file of mofkmc; {error}") from error
-    if content_hash(network) != checksum:
-        raise ValueError(f"{path}: network must match its checksum {checksum[:12]}; got {content_hash(network)[:12]}")
-    return network
+    except (OSError, KeyError, RuntimeError, TypeError, ValueError, AttributeError) as error:
+        raise InputError(f"{path}: must be a network file of mofkmc; {str(error).partition(chr(10))[0]}") from error
 
 
 def _read(file: Any) -> PoreNetwork:

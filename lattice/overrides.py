@@ -16,8 +16,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from lattice.graph import species_percolation
 from lattice.network import PoreNetwork
-from lattice.percolation import network_percolation
 from structures.errors import InputError
 from structures.units import BOLTZMANN
 
@@ -138,7 +138,8 @@ def override_network(
     hops = [o for o in overrides if isinstance(o, HopOverride)]
     changed = _override_hops(sites.network, hops, attempt_frequency)
     _refuse_low_saddles(changed.network, sites, changed)
-    percolation = np.array([_percolation(changed.network, p) for p in range(len(network.species))])
+    links = network.hop_origin, network.hop_target, network.hop_image
+    percolation = species_percolation(network.site_species, links, changed.network.hop_saddle, len(network.species))
     lines = [*sites.lines, *changed.lines, *_percolation_lines(network, percolation)]
     return replace(changed.network, percolation=percolation, provenance=(*network.provenance, *lines))
 
@@ -315,18 +316,6 @@ def _refuse_low_saddles(network: PoreNetwork, sites: _Changes, hops: _Changes) -
     raise InputError(
         f"{sites.names[sites.owner[site]]}: the energy must not exceed the saddle of hop orbit {orbit} at "
         f"{saddle:.4f} eV; got {energy[site]:.4f} eV: give a barrier for that hop too"
-    )
-
-
-def _percolation(network: PoreNetwork, species: int) -> NDArray[np.float64]:
-    mine = network.site_species[network.hop_origin] == species
-    once = np.flatnonzero(mine & (np.arange(len(mine)) < network.hop_reverse))
-    return network_percolation(
-        network.n_sites,
-        network.hop_origin[once],
-        network.hop_target[once],
-        network.hop_image[once],
-        network.hop_saddle[once],
     )
 
 

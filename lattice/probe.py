@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
-from scipy.ndimage import spline_filter
+from scipy.ndimage import correlate1d, maximum_filter, minimum_filter, spline_filter
 from scipy.spatial import cKDTree
 from scipy.special import erf
 
@@ -31,7 +32,7 @@ from lattice.field_grid import (
     smooth_potential,
 )
 from lattice.orientations import Orientations
-from lattice.probe_kernels import Body, ProbeField
+from lattice.probe_kernels import BLOCKED, HOPELESS, TABLE_ERROR
 from lattice.screening import screened_cell, screening_factor
 from lattice.uff import uff_parameters
 from structures.framework import Framework
@@ -44,6 +45,64 @@ _DEGREE = 6  # of the Taylor polynomials
 _BIN = 2.5  # Å
 
 Float = NDArray[np.float64]
+
+
+class ProbeField(NamedTuple):
+    """Everything that the energy of a bead of each kind needs."""
+
+    cell: NDArray[np.float64]  # (3, 3) Å
+    inverse: NDArray[np.float64]  # (3, 3) 1/Å, Cartesian rows to fractional ones
+    screen: NDArray[np.float64]  # (3, 3) eps^(-1/2), symmetric
+    meshes: NDArray[np.float64]  # (n_kinds, n1, n2, n3) eV, B-spline coefficients of the smooth part
+    bins: NDArray[np.int64]  # (3,)
+    start: NDArray[np.int64]  # (n_bins + 1,)
+    atoms: NDArray[np.float64]  # (n_entries, 4): place in Å near the bin of the home cell, charge in eV Å/e
+    element: NDArray[np.int64]  # (n_entries,)
+    bead_charge: NDArray[np.float64]  # (n_kinds,) e
+    tables: NDArray[np.float64]  # (n_kinds, n_elements, 9): a, b of a/x⁶ - b/x³, polynomial in x - lj_square
+    coulomb: NDArray[np.float64]  # (7,) polynomial in x' - coulomb_square that goes with 1/sqrt(x')
+    lj_square: float  # Å²
+    coulomb_square: float  # Å², in the screened coordinates
+
+
+class Body(NamedTuple):
+    """Orientations of a rigid ion."""
+
+    shifts: NDArray[np.float64]  # (n_orientations, n_beads, 3) fractional, beads nearest to the centre first
+    kinds: NDArray[np.int64]  # (n_beads,)
+    log_weights: NDArray[np.float64]  # (n_orientations,) logarithms of weights that sum to one
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class BeadTable:
+    """Energies of single beads on the mesh, and how well they can be interpolated.
+
+    Attributes
+    ----------
+    energy : (n_kinds, n1, n2, n3) float32, eV
+    doubt : (n_kinds, n1, n2, n3) uint8
+        n where the interpolation in the cell above each point errs by up to `TABLE_ERROR` 2^n, or `BLOCKED`, inside an
+        atom.
+    """
+
+    energy: NDArray[np.float32]
+    doubt: NDArray[np.uint8]
+
+    @classmethod
+    def of(cls, energy: NDArray[np.float32]) -> BeadTable:
+        """Table of energies that are capped at `HOPELESS`.
+
+        The error of cubic interpolation in the middle of a cell is 3/128 of the fourth difference along each axis.
+        """
+        doubt = np.zeros(energy.shape, np.uint8)
+        for grid, found in zip(energy, doubt, strict=True):
+            bend = np.zeros_like(grid)
+            for axis in range(3):
+                bend += np.abs(correlate1d(grid, (1, -4, 6, -4, 1), axis=axis, mode="wrap"))
+            error = 3 / 128 * maximum_filter(bend, size=2, origin=-1, mode="wrap")
+            found[:] = np.ceil(np.log2(np.maximum(error / TABLE_ERROR, 1.0)))
+            found[minimum_filter(grid, size=2, origin=-1, mode="wrap") >= HOPELESS] = BLOCKED
+        return cls(energy, doubt)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -76,6 +135,25 @@ class Probe:
 
         share_out(share, len(points), parts_per_core=4)
         return found
+
+    def tabulated_free_energy(self, frac: Float, temperature: float, table: BeadTable) -> Float:
+        """Orientation-averaged energy at fractional points, (m,) eV, with most beads from a table."""
+        points = np.ascontiguousarray(frac, dtype=np.float64).reshape(-1, 3)
+        beta = float(_betas(temperature)[0])
+        found = np.empty(len(points))
+
+        def share(first: int, last: int) -> None:
+            part = slice(first, last)
+            probe_kernels.tabulated_free_energies(
+                points[part], table.energy, table.doubt, self.field, self.body, beta, found[part]
+            )
+
+        share_out(share, len(points), parts_per_core=4)
+        return found
+
+    def bead(self, kind: int) -> Probe:
+        """Return a single bead of one kind."""
+        return Probe(self.field, Body(np.zeros((1, 1, 3)), np.array([kind]), np.zeros(1)))
 
     def derivatives(self, frac: Float, temperature: float) -> tuple[Float, Float, Float]:
         """Orientation-averaged energy (m,), Cartesian gradient (m, 3) and Hessian (m, 3, 3) in eV and Å."""

@@ -6,41 +6,16 @@ of a pair function f is f(x) minus its Taylor polynomial at the matching distanc
 """
 
 import math
-from typing import NamedTuple
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
 CORE_SQUARED = 1e-2  # Å², below it no energy matters and 1/r is kept finite
 HOPELESS = 100.0  # eV, an orientation is given up when the beads so far cost more
+BARELY = 16.0  # kT, so far above the best one it weighs 1e-7 and need not be known well
+TABLE_ERROR = 5e-5  # eV, by which an energy read from a table of bead energies may be wrong
+BLOCKED = 255  # cell of that table inside an atom
 NEGLIGIBLE = 30.0  # kT, an orientation so far above the best one weighs less than 1e-13
-
-
-class ProbeField(NamedTuple):
-    """Everything that the energy of a bead of each kind needs."""
-
-    cell: NDArray[np.float64]  # (3, 3) Å
-    inverse: NDArray[np.float64]  # (3, 3) 1/Å, Cartesian rows to fractional ones
-    screen: NDArray[np.float64]  # (3, 3) eps^(-1/2), symmetric
-    meshes: NDArray[np.float64]  # (n_kinds, n1, n2, n3) eV, B-spline coefficients of the smooth part
-    bins: NDArray[np.int64]  # (3,)
-    start: NDArray[np.int64]  # (n_bins + 1,)
-    atoms: NDArray[np.float64]  # (n_entries, 4): place in Å near the bin of the home cell, charge in eV Å/e
-    element: NDArray[np.int64]  # (n_entries,)
-    bead_charge: NDArray[np.float64]  # (n_kinds,) e
-    tables: NDArray[np.float64]  # (n_kinds, n_elements, 9): a, b of a/x⁶ - b/x³, polynomial in x - lj_square
-    coulomb: NDArray[np.float64]  # (7,) polynomial in x' - coulomb_square that goes with 1/sqrt(x')
-    lj_square: float  # Å²
-    coulomb_square: float  # Å², in the screened coordinates
-
-
-class Body(NamedTuple):
-    """Orientations of a rigid ion."""
-
-    shifts: NDArray[np.float64]  # (n_orientations, n_beads, 3) fractional, beads nearest to the centre first
-    kinds: NDArray[np.int64]  # (n_beads,)
-    log_weights: NDArray[np.float64]  # (n_orientations,) logarithms of weights that sum to one
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -279,17 +254,9 @@ def _bead_energy(
 
 @njit(cache=True, nogil=True, error_model="numpy")
 def orientation_energies(point, field, body, energies):
-    """Energy of the ion in every orientation at a fractional point.
+    """Fill the energies (n_orientations,) of the ion in every orientation at a fractional point, eV.
 
     An orientation that costs more than `HOPELESS` before its last bead is counted is given up with that energy.
-
-    Parameters
-    ----------
-    point : (3,) float64
-    field : ProbeField
-    body : Body
-    energies : (n_orientations,) float64, eV
-        Overwritten.
     """
     _orientations(point, field, body, energies, np.empty(3), np.empty((4, 3, 6)), np.empty((3, 6), np.int64))
 
@@ -297,9 +264,7 @@ def orientation_energies(point, field, body, energies):
 @njit(cache=True, nogil=True, error_model="numpy")
 def _orientations(point, field, body, energies, x, work, index):
     """Do the work of `orientation_energies` in arrays of the caller."""
-    cell, _, screen, meshes, bins, start, atoms, element, bead_charge, tables, coulomb, lj_square, coulomb_square = (
-        field
-    )
+    cell, _, screen, meshes, bins, start, atoms, element, bead_charge, tables, coulomb, far, far_electric = field
     shifts, kinds, _ = body
     shared = 0.0
     for o in range(shifts.shape[0]):
@@ -313,7 +278,7 @@ def _orientations(point, field, body, energies, x, work, index):
             k = kinds[b]
             energy = _bead_energy(
                 x, meshes[k], bead_charge[k], tables[k], cell, screen, bins, start, atoms, element, coulomb,
-                lj_square, coulomb_square, work, index
+                far, far_electric, work, index
             )  # fmt: skip
             total += energy
             if central:
@@ -321,6 +286,17 @@ def _orientations(point, field, body, energies, x, work, index):
             if total > HOPELESS and shifts.shape[0] > 1:
                 break
         energies[o] = total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _mean_energy(energies, log_weights, beta):
+    """-kT ln Σ w exp(-U/kT)."""
+    lowest, total = energies.min(), 0.0
+    for o in range(energies.size):
+        above = beta * (energies[o] - lowest)
+        if above < NEGLIGIBLE:
+            total += math.exp(log_weights[o] - above)
+    return lowest - math.log(total) / beta
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -341,14 +317,120 @@ def free_energies(points, field, body, betas, free_energy):
     energies, x, work, index = np.empty(len(log_weights)), np.empty(3), np.empty((4, 3, 6)), np.empty((3, 6), np.int64)
     for p in range(points.shape[0]):
         _orientations(points[p], field, body, energies, x, work, index)
-        lowest = energies.min()
         for t in range(betas.size):
-            total = 0.0
-            for o in range(energies.size):
-                above = betas[t] * (energies[o] - lowest)
-                if above < NEGLIGIBLE:
-                    total += math.exp(log_weights[o] - above)
-            free_energy[t, p] = lowest - math.log(total) / betas[t]
+            free_energy[t, p] = _mean_energy(energies, log_weights, betas[t])
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _cubic_corner(x, n, w, index):
+    """Fill four periodic grid numbers around x and their weights in Lagrange's cubic; return the number below x."""
+    u = (x - math.floor(x)) * n
+    low = min(int(u), n - 1)
+    t = u - low
+    w[0] = t * (1.0 - t) * (t - 2.0) / 6.0
+    w[1] = (t + 1.0) * (t - 1.0) * (t - 2.0) / 2.0
+    w[2] = (t + 1.0) * t * (2.0 - t) / 2.0
+    w[3] = (t + 1.0) * t * (t - 1.0) / 6.0
+    index[0] = low - 1 if low > 0 else n - 1
+    index[1] = low
+    index[2] = low + 1 if low < n - 1 else 0
+    index[3] = index[2] + 1 if index[2] < n - 1 else 0
+    return low
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _cubic_value(grid, w, index):
+    total = 0.0
+    for i in range(4):
+        for j in range(4):
+            row = grid[index[0, i], index[1, j]]
+            part = 0.0
+            for k in range(4):
+                part += w[2, k] * row[index[2, k]]
+            total += w[0, i] * w[1, j] * part
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _is_blocked(point, doubt, shifts, kinds):
+    """Whether a bead of an orientation lies in a cell that is `BLOCKED`."""
+    _, n1, n2, n3 = doubt.shape
+    for b in range(kinds.size):
+        u, v, w = point[0] + shifts[b, 0], point[1] + shifts[b, 1], point[2] + shifts[b, 2]
+        i, j, k = int((u - math.floor(u)) * n1), int((v - math.floor(v)) * n2), int((w - math.floor(w)) * n3)
+        if doubt[kinds[b], min(i, n1 - 1), min(j, n2 - 1), min(k, n3 - 1)] == BLOCKED:
+            return True
+    return False
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _read_orientations(point, table, doubt, body, energies, errors, w, near):
+    """Fill the energies of all orientations as the table has them, and bounds of their errors.
+
+    An orientation that is blocked or costs more than `HOPELESS` is given up.
+    """
+    shifts, kinds, _ = body
+    for o in range(shifts.shape[0]):
+        energies[o], errors[o] = HOPELESS, 0.0
+        if _is_blocked(point, doubt, shifts[o], kinds):
+            continue
+        total, error = 0.0, 0.0
+        for b in range(kinds.size):
+            k = kinds[b]
+            for i in range(3):
+                near[i, 4] = _cubic_corner(point[i] + shifts[o, b, i], table.shape[1 + i], w[i], near[i])
+            total += _cubic_value(table[k], w, near)
+            error += TABLE_ERROR * (1 << np.int64(doubt[k, near[0, 4], near[1, 4], near[2, 4]]))
+            if total - error > HOPELESS:
+                break
+        if total - error <= HOPELESS:
+            energies[o], errors[o] = total, error
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def _improved(o, point, table, doubt, field, body, x, work, index, w, near):
+    """Energy of one orientation with the beads computed where the table is in doubt."""
+    cell, _, screen, meshes, bins, start, atoms, element, bead_charge, tables, coulomb, far, far_electric = field
+    shifts, kinds, _ = body
+    total = 0.0
+    for b in range(shifts.shape[1]):
+        k = kinds[b]
+        for i in range(3):
+            x[i] = point[i] + shifts[o, b, i]
+            near[i, 4] = _cubic_corner(x[i], table.shape[1 + i], w[i], near[i])
+        if doubt[k, near[0, 4], near[1, 4], near[2, 4]] == 0:
+            total += _cubic_value(table[k], w, near)
+        else:
+            total += _bead_energy(
+                x, meshes[k], bead_charge[k], tables[k], cell, screen, bins, start, atoms, element, coulomb, far,
+                far_electric, work, index
+            )  # fmt: skip
+        if total > HOPELESS:
+            break
+    return total
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def tabulated_free_energies(points, table, doubt, field, body, beta, free_energy):
+    """Do what `free_energies` does, at one temperature, with the energies of beads from a table of `BeadTable`.
+
+    Only orientations that may count are computed where the table is in doubt; `free_energy` (m,) is overwritten.
+    """
+    n_orientations = len(body.log_weights)
+    energies, errors = np.empty(n_orientations), np.empty(n_orientations)
+    x, work, index = np.empty(3), np.empty((4, 3, 6)), np.empty((3, 6), np.int64)
+    w, near = np.empty((3, 4)), np.empty((3, 5), np.int64)
+    for p in range(points.shape[0]):
+        _read_orientations(points[p], table, doubt, body, energies, errors, w, near)
+        best = HOPELESS
+        for turn in range(-1, n_orientations):
+            o = energies.argmin() if turn < 0 else turn
+            if energies[o] - errors[o] < best + BARELY / beta:
+                if errors[o] > body.shifts.shape[1] * TABLE_ERROR:
+                    energies[o] = _improved(o, points[p], table, doubt, field, body, x, work, index, w, near)
+                    errors[o] = 0.0
+                best = min(best, energies[o])
+        free_energy[p] = _mean_energy(energies, body.log_weights, beta)
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
@@ -414,32 +496,3 @@ def free_energy_derivatives(points, field, body, beta, energy, gradient, hessian
         for i in range(3):
             for j in range(3):
                 hessian[p, i, j] = h_mean[i, j] / total + beta * gradient[p, i] * gradient[p, j]
-
-
-@njit(cache=True, nogil=True, error_model="numpy")
-def grid_orbits(first, shape, rotations, shifts):
-    """Give every grid point the number of the first of its symmetric copies.
-
-    Parameters
-    ----------
-    first : (n_points,) int32 or int64
-        Filled with -1 and overwritten.
-    shape : (3,) int64
-    rotations : (n_operations, 3, 3) int64
-        In steps of the grid.
-    shifts : (n_operations, 3) int64
-    """
-    n1, n2, n3 = shape
-    point = 0
-    for i in range(n1):
-        for j in range(n2):
-            for k in range(n3):
-                if first[point] < 0:
-                    for g in range(rotations.shape[0]):
-                        R = rotations[g]
-                        u = (R[0, 0] * i + R[0, 1] * j + R[0, 2] * k + shifts[g, 0]) % n1
-                        v = (R[1, 0] * i + R[1, 1] * j + R[1, 2] * k + shifts[g, 1]) % n2
-                        w = (R[2, 0] * i + R[2, 1] * j + R[2, 2] * k + shifts[g, 2]) % n3
-                        first[(u * n2 + v) * n3 + w] = point
-                    first[point] = point
-                point += 1

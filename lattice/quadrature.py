@@ -77,7 +77,7 @@ def basin_core(
     temperatures: Float,
     *,
     ceiling: float,
-    belongs: Callable[[Float], NDArray[np.bool_]],
+    share: Callable[[Float], Float],
 ) -> Quadrature:
     """Points of a basin around its minimum.
 
@@ -90,8 +90,8 @@ def basin_core(
         Ascending; the lattice resolves the first.
     ceiling : float, eV
         Points at or above it are left out.
-    belongs : callable
-        Which of some points (m, 3), fractional, lie in the basin, (m,) bool.
+    share : callable
+        Part of some points (m, 3), fractional, that belongs to the basin, (m,), from 0 to 1.
     """
     _, _, hessian = landscape.derivatives(minimum[None])
     curvature, axes = np.linalg.eigh(hessian[0])
@@ -103,11 +103,12 @@ def basin_core(
     while front.size:
         known = np.concatenate([known, front])
         index = _index(front)
-        near = belongs(minimum + index @ vectors) & (np.linalg.norm(index * step, axis=1) < REACH)
-        index = index[near]
+        part = share(minimum + index @ vectors)
+        near = (part > 0.0) & (np.linalg.norm(index * step, axis=1) < REACH)
+        index, part = index[near], part[near]
         energy, exponent = _energies(landscape, minimum + index @ vectors, temperatures)
         low = energy < ceiling
-        parts.append(Quadrature(energy[low], exponent[low], np.full(int(low.sum()), float(step.prod()))))
+        parts.append(Quadrature(energy[low], exponent[low], step.prod() * part[low]))
         front = np.setdiff1d(_key((index[low][:, None] + _FACES).reshape(-1, 3)), known)
     energy, exponent, weight = (
         np.concatenate([getattr(part, name) for part in parts]) for name in ("energy", "exponent", "weight")

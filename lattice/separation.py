@@ -45,7 +45,7 @@ def separate(network: PoreNetwork, separation_kT: float, temperature: float) -> 
         raise ValueError(f"separation must be positive; got {separation_kT:g} kT")
     conductance = interpolate(network.temperatures, network.hop_log_conductance, temperature)
     partition = interpolate(network.temperatures, network.site_log_partition, temperature)
-    limit = crossing_levels(network, temperature) + separation_kT
+    limit = crossing_levels(network, conductance) + separation_kT
     slowed = np.where(np.isfinite(limit), np.minimum(conductance, limit), conductance)
     return replace(
         network,
@@ -56,13 +56,18 @@ def separate(network: PoreNetwork, separation_kT: float, temperature: float) -> 
     )
 
 
-def crossing_levels(network: PoreNetwork, temperature: float) -> NDArray[np.float64]:
+def crossing_levels(network: PoreNetwork, conductance: NDArray[np.float64]) -> NDArray[np.float64]:
     """Conductance at which the sites that each hop connects are first part of a path around the cell, (n_hops,), ln C.
 
     Hops are opened from the highest conductance down. Minus infinity for a hop in a part of the network that never
     crosses the crystal.
+
+    Parameters
+    ----------
+    network : PoreNetwork
+    conductance : (n_hops,) float64
+        ln C at one temperature.
     """
-    conductance = interpolate(network.temperatures, network.hop_log_conductance, temperature)
     crossing = np.full(len(conductance), -np.inf)
     forest = PeriodicForest.of_size(network.n_sites)
     origin, target, image = network.hop_origin.tolist(), network.hop_target.tolist(), network.hop_image.tolist()

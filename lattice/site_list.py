@@ -15,10 +15,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from lattice.exclusions import exclusions
-from lattice.graph import edge_copies
+from lattice.graph import directed_hops, edge_copies, species_percolation
 from lattice.image_pairs import image_pairs
 from lattice.network import ATTEMPT_FREQUENCY, PoreNetwork
-from lattice.percolation import network_percolation
 from lattice.screening import as_tensor
 from lattice.symmetry import SAME_POINT, Action, SpaceGroup, site_action, wrap
 from lattice.temperatures import temperature_nodes
@@ -117,8 +116,8 @@ class HopRule:
         if self.barrier is not None and self.barrier < 0:
             raise InputError(f"{self.name} must have a barrier that is not negative; got {self.barrier} eV")
         _require_energy(f"{self.name}: energy", self.saddle if self.barrier is None else self.barrier)
-        if self.prefactor is not None and not 0 < self.prefactor < 1e20:
-            raise InputError(f"{self.name} must have a prefactor above 0 and below 1e20 /s; got {self.prefactor:g}")
+        if self.prefactor is not None and not 1e-20 < self.prefactor < 1e20:
+            raise InputError(f"{self.name} must have a prefactor between 1e-20 and 1e20 /s; got {self.prefactor:g}")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -234,7 +233,7 @@ def network_from_sites(
     ions = _named_species(listed, list(species.values()) if isinstance(species, Mapping) else list(species))
     placed = _place(listed, ions)
     joined = _join(listed, placed, settings)
-    directed = _both_directions(joined)
+    hops = directed_hops(*_columns(joined.links), joined.saddle, joined.orbit)
     radius = np.array([ions[p].contact_radius for p in placed.species])
     a, b, image = exclusions(listed.group.cell, placed.frac, radius)
     nodes = temperature_nodes(*settings.temperatures, 2)
@@ -256,20 +255,20 @@ def network_from_sites(
         site_width=np.zeros(len(placed.energy)),
         site_overridden=np.zeros(len(placed.energy), bool),
         site_log_partition=-np.outer(placed.energy, beta),
-        hop_origin=directed.links[:, 0].astype(np.int32),
-        hop_target=directed.links[:, 1].astype(np.int32),
-        hop_image=directed.links[:, 2:].astype(np.int32),
-        hop_saddle=directed.saddle,
-        hop_overridden=np.zeros(len(directed.saddle), bool),
-        hop_log_conductance=directed.log_weight[:, None] - np.outer(directed.saddle, beta),
-        hop_orbit=directed.orbit.astype(np.int32),
-        hop_reverse=directed.reverse,
+        hop_origin=hops.origin.astype(np.int32),
+        hop_target=hops.target.astype(np.int32),
+        hop_image=hops.image.astype(np.int32),
+        hop_saddle=joined.saddle[hops.edge],
+        hop_overridden=np.zeros(len(hops.edge), bool),
+        hop_log_conductance=(joined.log_weight[:, None] - np.outer(joined.saddle, beta))[hops.edge],
+        hop_orbit=joined.orbit[hops.edge].astype(np.int32),
+        hop_reverse=hops.reverse,
         exclusion_a=a,
         exclusion_b=b,
         exclusion_image=image,
         rate_model="attempt_frequency",
         temperatures=nodes,
-        percolation=np.array([_percolation(placed, joined, p) for p in range(len(ions))]),
+        percolation=species_percolation(placed.species, _columns(joined.links), joined.saddle, len(ions)),
         accessible_volume=float(abs(np.linalg.det(listed.group.cell))),
         largest_cavity=math.nan,
         limiting_diameter=math.nan,
@@ -451,35 +450,9 @@ def _nearest(listed: SiteList, placed: _Placed, rule: HopRule) -> str:
     return f"got none at {low:g} to {high:g} Å, the nearest are at {found} Å"
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class _Directed:
-    links: NDArray[np.int64]
-    orbit: NDArray[np.int64]
-    saddle: NDArray[np.float64]
-    log_weight: NDArray[np.float64]
-    reverse: NDArray[np.int64]
-
-
-def _both_directions(joined: _Joined) -> _Directed:
-    """Hops and their reverses, sorted by origin."""
-    a, b, image = joined.links[:, :1], joined.links[:, 1:2], joined.links[:, 2:]
-    links = np.concatenate([joined.links, np.concatenate([b, a, -image], axis=1)])
-    order = np.lexsort(links.T[::-1])
-    n = len(joined.links)
-    partner = np.concatenate([np.arange(n) + n, np.arange(n)])
-    return _Directed(
-        links=links[order],
-        orbit=np.tile(joined.orbit, 2)[order],
-        saddle=np.tile(joined.saddle, 2)[order],
-        log_weight=np.tile(joined.log_weight, 2)[order],
-        reverse=np.argsort(order)[partner[order]],
-    )
-
-
-def _percolation(placed: _Placed, joined: _Joined, species: int) -> NDArray[np.float64]:
-    mine = placed.species[joined.links[:, 0]] == species
-    links = joined.links[mine]
-    return network_percolation(len(placed.energy), links[:, 0], links[:, 1], links[:, 2:], joined.saddle[mine])
+def _columns(links: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Both ends and the images of links (n_links, 5)."""
+    return links[:, 0], links[:, 1], links[:, 2:]
 
 
 def _remarks(listed: SiteList, settings: SiteListSettings) -> tuple[str, ...]:

@@ -27,6 +27,7 @@ occupancies: it then balances the mobile ions of the CIF.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.error import MarkedYAMLError, YAMLError
+from ruamel.yaml.error import MarkedYAMLError, YAMLError, YAMLWarning
 
 from lattice.network import PoreNetwork
 from lattice.site_list import HopRule, ListedSite, SiteList, SiteListSettings, network_from_sites
@@ -117,7 +118,9 @@ def _read_yaml(source: Path) -> Entry:
         )
     try:
         text = source.read_bytes().decode("utf-8-sig")
-        content = YAML(typ="rt", pure=True).load(text)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", YAMLWarning)
+            content = YAML(typ="rt", pure=True).load(text)
     except OSError as error:
         raise InputError(f"{source.name} cannot be opened: {error.strerror}") from error
     except UnicodeDecodeError as error:
@@ -126,7 +129,7 @@ def _read_yaml(source: Path) -> Entry:
         line = error.problem_mark.line + 1 if error.problem_mark is not None else 1
         problem = " ".join(str(error.problem or error).split())[:120]
         raise InputError(f"{source.name}, line {line}: must be YAML; {problem}") from error
-    except (YAMLError, ValueError, TypeError, RecursionError) as error:
+    except (YAMLError, YAMLWarning, ValueError, TypeError, RecursionError) as error:
         raise InputError(f"{source.name} must be YAML; {' '.join(str(error).split())[:160]}") from error
     if not isinstance(content, CommentedMap):
         raise InputError(f"{source.name} must hold keys such as sites and hops; got {type(content).__name__}")

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import difflib
-import math
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 
 from structures.errors import InputError
+
+_SHOWN = 40  # characters of a value in an error
 
 _Made = TypeVar("_Made")
 
@@ -33,9 +35,9 @@ class Entry:
 
     def line(self, key: str = "") -> int:
         """Line of a key, or of the mapping, from 1."""
-        if key in self._content:
-            return int(self._content.lc.key(key)[0]) + 1
-        return int(self._content.lc.line) + 1
+        if key in self._content and (place := (self._content.lc.data or {}).get(key)):
+            return int(place[0]) + 1
+        return int(self._content.lc.line) + 1  # also of a key that another mapping has handed on
 
     def fault(self, key: str, expected: str, found: object) -> InputError:
         """Error about one key."""
@@ -179,6 +181,8 @@ class Entry:
         return found
 
     def _number(self, key: str, value: Any) -> float:
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float):
             raise self.fault(key, "a number", value)
+        if not abs(value) <= sys.float_info.max:
+            raise self.fault(key, "a finite number", f"{str(value)[:_SHOWN]}")
         return float(value)

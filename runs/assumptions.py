@@ -4,23 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import RenderableType
 
 from analysis.network_exact import single_particle_diffusivity
-from kmc.trajectory import TaskRecord
 from lattice.near_pairs import pair_override_lines
 from lattice.network import PoreNetwork
+from lattice.rate_models import RATE_MODELS
 from lattice.screening import describe
 from lattice.separation import separate
 from runs.coarse_hops import coarse_hop_line
 from runs.composition import molarity_line
 from runs.deck import Rates, Salt
 from runs.model import Model
-from runs.network_tables import RATE_MODELS
 from runs.text_tables import listing
 from structures.framework import Framework
+
+if TYPE_CHECKING:
+    from kmc.trajectory import TaskRecord
 
 GROUPS = ("structure", "charges", "landscape", "rates", "kinetic Monte Carlo")
 _ABOUT_RATES = ("short-lived basins removed", "and kept, because", "warning: ", "five times as many orientations")
@@ -58,9 +61,14 @@ class Assumptions:
         yield "\n[bold]Assumptions (nothing is calibrated to a measurement)[/bold]"
         for group, lines in self.groups.items():
             if lines:
-                yield listing(group.capitalize(), lines)
+                yield listing(heading(group), lines)
         if self.log:
             yield f"\nHow the network was simplified, {len(self.log)} lines: remarks.txt"
+
+
+def heading(group: str) -> str:
+    """Begin the name of a group with a capital; those inside, as in Monte Carlo, stay."""
+    return group[:1].upper() + group[1:]
 
 
 def assumptions(model: Model, records: Sequence[TaskRecord]) -> Assumptions:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from lattice.rate_models import RATE_MODELS
 from runs.cli_options import charge_option, file_option, permittivity_option, repeats_option
 from runs.exit_status import INTERRUPTED, REFUSED
 from runs.faults import fault_line
@@ -80,12 +81,13 @@ def run(deck: str, output: Path | None, force: bool, threads: int | None) -> Non
       mofkmc run my_deck.toml --output results/try2
       mofkmc run my_deck.toml --force --threads 2
     """  # noqa: D301
-    from runs.deck_file import find_deck, read_deck
+    from runs.deck_file import check_files, find_deck, read_deck
     from runs.folder import ResultsFolder
     from structures.cores import available_cores
 
     path, remark = find_deck(deck)
     file = read_deck(path)
+    check_files(file)
     folder = ResultsFolder(output or Path("results") / file.name, force)
     folder.check()
     if remark:
@@ -111,11 +113,12 @@ def check(deck: str, threads: int | None) -> None:
       mofkmc check ni_mof
       mofkmc check my_deck.toml
     """  # noqa: D301
-    from runs.deck_file import find_deck, read_deck
+    from runs.deck_file import check_files, find_deck, read_deck
     from structures.cores import available_cores
 
     path, remark = find_deck(deck)
     file = read_deck(path)
+    check_files(file)
     if remark:
         click.echo(f"mofkmc: {remark}", err=True)
 
@@ -160,7 +163,7 @@ def check(deck: str, threads: int | None) -> None:
 )
 @click.option(
     "--rates",
-    type=click.Choice(["flux_tst", "harmonic_tst", "attempt_frequency"]),
+    type=click.Choice(list(RATE_MODELS)),
     help="Where prefactors come from; default flux_tst.",
 )
 @click.option("--temperature", type=click.FloatRange(50, 1500), help="Of the prefactors printed, K; default 298.15.")
@@ -190,10 +193,11 @@ def network(cif: str, output: Path | None, force: bool, no_charge_sets: bool, **
       mofkmc network ni_pacs_sym --species Li+ --eps-r 10,10,6 --output results/anisotropic
     """  # noqa: D301
     from runs.folder import ResultsFolder
-    from runs.network_request import NetworkRequest
+    from runs.network_request import NetworkRequest, check_request
 
     given = {name: value for name, value in options.items() if value is not None}
     request = NetworkRequest(cif=cif, charge_sets=not no_charge_sets, **given)
+    check_request(request)
     folder = ResultsFolder(output or Path("results") / request.name, force)
     folder.check_for_network()
 

@@ -65,11 +65,10 @@ def permittivity_option(
     Raises
     ------
     click.BadParameter
-        Also if the tensor is not symmetric, or a principal value lies outside 1 to 100.
+        Also if the tensor is not symmetric, or a principal value is out of range.
     """
-    from pydantic import TypeAdapter, ValidationError
-
-    from runs.deck_keys import Permittivity
+    from lattice.screening import as_tensor
+    from structures.errors import InputError
 
     if text is None:
         return None
@@ -80,15 +79,10 @@ def permittivity_option(
         raise click.BadParameter(f"{expected}, found {text!r}", ctx, parameter) from None
     if len(numbers) not in (1, 3, 9):
         raise click.BadParameter(f"{expected}, found {len(numbers)} numbers", ctx, parameter)
-    value: object = {1: numbers[0], 3: numbers, 9: (numbers[:3], numbers[3:6], numbers[6:])}[len(numbers)]
+    rows = (numbers[:3], numbers[3:6], numbers[6:])
+    value = numbers[0] if len(numbers) == 1 else numbers if len(numbers) == 3 else rows
     try:
-        checked: float | tuple[float, ...] | tuple[tuple[float, ...], ...] = TypeAdapter(Permittivity).validate_python(
-            value
-        )
-    except ValidationError as error:
-        fault = error.errors()[0]
-        said = fault["msg"].removeprefix(": ").removeprefix(", ")
-        raise click.BadParameter(
-            said if fault["type"] == "range" else f"{expected}, found {text!r}", ctx, parameter
-        ) from None
-    return checked
+        as_tensor(value)
+    except InputError as error:
+        raise click.BadParameter(str(error), ctx, parameter) from None
+    return value

@@ -8,11 +8,11 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 
 from lattice.network import ATTEMPT_FREQUENCY
+from lattice.rate_models import RateModel
 from runs.deck_keys import Permittivity, Table, Vector, Whole, key, outside
 from structures.units import CELSIUS_ZERO
 
 Treatment = Literal["mobile", "frozen", "background"]
-RateModel = Literal["flux_tst", "harmonic_tst", "attempt_frequency"]
 ChargeSource = Literal["auto", "table", "cif", "eqeq"]
 
 
@@ -234,7 +234,7 @@ class Scan(Table):
         "temperatures", unit="°C", within=(-220, 1200), default=None
     )
     temperatures_K: tuple[float, ...] | None = key("temperatures", unit="K", within=(50, 1500), default=None)  # noqa: N815
-    replicas: Whole = key("independent repetitions; intervals come from them", unit="tasks", within=(2, 100_000))
+    replicas: Whole = key("independent repetitions of each task; intervals come from them", within=(2, 100_000))
     seed: Whole = key("every random number follows from it", within=(0, 2**62), default=1)
 
     @property

@@ -20,6 +20,15 @@ _ELSEWHERE = {
     ("landscape", "eps_r"): "write permittivity",
     ("kmc", "attempt_frequency_Hz"): 'it belongs in [rates], beside model = "attempt_frequency"',
 }
+# What pydantic asks for, in the words of the deck.
+_IN_WORDS = {
+    "a valid integer": "a whole number",
+    "a valid number": "a number",
+    "a valid string": "text in quotes",
+    "a valid boolean": "true or false",
+    "a valid list": "a list",
+    "a valid dictionary": "a table",
+}
 
 
 def fault_line(details: ErrorDetails) -> str:
@@ -49,7 +58,7 @@ def fault_line(details: ErrorDetails) -> str:
 
 def _wanted(message: str) -> str:
     plain = message.removeprefix("Input should be ").replace("tuple", "list")
-    return "a table" if plain.startswith("a valid dictionary") else plain
+    return next((words for beginning, words in _IN_WORDS.items() if plain.startswith(beginning)), plain)
 
 
 def _tables(where: list[str | int]) -> list[type[Table]]:

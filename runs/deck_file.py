@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from runs.deck import Deck
 from runs.deck_checks import contradictions
 from runs.deck_faults import fault_line
+from runs.faults import unreadable
 from structures.errors import InputError
 from structures.library import LIBRARY, library_cif
 
@@ -101,6 +102,26 @@ def read_deck(path: Path) -> DeckFile:
     if faults := list(contradictions(deck)):
         raise DeckError(_lines(path.name, faults))
     return DeckFile(name=path.stem, path=path, text=text, deck=deck)
+
+
+def check_files(file: DeckFile) -> None:
+    """Refuse a deck that names files which cannot be read, before anything is computed.
+
+    Raises
+    ------
+    DeckError
+        With one line for each.
+    """
+    structure, cubes = file.deck.structure, file.deck.landscape.cube
+    named = [(f"[landscape] cube, {ion}: expected a Gaussian cube file", file.beside(at)) for ion, at in cubes.items()]
+    if structure.sites is not None:
+        named.append(("[structure] sites: expected a YAML list of sites", file.beside(structure.sites)))
+    if structure.cif is not None:
+        what = f"[structure] cif: expected a CIF or the name of a shipped structure ({', '.join(LIBRARY)})"
+        named.append((what, Path(file.cif)))
+    faults = [f"{what}, found {fault}: {path}" for what, path in named if (fault := unreadable(path))]
+    if faults:
+        raise DeckError(_lines(file.path.name, faults))
 
 
 def _lines(file_name: str, faults: Iterable[str]) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from typing import Annotated, Any, get_args
 
-import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainValidator, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_core.core_schema import ValidationInfo
 
+from lattice.screening import as_tensor
+from structures.errors import InputError
 from structures.units import BOLTZMANN_SI, CELSIUS_ZERO, ELEMENTARY_CHARGE
-
-EPS_R = (1.0, 100.0)  # range of a relative permittivity, along any direction
 
 Vector = tuple[float, float, float]
 Tensor = tuple[Vector, Vector, Vector]
@@ -71,26 +70,19 @@ Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 def _permittivity(value: Any) -> float | Vector | Tensor:
-    shape = np.shape(value) if _all_numbers(value) else None
-    if shape not in ((), (3,), (3, 3)):
+    if not _all_numbers(value):
         raise PydanticCustomError("expected", "a number, 3 numbers along x, y, z, or a symmetric 3 x 3 tensor")
-    tensor = np.asarray(value, dtype=float)
-    if not np.isfinite(tensor).all() or (shape == (3, 3) and np.abs(tensor - tensor.T).max() > 1e-9):
-        raise PydanticCustomError("expected", "a number, 3 numbers along x, y, z, or a symmetric 3 x 3 tensor")
-    principal = np.linalg.eigvalsh(tensor) if shape == (3, 3) else np.atleast_1d(tensor)
-    for n, number in enumerate(principal.tolist(), 1):
-        where = {(): "", (3,): f", item {n}", (3, 3): f", principal value {n}"}[shape]
-        if problem := outside(number, EPS_R, ""):
-            raise PydanticCustomError("range", "{where}: {problem}", {"where": where, "problem": problem})
-    if shape == ():
-        return float(value)
-    x, y, z = value
-    return (tuple(map(float, x)), tuple(map(float, y)), tuple(map(float, z))) if shape == (3, 3) else (x, y, z)  # type: ignore[return-value]
+    try:
+        as_tensor(value)
+    except InputError as error:
+        said = str(error).removeprefix("permittivity ")
+        raise PydanticCustomError("range", ": {problem}", {"problem": said}) from None
+    return value  # type: ignore[no-any-return]
 
 
 def _all_numbers(value: Any) -> bool:
     if isinstance(value, tuple):
-        return all(_all_numbers(item) for item in value) and len({np.shape(item) for item in value}) == 1
+        return all(map(_all_numbers, value))
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

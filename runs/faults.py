@@ -29,3 +29,22 @@ def fault_line(error: OSError | MemoryError) -> str:
     reason = error.strerror or str(error) or type(error).__name__
     file = error.filename2 or error.filename
     return (f"{file}: {reason}" if file else reason).splitlines()[0]
+
+
+def unreadable(path: Path) -> str:
+    """Say why a file cannot be read: "no such file", "a folder", or the reason of the system; empty if it can."""
+    if path.is_dir():
+        return "a folder"
+    try:
+        with path.open("rb"):
+            return ""
+    except FileNotFoundError:
+        return "no such file"
+    except OSError as error:
+        return fault_reason(error)
+
+
+def fault_reason(error: OSError) -> str:
+    """Return the reason of an error of the system as part of a sentence."""
+    text = error.strerror or str(error) or type(error).__name__
+    return text[:1].lower() + text[1:]

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
 
 from analysis.network_files import write_network_cif, write_network_xyz
 from analysis.network_page import write_network_page
-from analysis.plots import save_network
 from lattice.builder import ion_landscape
 from lattice.cube import write_cube
 from lattice.network import PoreNetwork
@@ -19,10 +22,27 @@ from structures.files import whole_file
 from structures.framework import Framework
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class NetworkResult:
+    """What one call of `mofkmc network` has found.
+
+    Attributes
+    ----------
+    source : NetworkSource
+    framework : Framework or None
+    network : PoreNetwork
+    energies : Mapping of str to (n1, n2, n3) float64, eV
+        Landscapes computed on the way, by ion; none where the network came from the cache.
+    """
+
+    source: NetworkSource
+    framework: Framework | None
+    network: PoreNetwork
+    energies: Mapping[str, NDArray[np.float64]]
+
+
 def write_network_files(
-    network: PoreNetwork,
-    source: NetworkSource,
-    framework: Framework | None,
+    result: NetworkResult,
     folder: ResultsFolder,
     *,
     temperature: float,
@@ -33,9 +53,7 @@ def write_network_files(
 
     Parameters
     ----------
-    network : PoreNetwork
-    source : NetworkSource
-    framework : Framework or None
+    result : NetworkResult
     folder : ResultsFolder
         Made, or emptied of what an earlier call wrote.
     temperature : float, K
@@ -44,7 +62,10 @@ def write_network_files(
         Choices and steps, for remarks.txt.
     progress : callable (what, fraction done)
     """
+    from analysis.plots import save_network  # takes two seconds
+
     folder.claim(None)
+    network = result.network
     written = []
     with writing(folder.path):
         progress("network.h5", 0.0)
@@ -66,24 +87,22 @@ def write_network_files(
             written.append(name)
         folder.write_remarks(remarks)
         written.append(folder.remarks.name)
-        written += write_landscapes(source, framework, folder, progress)
+        written += write_landscapes(result, folder, progress)
     progress("done", 1.0)
     return written
 
 
-def write_landscapes(
-    source: NetworkSource, framework: Framework | None, folder: ResultsFolder, progress: Callable[[str, float], None]
-) -> list[str]:
-    """Write the landscape of every ion whose energies were computed."""
+def write_landscapes(result: NetworkResult, folder: ResultsFolder, progress: Callable[[str, float], None]) -> list[str]:
+    """Write the landscape of every ion whose energies are computed."""
+    source, framework = result.source, result.framework
     if framework is None or source.sites is not None:
         return []
-    names = []
-    for n, ion in enumerate(source.species):
-        if ion.name in source.cubes:
-            continue
-        names.append(cube_name(ion.name))
-        progress(names[-1], 0.3 + 0.7 * n / len(source.species))
-        landscape = ion_landscape(framework, ion, source.settings)
+    computed = [ion for ion in source.species if ion.name not in source.cubes]
+    for n, ion in enumerate(computed):
+        progress(cube_name(ion.name), 0.3 + 0.7 * n / len(computed))
+        energy = result.energies.get(ion.name)
+        if energy is None:
+            energy = ion_landscape(framework, ion, source.settings).energy
         comment = f"{ion.name} in {framework.name}, eps_r {describe(source.settings.permittivity)}"
-        write_cube(folder.path / names[-1], framework, landscape.energy, comment)
-    return names
+        write_cube(folder.path / cube_name(ion.name), framework, energy, comment)
+    return [cube_name(ion.name) for ion in computed]

@@ -5,24 +5,34 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import MISSING, dataclass, field, fields, replace
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Literal
 
-from lattice.builder import LandscapeSettings
-from lattice.network import ATTEMPT_FREQUENCY
-from runs.deck import ChargeSource, RateModel
+from lattice.rate_models import RateModel
+from runs.deck import ChargeSource
 from runs.deck_file import SHIPPED_DECKS, read_deck
-from runs.network_source import NetworkSource
+from runs.faults import unreadable
 from structures.errors import InputError
 from structures.library import LIBRARY, library_cif
-from structures.species import SHIPPED_SPECIES, Species
+from structures.species import SHIPPED_SPECIES
 
-EPS_R = 10.0
 ROOM_TEMPERATURE = 298.15  # K
-TEMPERATURES = (200.0, 500.0)  # K, range of the rates in the file
 _FORMULA_SUM = re.compile(r"^_chemical_formula_sum\s+'([^']+)'", re.MULTILINE)
 _SITE_LISTS = (".yaml", ".yml")
+_OF_A_LANDSCAPE = {
+    "charges": "--charge",
+    "charge_source": "--charges",
+    "net_charge": "--net-charge",
+    "cell": "--cell",
+    "spacing": "--spacing",
+    "persistence_kT": "--persistence-kT",
+    "rates": "--rates",
+    "orientations": "--orientations",
+    "cubes": "--cube",
+    "converge": "--converge",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,58 +89,56 @@ class NetworkRequest:
         return f"{Path(self.cif).stem}_network"
 
 
-def source_of_request(request: NetworkRequest) -> NetworkSource:
-    """Return everything that decides the network; every direction that is crossed is enough.
+def check_request(request: NetworkRequest) -> None:
+    """Refuse what needs no more than a look at names and files.
 
     Raises
     ------
     InputError
-        If an ion is not shipped or named twice, or a cube is for another ion.
+        If a file is not there, an ion is not shipped or named twice, or a cube is for another ion.
     """
-    for name in request.cubes:
-        if name not in request.species:
-            raise InputError(f"--cube: expected one of {', '.join(request.species)}, found {name}")
-    if request.is_site_list and request.cubes:
-        raise InputError(f"--cube: expected none, because {request.cif} gives sites and hops")
-    plain = request.is_site_list or request.rates == "attempt_frequency"
-    settings = LandscapeSettings(
-        permittivity=EPS_R if request.eps_r is None else request.eps_r,
-        spacing=request.spacing,
-        persistence_kT=request.persistence_kT,
-        temperatures=(min(TEMPERATURES[0], request.temperature), max(TEMPERATURES[1], request.temperature)),
-        rate_model=request.rates,
-        percolation_dimensions=1,
-        **({} if request.orientations is None else {"orientations": request.orientations}),
-    )
-    return NetworkSource(
-        species=chosen_species(request.species),
-        settings=settings,
-        attempt_frequency=ATTEMPT_FREQUENCY if plain else None,
-        cif=None if request.is_site_list else request.cif,
-        charges=request.charges,
-        charge_source=request.charge_source,
-        net_charge=request.net_charge,
-        cell=request.cell or "conventional",
-        sites=Path(request.cif) if request.is_site_list else None,
-        cubes=request.cubes,
-    )
-
-
-def chosen_species(names: tuple[str, ...]) -> tuple[Species, ...]:
-    """Return the shipped ions of these names.
-
-    Raises
-    ------
-    InputError
-        If one is not shipped or is named twice.
-    """
-    for name in names:
+    _check_structure(request.cif)
+    for name in request.species:
         if name not in SHIPPED_SPECIES:
             known = ", ".join(SHIPPED_SPECIES)
             raise InputError(f"--species: expected one of {known}, found {name}; other ions are defined in a deck")
-    if len(set(names)) < len(names):
-        raise InputError(f"--species: expected different ions, found {', '.join(names)}")
-    return tuple(SHIPPED_SPECIES[name] for name in names)
+    if len(set(request.species)) < len(request.species):
+        raise InputError(f"--species: expected different ions, found {', '.join(request.species)}")
+    if request.is_site_list:
+        _refuse_for_site_list(request)
+    for name, path in request.cubes.items():
+        if name not in request.species:
+            raise InputError(f"--cube: expected one of {', '.join(request.species)}, found {name}")
+        if fault := unreadable(path):
+            raise InputError(f"--cube {name}: expected a Gaussian cube file, found {fault}: {path}")
+
+
+def _refuse_for_site_list(request: NetworkRequest) -> None:
+    """Refuse options that would ask for a landscape, rather than pass over them."""
+    for one in fields(request):
+        if one.name not in _OF_A_LANDSCAPE:
+            continue
+        value = getattr(request, one.name)
+        default = one.default_factory() if one.default_factory is not MISSING else one.default
+        if value != default and value != "attempt_frequency":
+            option = _OF_A_LANDSCAPE[one.name]
+            raise InputError(f"{option}: expected no such option, because {request.cif} gives sites and hops")
+
+
+def _check_structure(given: str) -> None:
+    path = Path(given)
+    if given in LIBRARY and not path.exists():
+        return
+    fault = unreadable(path)
+    if not fault:
+        return
+    beside = [entry.name for entry in path.parent.glob("*") if entry.suffix.lower() in (".cif", *_SITE_LISTS)]
+    near = get_close_matches(path.name, [*beside, *LIBRARY], n=1)
+    hint = f"; did you mean {path.with_name(near[0]) if near[0] in beside else near[0]}?" if near else ""
+    raise InputError(
+        f"{given}: expected a CIF, a YAML list of sites or the name of a shipped structure ({', '.join(LIBRARY)}), "
+        f"found {fault}{hint}"
+    )
 
 
 def with_defaults(request: NetworkRequest) -> tuple[NetworkRequest, tuple[str, ...]]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
 
 from lattice.builder import LandscapeSettings, cached_network
 from lattice.network import ATTEMPT_FREQUENCY, PoreNetwork
@@ -15,10 +19,14 @@ from lattice.site_list_file import load_site_list
 from runs.deck import ChargeSource, Deck
 from runs.deck_file import DeckFile
 from runs.deck_species import deck_species
+from runs.network_request import NetworkRequest
 from structures.cif import load_framework
 from structures.errors import InputError
 from structures.framework import Framework
-from structures.species import Species
+from structures.species import SHIPPED_SPECIES, Species
+
+EPS_R = 10.0  # where nothing is said
+TEMPERATURES = (200.0, 500.0)  # K, range of the rates of a network without a deck
 
 Progress = Callable[[str, float], None]
 
@@ -82,8 +90,21 @@ class NetworkSource:
             cell=self.cell,
         )
 
-    def network(self, framework: Framework | None, progress: Progress) -> PoreNetwork:
+    def network(
+        self,
+        framework: Framework | None,
+        progress: Progress,
+        energies: dict[str, NDArray[np.float64]] | None = None,
+    ) -> PoreNetwork:
         """Find or fetch the network, and put the user's numbers in it.
+
+        Parameters
+        ----------
+        framework : Framework or None
+            As `framework` gave it.
+        progress : callable (what, fraction done)
+        energies : dict, optional
+            Takes up the landscapes that had to be computed, see `lattice.builder.build_network`.
 
         Raises
         ------
@@ -93,7 +114,9 @@ class NetworkSource:
         if self.sites is not None:
             network = load_site_list(self.sites, self._list_settings(), species=self.species, framework=framework)
         elif framework is not None:
-            network = cached_network(framework, self.species, self.settings, cubes=self.cubes, progress=progress)
+            network = cached_network(
+                framework, self.species, self.settings, cubes=self.cubes, energies=energies, progress=progress
+            )
         else:
             raise InputError("expected a CIF or a list of sites, found neither")
         return override_network(network, self.overrides, attempt_frequency=self.attempt_frequency)
@@ -101,6 +124,32 @@ class NetworkSource:
     def _list_settings(self) -> SiteListSettings:
         frequency = ATTEMPT_FREQUENCY if self.attempt_frequency is None else self.attempt_frequency
         return SiteListSettings(self.settings.permittivity, frequency, self.settings.temperatures)
+
+
+def source_of_request(request: NetworkRequest) -> NetworkSource:
+    """Return everything that decides the network; every direction that is crossed is enough."""
+    plain = request.is_site_list or request.rates == "attempt_frequency"
+    settings = LandscapeSettings(
+        permittivity=EPS_R if request.eps_r is None else request.eps_r,
+        spacing=request.spacing,
+        persistence_kT=request.persistence_kT,
+        temperatures=(min(TEMPERATURES[0], request.temperature), max(TEMPERATURES[1], request.temperature)),
+        rate_model=request.rates,
+        percolation_dimensions=1,
+        **({} if request.orientations is None else {"orientations": request.orientations}),
+    )
+    return NetworkSource(
+        species=tuple(SHIPPED_SPECIES[name] for name in request.species),
+        settings=settings,
+        attempt_frequency=ATTEMPT_FREQUENCY if plain else None,
+        cif=None if request.is_site_list else request.cif,
+        charges=request.charges,
+        charge_source=request.charge_source,
+        net_charge=request.net_charge,
+        cell=request.cell or "conventional",
+        sites=Path(request.cif) if request.is_site_list else None,
+        cubes=request.cubes,
+    )
 
 
 def source_of_deck(file: DeckFile) -> NetworkSource:
@@ -153,3 +202,12 @@ def fault_with_key(fault: str) -> str:
         if fault.startswith(beginning):
             return f"[structure] {name}: {fault.removeprefix('charges: ')}"
     return f"[structure] cif: {fault}"
+
+
+def fault_with_option(fault: str) -> str:
+    """Say a fault of the framework in the options of the command line."""
+    told = re.sub(r'charge_source = "(\w+)"', r"--charges \1", fault)
+    told = re.sub(r"\bcharge_source\b", "--charges", re.sub(r"\bnet_charge\b", "--net-charge", told))
+    if told.startswith("net charge of "):
+        return f"--net-charge: {told}"
+    return f"--charge: {told.removeprefix('charges: ')}" if told.startswith("charges: ") else told

@@ -12,15 +12,10 @@ from rich.console import RenderableType
 
 from lattice.assemble import WIDE
 from lattice.network import PoreNetwork
+from lattice.rate_models import RATE_MODELS
 from lattice.screening import describe
 from runs.network_frames import hop_frame, prefactor_name, site_frame, species_frame
 from runs.text_tables import TextTable
-
-RATE_MODELS = {
-    "flux_tst": "flux transition-state theory over the dividing surfaces of the landscape",
-    "harmonic_tst": "harmonic transition-state theory from the curvatures at minima and saddles",
-    "attempt_frequency": "one attempt frequency nu for every hop",
-}
 
 
 def network_report(network: PoreNetwork, temperature: float) -> Iterator[RenderableType]:

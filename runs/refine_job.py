@@ -6,7 +6,7 @@ from pathlib import Path
 
 from lattice.calculator import load_calculator
 from lattice.network import PoreNetwork
-from runs.exit_status import COMPLETE, INCOMPLETE
+from runs.exit_status import COMPLETE, INCOMPLETE, INTERRUPTED
 from runs.faults import writing
 from runs.progress import reporter
 from runs.refine_calculations import Calculations
@@ -26,7 +26,7 @@ def refine_job(request: RefineRequest) -> int:
     Returns
     -------
     int
-        Exit status: incomplete if any calculation failed and its old value stays.
+        Exit status: incomplete if any calculation failed and its old value stays, or interrupted.
 
     Raises
     ------
@@ -47,9 +47,14 @@ def refine_job(request: RefineRequest) -> int:
 
     with writing(folder.path):
         folder.claim(settings)
-    with reporter(remarks) as report:
-        calculations = Calculations(network, plans, request, source, folder, report)
-        calculations.run()
+    try:
+        with reporter(remarks) as report:
+            calculations = Calculations(network, plans, request, source, folder, report)
+            calculations.run()
+    except KeyboardInterrupt:
+        line = f"mofkmc: interrupted; what is finished is kept in {folder.path}: the same command goes on from there"
+        remarks.print(line, markup=False, soft_wrap=True)
+        return INTERRUPTED
 
     accuracy = (
         f"refine: energies by {source.path.name}:{source.name} (sha256 {source.sha256[:16]}), relaxed sites and "
@@ -64,9 +69,9 @@ def refine_job(request: RefineRequest) -> int:
     folder.write(folder.path / "sites.csv", sites_csv(refinement))
     folder.write(folder.path / "hops.csv", hops_csv(refinement))
     console.print(f"\nWritten to {folder.path}: network.h5, sites.csv, hops.csv, structures")
-    failed = sum(not orbit.refined for orbit in (*refinement.sites, *refinement.hops))
-    if not failed:
+    if refinement.complete:
         return COMPLETE
+    failed = sum(not orbit.refined for orbit in (*refinement.sites, *refinement.hops))
     console.print(
         f"{failed} of {len(refinement.sites) + len(refinement.hops)} old values stay, marked with a star. The same "
         "command tries again what raised an error; --steps and a larger number goes on with what did not converge."

@@ -11,7 +11,6 @@ import numpy as np
 
 from lattice.atomistic import AtomisticCell, Relax, Repeats, fewest_repeats
 from lattice.calculator import CalculatorSource
-from lattice.elastic_band import Accuracy
 from lattice.ion_atoms import ion_atoms
 from lattice.network import PoreNetwork
 from structures.errors import InputError
@@ -61,11 +60,6 @@ class RefineRequest:
     image_distance: float = 8.0
     supercell: Repeats | None = None
     dry_run: bool = False
-
-    @property
-    def accuracy(self) -> Accuracy:
-        """When a calculation is finished."""
-        return Accuracy(self.fmax, self.steps)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

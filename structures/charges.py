@@ -18,6 +18,7 @@ from structures.eqeq_parameters import EQEQ_PARAMETERS
 from structures.errors import InputError
 
 ChargeSource = Literal["auto", "table", "cif", "eqeq"]
+_IN_WORDS = {"cif": "the CIF", "eqeq": "EQeq"}
 MAX_SPREAD = 0.02  # e, between equivalent atoms of a file with rounded charges
 MAX_RESIDUAL = 0.1  # e per formula unit; a larger misfit is a wrong table or a wrong net charge, not rounding
 DOUBTFUL_CHARGE = 2.5  # e; EQeq gives Zr 3.2 e in UiO-66; Martin-Noble et al., J. Chem. Theory Comput. 11, 3364 (2015)
@@ -96,7 +97,7 @@ def assign_charges(
         if chosen == "eqeq":
             lines.append(f"charges of the CIF were not used: {objection}")
     if chosen != "table" and usable["table"]:
-        lines.append(f'the table gives every atom a charge: charge_source = "{source}" has nothing to add')
+        lines.append(f"the table gives every atom a charge: nothing is taken from {_IN_WORDS[source]}")
         chosen = "table"
     if chosen == "table":
         charges, line = _from_table_alone(given, classes, net_charge, formula_units)
@@ -114,13 +115,14 @@ def _from_table_alone(
     given: NDArray[np.float64] | None, classes: Sequence[str], net_charge: float, formula_units: int
 ) -> tuple[NDArray[np.float64], str]:
     if given is None:
-        raise InputError('charge_source = "table": expected a [structure.charges] table; found none')
+        raise InputError('charge_source = "table": expected a table of charges; found none')
     gaps = Counter(name for name, gap in zip(classes, np.isnan(given), strict=True) if gap)
     if gaps:
         name, count = gaps.most_common(1)[0]
+        atoms = "1 atom" if count == 1 else f"{count} atoms"
         raise InputError(
-            f"charges: expected a value for every atom class; found none for {name} ({count} atoms): add it, or set "
-            'charge_source = "eqeq" to equilibrate the atoms that the table leaves out'
+            f"charges: expected a value for every atom class; found none for {name} ({atoms}): add it, or take EQeq "
+            '(charge_source = "eqeq") for the atoms that the table leaves out'
         )
     balanced, line = balance(given, net_charge, formula_units)
     return balanced, f"charges from the table given; {line}"

@@ -9,18 +9,21 @@ from typing import Any, Literal
 
 import numpy as np
 from ase.data import atomic_masses, atomic_numbers
+from ase.geometry import cell_to_cellpar
 from numpy.typing import NDArray
 
 from structures.charges import ChargeSource, assign_charges, atom_classes
-from structures.cleaning import clean
+from structures.cleaning import Cleaned, OnlyMoleculesError, clean
 from structures.crystal import Crystal, formula, pairs_within
-from structures.errors import InputError
+from structures.errors import WARNING, InputError
 from structures.framework import Framework
 from structures.guests import Guest, charge_of_guests
 from structures.hydrogens import add_hydrogens
-from structures.source import Source, read_source
+from structures.plausibility import doubts
+from structures.source import Content, Source, read_contents
 from structures.symmetry import CellChoice, SymmetricCrystal, equivalent_atoms, symmetrise
 from structures.units import AVOGADRO
+from structures.vacancies import missing_partners
 
 _MAX_NET_CHARGE = 100.0  # e per formula unit; beyond it is a slip of the pen
 
@@ -58,12 +61,9 @@ def load_framework(
     """
     if cell not in ("conventional", "primitive"):
         raise InputError(f"cell must be conventional or primitive; got {cell}")
-    content = read_source(source)
-    try:
-        cleaned = clean(content.crystal, content.occupation)
-    except InputError as error:
-        raise InputError(f"{content.name}: {error}") from error
+    content, cleaned = _first_framework(source)
     crystal, hydrogens = add_hydrogens(cleaned.crystal)
+    warnings = _doubts(content, cleaned, len(crystal) - len(cleaned.crystal))
     formula_units = math.gcd(*Counter(crystal.symbols).values())
     net, ions = _net_charge(net_charge, cleaned.guests, formula_units)
 
@@ -83,6 +83,7 @@ def load_framework(
     symmetric = symmetrise(crystal.cell, crystal.frac_coords, _numbered(atoms), choice=choice)
     provenance = [
         *content.lines,
+        *warnings,
         *cleaned.lines,
         *hydrogens,
         *ions,
@@ -91,7 +92,32 @@ def load_framework(
         _nearest(crystal),
         *_new_axes(crystal, symmetric),
     ]
+    provenance[1:] = sorted(provenance[1:], key=lambda line: not line.startswith(WARNING))
     return _assemble(content.name, symmetric, atoms, net, provenance)
+
+
+def _first_framework(source: Source) -> tuple[Content, Cleaned]:
+    """Content of a source and its framework; a block of molecules alone gives way to the next one."""
+    refused: InputError | None = None
+    for content in read_contents(source):
+        try:
+            return content, clean(content.crystal, content.occupation)
+        except OnlyMoleculesError as error:
+            refused = refused or InputError(f"{content.name}: {error}")
+        except InputError as error:
+            raise InputError(f"{content.name}: {error}") from error
+    raise refused or InputError("structure must hold a crystal; found none")
+
+
+def _doubts(content: Content, cleaned: Cleaned, n_added: int) -> list[str]:
+    """Warnings of a framework that may not be whole."""
+    try:
+        warnings = doubts(cleaned.crystal, cleaned.directions, cleaned.guests, 0 if cleaned.bared else n_added)
+    except InputError as error:
+        raise InputError(f"{content.name}: {error}") from error
+    if content.one_by_one and not cleaned.chosen:
+        warnings += missing_partners(cleaned.crystal)
+    return warnings
 
 
 def _net_charge(given: float | None, guests: tuple[Guest, ...], formula_units: int) -> tuple[float, list[str]]:
@@ -138,10 +164,7 @@ def _assemble(
 
 def _describe(symmetric: SymmetricCrystal, symbols: tuple[str, ...], formula_units: int) -> list[str]:
     """Cell, formula and density, for the provenance."""
-    lengths = np.linalg.norm(symmetric.cell, axis=1)
-    cosines = [symmetric.cell[i] @ symmetric.cell[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
-    a, b, c = lengths
-    alpha, beta, gamma = np.degrees(np.arccos(cosines))
+    a, b, c, alpha, beta, gamma = cell_to_cellpar(symmetric.cell)
     volume = float(np.linalg.det(symmetric.cell))
     mass = sum(float(atomic_masses[atomic_numbers[symbol]]) for symbol in symbols)
     unit = [s for symbol, n in Counter(symbols).items() for s in [symbol] * (n // formula_units)]

@@ -34,7 +34,7 @@ def read_cell(block: Block) -> NDArray[np.float64]:
     if min(lengths) <= 0 or min(angles) <= 0 or max(angles) >= 180 or square <= 1e-12:
         raise InputError(f"{block.file} must give a cell with positive lengths and a volume; got {found}")
     metric = np.array([[1, cos_gamma, cos_beta], [cos_gamma, 1, cos_alpha], [cos_beta, cos_alpha, 1]])
-    cell = np.linalg.cholesky(metric * np.outer(lengths, lengths))
+    cell = np.linalg.cholesky(metric) * np.array(lengths)[:, None]
     cell[np.abs(cell) < 1e-10] = 0.0
     return np.asarray(cell)
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import gemmi
 import numpy as np
+from ase.geometry import cell_to_cellpar
 from numpy.typing import NDArray
 
 from structures.cif_text import Block
-from structures.errors import InputError
+from structures.errors import WARNING, InputError
 
 MAX_OPERATIONS = 192  # of a conventional cell; a larger group repeats a smaller cell, or is no group
 _MAX_STRAIN = 2e-3  # between the cell and its image under an operation; rounded lengths stay below
@@ -76,9 +77,7 @@ def read_operations(block: Block, cell: NDArray[np.float64]) -> tuple[Operations
 
 def _named_groups(block: Block, cell: NDArray[np.float64]) -> tuple[list[gemmi.SpaceGroup], str]:
     """Space groups that the Hall symbol, name or number of the file may mean, and what it says in words."""
-    lengths = np.linalg.norm(cell, axis=1)
-    alpha = float(np.degrees(np.arccos(np.clip(cell[1] @ cell[2] / lengths[1] / lengths[2], -1, 1))))
-    gamma = float(np.degrees(np.arccos(np.clip(cell[0] @ cell[1] / lengths[0] / lengths[1], -1, 1))))
+    *_, alpha, _, gamma = (float(x) for x in cell_to_cellpar(cell))
     hall, name, number = block.first(*_HALL), block.first(*_NAME), block.first(*_NUMBER)
     said = ", ".join(f"{what} {value}" for what, value in (("Hall", hall), ("name", name), ("number", number)) if value)
     if hall:
@@ -117,7 +116,9 @@ def _listed(file: str, listed: list[str], named: list[gemmi.SpaceGroup], said: s
     if len(group) == 1:
         lines.append("the CIF has no symmetry operations besides the identity")
     if said and not any(len(g.operations()) == len(group) and _same_type(group, g) for g in named):
-        lines.append(f"the file names its space group ({said}) but lists operations of another; the list counts")
+        lines.append(
+            f"{WARNING}the file names its space group ({said}) but lists operations of another; the list counts"
+        )
     return _operations(group, lines)
 
 
@@ -181,9 +182,7 @@ def symmetric_cell(
     inverse = np.linalg.inv(cell)
     strain = np.abs(inverse @ (images - metric) @ inverse.T).max() / 2
     if strain > _MAX_STRAIN:
-        lengths = np.linalg.norm(cell, axis=1)
-        cosines = [cell[i] @ cell[j] / (lengths[i] * lengths[j]) for i, j in ((1, 2), (0, 2), (0, 1))]
-        found = ", ".join(f"{value:g}" for value in (*lengths, *np.round(np.degrees(np.arccos(cosines)), 4)))
+        found = ", ".join(f"{value:g}" for value in np.round(cell_to_cellpar(cell), 4))
         raise InputError(
             f"{file}: the cell must fit its symmetry operations; {found} (a, b, c, alpha, beta, gamma) is strained by "
             f"{100 * strain:.2g} %"

@@ -9,13 +9,14 @@ from typing import Any
 
 from gemmi import cif
 
-from structures.errors import InputError
+from structures.errors import WARNING, InputError
 
 _MAX_BYTES = 100_000_000
 _SIGNS = str.maketrans({"−": "-", "–": "-", "‐": "-", "\u00a0": " ", "\u2009": " ", "\ufeff": " "})
 _STRANGE = "~"  # for a character outside ASCII: no number, no element, not the "?" of an unknown value
 _MEANINGFUL = ("_cell_", "_atom_site_", "_symmetry_", "_space_group_")
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?(\(\d+\))?")
+_SEVERAL = re.compile(r"\s*(_[^\s]+)\s+((?![;'\"_#$\[])[^\s#]+(?:[ \t]+(?![_#])[^\s#]+)+)\s*")
 _TOKEN = re.compile(r"""\s+|(?:^|(?<=\s))(?:\#.*|(['"])(?:(?!\1(?:\s|$)).)*(\1(?=\s|$))?)|[^\s]+""")
 
 
@@ -46,7 +47,16 @@ class Block:
 
 
 def read_block(file: str, raw: bytes) -> tuple[Block, list[str]]:
-    """Return the first block with atoms, and a line for everything that was mended or chosen.
+    """Return the first block with atoms, and a line for everything that was mended or chosen; see `read_blocks`."""
+    blocks, lines = read_blocks(file, raw)
+    if len(blocks) > 1:
+        others = ", ".join(block.name for block in blocks[1:4]) + (", ..." if len(blocks) > 4 else "")
+        lines.append(f"block {blocks[0].name} taken, the first of {len(blocks)} with atoms (left out: {others})")
+    return blocks[0], lines
+
+
+def read_blocks(file: str, raw: bytes) -> tuple[list[Block], list[str]]:
+    """Return all blocks with atoms, and a line for everything that was mended.
 
     Parameters
     ----------
@@ -69,15 +79,19 @@ def read_block(file: str, raw: bytes) -> tuple[Block, list[str]]:
     try:
         document = cif.read_string(text, 0)
     except (ValueError, RuntimeError) as error:
-        raise InputError(f"{file} cannot be read as a CIF: {_reason(str(error))}") from error
+        text, bare = _quoted(text)
+        try:
+            document = cif.read_string(text if bare else "", 0)
+        except (ValueError, RuntimeError):
+            bare = []
+        if not bare:
+            raise InputError(f"{file} cannot be read as a CIF: {_reason(str(error))}") from error
+        lines.append(f"values of several words without quotes were taken together: {', '.join(bare[:4])}")
     blocks = [block for block in (_block(file, entry) for entry in document) if "_atom_site_fract_x" in block.values]
     if not blocks:
         cartesian = "; _atom_site_Cartn_x alone is not read" if "_atom_site_cartn_x" in text.lower() else ""
         raise InputError(f"{file} must hold a block with fractional atom coordinates; found none{cartesian}")
-    if len(blocks) > 1:
-        others = ", ".join(block.name for block in blocks[1:4]) + (", ..." if len(blocks) > 4 else "")
-        lines.append(f"block {blocks[0].name} taken, the first of {len(blocks)} with atoms (left out: {others})")
-    return blocks[0], lines
+    return blocks, [*lines, *_cut(text, document, blocks[-1].name)]
 
 
 def as_number(text: str) -> float | None:
@@ -108,12 +122,34 @@ def _mend(raw: bytes) -> tuple[str, list[str]]:
         lines.append(f"{quotes} unterminated quotes of the file were closed at the end of their line")
     if inside:
         rows.append(";")
-        lines.append("an unterminated text field was closed at the end of the file")
+        lines.append(f"{WARNING}the file ends inside a text field, as if it were cut off; the field was closed there")
     content = [row for row in rows if row.strip() and not row.lstrip().startswith("#")]
     if content and not content[0].lstrip().lower().startswith("data_") and content[0].lstrip()[:1] in "_l":
         rows.insert(0, "data_unnamed")
         lines.append("the file has no data_ line; everything was read as one block")
     return "\n".join(rows), lines
+
+
+def _quoted(text: str) -> tuple[str, list[str]]:
+    """Text with quotes around values of several words behind a tag, and the tags; some programs write P 1 without."""
+    rows, tags, inside = text.split("\n"), [], False
+    for number, row in enumerate(rows):
+        inside ^= row.startswith(";")
+        several = None if inside else _SEVERAL.fullmatch(row)
+        if several and "'" not in row:
+            tags.append(several.group(1))
+            rows[number] = f"{several.group(1)} '{several.group(2)}'"
+    return "\n".join(rows), tags
+
+
+def _cut(text: str, document: cif.Document, last: str) -> list[str]:
+    """Warn of a file that ends in the middle of a row of atoms: the last number may lack digits."""
+    final = [item for item in document[-1]]
+    ends = bool(final) and final[-1].loop is not None and final[-1].loop.tags[0].lower().startswith("_atom_site")
+    if text.endswith("\n") or not ends or document[-1].name != last:
+        return []
+    return [f"{WARNING}the file ends within the list of atoms and without a line end, as if it were cut off after "
+            f"{' '.join(text.rstrip().rsplit(maxsplit=1)[-1:])}"]  # fmt: skip
 
 
 def _reason(message: str) -> str:

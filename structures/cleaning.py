@@ -3,20 +3,30 @@
 from __future__ import annotations
 
 from collections import Counter, deque
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from structures.crystal import Crystal, Pairs, bonds, connected, formula, is_metal, pairs_within
-from structures.disorder import Occupation, resolve_disorder
-from structures.errors import InputError
+from structures.disorder import Occupation, overlapping, resolve_disorder
+from structures.errors import WARNING, InputError
 from structures.guests import Guest
+from structures.plausibility import refuse_overlaps
 
-NEAREST_ATOMS = 0.5  # Å; nothing in a crystal is closer, so such atoms are images of one
-_NEAREST_HEAVY = 0.65  # of the sum of covalent radii; a triple bond has 0.75, U=O 0.67
 _SKELETON = 0.1  # of the atoms of an element of the skeleton; more is another compound
+_ONE_SHARE = 0.02  # atoms of one molecule differ by less in occupancy
+_WHOLE = 0.05  # a number of atoms this close to a whole one is whole
 _ALKALI = ("Li", "Na", "K", "Rb", "Cs")
+
+
+class OnlyMoleculesError(InputError):
+    """Nothing is bonded through the crystal."""
+
+    def __init__(self, guests: Sequence[Guest]) -> None:
+        found = ", ".join(f"{guest.count:g} {guest.formula}" for guest in guests[:6]) or "nothing"
+        super().__init__(f"structure must hold a framework bonded through the crystal; found only molecules: {found}")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -27,16 +37,22 @@ class Cleaned:
     ----------
     crystal : Crystal
     guests : tuple of Guest
+    directions : tuple of int
+        In how many directions each net of the framework is bonded, ascending.
     lines : tuple of str
         Every choice, for the provenance.
     chosen : bool
         Whether an ordering of framework atoms was chosen, which lowers the symmetry.
+    bared : bool
+        Whether hydrogens of disordered atoms were left out, to be put back by geometry.
     """
 
     crystal: Crystal
     guests: tuple[Guest, ...]
+    directions: tuple[int, ...]
     lines: tuple[str, ...]
     chosen: bool
+    bared: bool
 
 
 def clean(crystal: Crystal, occupation: Occupation) -> Cleaned:
@@ -58,53 +74,73 @@ def clean(crystal: Crystal, occupation: Occupation) -> Cleaned:
     free = np.flatnonzero(rank == 0)
     guests, guest_lines = _count_guests(crystal.select(free), occupation.select(free))
     if len(free) == len(crystal):
-        raise _only_molecules(guests)
+        raise OnlyMoleculesError(guests)
 
     bound = np.flatnonzero(rank > 0)
     content, inside = crystal.select(bound), occupation.select(bound)
-    kept, choices = resolve_disorder(content, inside)
+    kept, choices = _resolve(content, inside)
     ordered = content.select(kept)
     choices += _compare_content(content, inside, kept)
     refuse_overlaps(ordered)
-    framework, freed, nets = _split_components(ordered)
+    framework, freed, directions = _split_components(ordered)
     guests = _merged((*guests, *freed))
     partial = set(np.array(content.labels)[inside.partial])
     return Cleaned(
         crystal=framework,
         guests=guests,
+        directions=directions,
         lines=(
             *lines,
             *choices,
             *guest_lines,
             *(f"guests removed from the cell: {g.count:g} {g.formula}" for g in guests),
-            nets,
+            _nets_line(directions),
         ),
         chosen=bool(partial & set(framework.labels)),
+        bared=_is_bared(content, inside, kept),
     )
 
 
-def refuse_overlaps(crystal: Crystal) -> None:
-    """Refuse a crystal in which two atoms are nearer than any bond.
+def _resolve(crystal: Crystal, occupation: Occupation) -> tuple[NDArray[np.bool_], tuple[str, ...]]:
+    """Resolve disorder; where that leaves heavy atoms over, once more without hydrogens that are only sometimes there.
 
-    Raises
-    ------
-    InputError
-        With the labels of the closest pair and its distance.
+    Refinements place such hydrogens at averaged positions that belong to no arrangement of the atoms that carry them;
+    they can be put back afterwards.
     """
-    if not len(crystal):
-        return
-    radii = crystal.radii
-    pairs = pairs_within(crystal, max(NEAREST_ATOMS, 2 * _NEAREST_HEAVY * float(radii.max())))
-    heavy = np.array([symbol != "H" for symbol in crystal.symbols])
-    limit = np.where(heavy[pairs.a] & heavy[pairs.b], _NEAREST_HEAVY * (radii[pairs.a] + radii[pairs.b]), NEAREST_ATOMS)
-    limit = np.maximum(limit, NEAREST_ATOMS)
-    clash = np.flatnonzero(pairs.distance < limit)
-    if clash.size:
-        k = int(clash[np.argmin(pairs.distance[clash])])
-        raise InputError(
-            f"atoms {crystal.labels[pairs.a[k]]} and {crystal.labels[pairs.b[k]]} are {pairs.distance[k]:.3f} Å apart; "
-            f"expected at least {limit[k]:.2f} Å between fully occupied atoms"
-        )
+    hydrogen = occupation.partial & (np.array(crystal.symbols) == "H")
+    heavy = np.flatnonzero(~hydrogen)
+    failed: InputError | None = None
+    try:
+        kept, lines = resolve_disorder(crystal, occupation)
+        if not hydrogen.any() or _misfit(crystal, occupation, kept) <= 0.5:
+            return kept, lines
+    except InputError as error:
+        if not hydrogen.any():
+            raise
+        failed = error
+    again = np.zeros(len(crystal), dtype=np.bool_)
+    try:
+        again[heavy], more = resolve_disorder(crystal.select(heavy), occupation.select(heavy))
+    except InputError:
+        if failed is not None:
+            raise failed from None
+        return kept, lines
+    if failed is None and _misfit(crystal, occupation, kept) <= _misfit(crystal, occupation, again):
+        return kept, lines
+    names = ", ".join(dict.fromkeys(np.array(crystal.labels)[hydrogen]))
+    return again, (*more, f"disorder: hydrogens {names} fit no arrangement; left out, to be put back by geometry")
+
+
+def _is_bared(crystal: Crystal, occupation: Occupation, kept: NDArray[np.bool_]) -> bool:
+    """Whether there are hydrogens that are only sometimes there, and none was kept."""
+    hydrogen = occupation.partial & (np.array(crystal.symbols) == "H")
+    return bool(hydrogen.any() and not (hydrogen & kept).any())
+
+
+def _misfit(crystal: Crystal, occupation: Occupation, kept: NDArray[np.bool_]) -> float:
+    """Heavy atoms kept beyond or below the sum of occupancies, added up over the elements."""
+    symbols, surplus = np.array(crystal.symbols), kept - occupation.occupancy
+    return sum(abs(float(surplus[symbols == symbol].sum())) for symbol in set(crystal.symbols) - {"H"})
 
 
 def _compare_content(crystal: Crystal, occupation: Occupation, kept: NDArray[np.bool_]) -> tuple[str, ...]:
@@ -116,7 +152,7 @@ def _compare_content(crystal: Crystal, occupation: Occupation, kept: NDArray[np.
         If more than a tenth of the carbon, the nitrogen or a metal is missing or too much.
     """
     symbols, lines = np.array(crystal.symbols), []
-    for symbol in sorted(set(crystal.symbols)):
+    for symbol in sorted(set(crystal.symbols) - ({"H"} if _is_bared(crystal, occupation, kept) else set())):
         mine = symbols == symbol
         mean, found = float(occupation.occupancy[mine].sum()), int(kept[mine].sum())
         if abs(found - mean) <= 0.5:
@@ -128,12 +164,7 @@ def _compare_content(crystal: Crystal, occupation: Occupation, kept: NDArray[np.
                 f"disorder of {names[:80]} cannot be resolved: {lines[-1]} in the cell; expected disorder groups and "
                 "occupancies of whole molecules"
             )
-    return (f"disorder: {'; '.join(lines)}",) if lines else ()
-
-
-def _only_molecules(guests: tuple[Guest, ...]) -> InputError:
-    found = ", ".join(f"{guest.count:g} {guest.formula}" for guest in guests[:6]) or "nothing"
-    return InputError(f"structure must hold a framework bonded through the crystal; found only molecules: {found}")
+    return (f"{WARNING}disorder: {'; '.join(lines)}",) if lines else ()
 
 
 def _possible_bonds(crystal: Crystal, occupation: Occupation) -> Pairs:
@@ -195,16 +226,21 @@ def _loose_alkali(crystal: Crystal, bond: Pairs, rank: NDArray[np.int64]) -> tup
     ]
 
 
-def _split_components(crystal: Crystal) -> tuple[Crystal, list[Guest], str]:
-    """Framework, the guests that the choice of an arrangement has freed, and what the framework is."""
+def _split_components(crystal: Crystal) -> tuple[Crystal, list[Guest], tuple[int, ...]]:
+    """Framework, the guests that the choice of an arrangement has freed, and the directions of its nets."""
     bond = bonds(crystal)
     rank = _periodicity(len(crystal), bond)
     component = connected(len(crystal), bond.a, bond.b)
     if not rank.any():
-        raise _only_molecules(tuple(_molecules(crystal)))
-    nets = Counter(int(rank[component == number][0]) for number in np.unique(component[rank > 0]))
-    text = ", ".join(f"{count} bonded in {r} direction{'s' if r > 1 else ''}" for r, count in sorted(nets.items()))
-    return crystal.select(rank > 0), _molecules(crystal.select(rank == 0)), f"nets in the cell: {text}"
+        raise OnlyMoleculesError(_molecules(crystal))
+    nets = sorted(int(rank[component == number][0]) for number in np.unique(component[rank > 0]))
+    return crystal.select(rank > 0), _molecules(crystal.select(rank == 0)), tuple(nets)
+
+
+def _nets_line(directions: tuple[int, ...]) -> str:
+    nets = Counter(directions)
+    text = ", ".join(f"{count} bonded in {r} direction{'s' if r > 1 else ''}" for r, count in nets.items())
+    return f"nets in the cell: {text}"
 
 
 def _molecules(crystal: Crystal) -> list[Guest]:
@@ -223,23 +259,54 @@ def _merged(guests: tuple[Guest, ...]) -> tuple[Guest, ...]:
     total: dict[str, float] = {}
     for guest in guests:
         total[guest.formula] = total.get(guest.formula, 0.0) + guest.count
-    return tuple(Guest(name, count) for name, count in sorted(total.items()))
+    return tuple(Guest(name, round(count, 6)) for name, count in sorted(total.items()))
 
 
 def _count_guests(crystal: Crystal, occupation: Occupation) -> tuple[tuple[Guest, ...], list[str]]:
     """Molecules of one arrangement of the guests; their mean content where none can be found."""
     if not len(crystal):
         return (), []
+    counted, shares = _by_occupancy(crystal, occupation)
+    rest = np.flatnonzero(~counted)
+    crystal, occupation = crystal.select(rest), occupation.select(rest)
+    names = ", ".join(f"{guest.count:g} {guest.formula}" for guest in shares)
+    remarks = [f"guests, disorder: counted by their occupancies: {names}"] if shares else []
     try:
         kept, lines = resolve_disorder(crystal, occupation, symmetric=False)
     except InputError as error:
-        return _mean_content(crystal, occupation), [f"guests are too disordered to count molecules: {error}"]
-    found = _merged(tuple(_molecules(crystal.select(kept))))
+        remarks.append(f"guests are too disordered to count molecules: {error}")
+        return _merged((*shares, *_mean_content(crystal, occupation))), remarks
+    remarks += [f"guests, {line}" for line in lines]
     total = float(occupation.occupancy.sum())
-    remarks = [f"guests, {line}" for line in lines]
     if abs(total - kept.sum()) > max(0.5, 0.02 * total):
-        remarks.append(f"occupancies of the guests add up to {total:.4g} atoms; {kept.sum()} were counted")
-    return found, remarks
+        remarks.append(f"occupancies of the other guests add up to {total:.4g} atoms; counted: {kept.sum()}")
+    return _merged((*shares, *_molecules(crystal.select(kept)))), remarks
+
+
+def _by_occupancy(crystal: Crystal, occupation: Occupation) -> tuple[NDArray[np.bool_], tuple[Guest, ...]]:
+    """Guests that no arrangement of one cell shows as often as they are there: their atoms, and their mean number.
+
+    These are molecules in nobody's way that are only sometimes there, and places of one element that together hold no
+    whole number of atoms. A quarter of an ion on each of four places far apart is one charge.
+    """
+    bond, pairs = _possible_bonds(crystal, occupation), pairs_within(crystal, 2 * float(crystal.radii.max(initial=0.0)))
+    clash = pairs.select(overlapping(crystal, pairs))
+    cluster = connected(len(crystal), np.append(bond.a, clash.a), np.append(bond.b, clash.b))
+    crowded = np.isin(cluster, cluster[clash.a])
+    counted = occupation.partial & np.array([not group for group in occupation.group], dtype=np.bool_)
+    guests = []
+    for number in np.unique(cluster[counted]):
+        atoms = np.flatnonzero(cluster == number)
+        share = occupation.occupancy[atoms]
+        elements = {crystal.symbols[i] for i in atoms}
+        whole = abs(share.sum() - round(share.sum())) < _WHOLE
+        if counted[atoms].all() and not crowded[atoms].any() and np.ptp(share) < _ONE_SHARE:
+            guests.append(Guest(formula(crystal.symbols[i] for i in atoms), float(share.mean())))
+        elif counted[atoms].all() and len(elements) == 1 and not whole:
+            guests.append(Guest(elements.pop(), float(share.sum())))
+        else:
+            counted[atoms] = False
+    return counted, tuple(Guest(g.formula, round(g.count, 4)) for g in _merged(tuple(guests)))
 
 
 def _mean_content(crystal: Crystal, occupation: Occupation) -> tuple[Guest, ...]:

@@ -14,7 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from structures.checks import as_array
 
 BOND_TOLERANCE = 0.4  # Å beyond the sum of covalent radii, the convention of the Cambridge Structural Database
+_STRETCHED = 0.3  # Å, between non-metals; at 1.9 Å images of a disordered ring are apart, C-C bonds end at 1.8 Å
 _NON_METALS = frozenset("H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Te I Xe At Rn".split())
+
+
+def wrap(frac: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Fractional coordinates in [0, 1), values within 1e-9 below 1 taken as 0."""
+    return np.asarray(np.maximum(frac - np.floor(frac + 1e-9), 0.0))
 
 
 def is_metal(symbol: str) -> bool:
@@ -56,6 +62,11 @@ class Crystal:
     def radii(self) -> NDArray[np.float64]:
         """Covalent radii, (n_atoms,), Å; Cordero et al., Dalton Trans. 2832 (2008)."""
         return np.array([covalent_radii[atomic_numbers[symbol]] for symbol in self.symbols])
+
+    @property
+    def metals(self) -> NDArray[np.bool_]:
+        """Which atoms are metals, (n_atoms,)."""
+        return np.array([is_metal(symbol) for symbol in self.symbols], dtype=np.bool_)
 
     def select(self, atoms: ArrayLike) -> Crystal:
         """Return the crystal of some of the atoms, given by index or mask."""
@@ -105,12 +116,17 @@ def pairs_within(crystal: Crystal, cutoff: float) -> Pairs:
 
 
 def bonds(crystal: Crystal) -> Pairs:
-    """Pairs that share a bond: nearer than the sum of covalent radii + 0.4 Å, two metals never."""
-    radii = crystal.radii
-    metal = np.array([is_metal(symbol) for symbol in crystal.symbols], dtype=np.bool_)
-    pairs = pairs_within(crystal, 2 * float(radii.max(initial=0.0)) + BOND_TOLERANCE)
-    limit = radii[pairs.a] + radii[pairs.b] + BOND_TOLERANCE
-    return pairs.select((pairs.distance < limit) & ~(metal[pairs.a] & metal[pairs.b]))
+    """Pairs that share a bond: nearer than the sum of covalent radii + 0.4 Å (non-metals 0.3 Å), two metals never."""
+    pairs = pairs_within(crystal, 2 * float(crystal.radii.max(initial=0.0)) + BOND_TOLERANCE)
+    return pairs.select(bonded(crystal, pairs))
+
+
+def bonded(crystal: Crystal, pairs: Pairs) -> NDArray[np.bool_]:
+    """Whether the atoms of each pair share a bond, (n_pairs,)."""
+    radii, metal = crystal.radii, crystal.metals
+    a, b = pairs.a, pairs.b
+    limit = radii[a] + radii[b] + np.where(metal[a] | metal[b], BOND_TOLERANCE, _STRETCHED)
+    return np.asarray((pairs.distance < limit) & ~(metal[a] & metal[b]))
 
 
 def connected(n_nodes: int, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArray[np.int64]:

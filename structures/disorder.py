@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from structures.crystal import BOND_TOLERANCE, Crystal, Pairs, bonds, connected, is_metal, pairs_within
+from structures.crystal import BOND_TOLERANCE, Crystal, Pairs, bonded, bonds, connected, pairs_within
 from structures.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ FULL_OCCUPANCY = 0.999
 _WHOLE = 0.1  # an expected content this close to a whole number is one
 _SAME_LENGTH = 0.02  # Å
 _ONE_PLACE = 0.5  # Å
+_SURE = 0.1  # Å beyond the sum of covalent radii: certainly a bond
 _MAX_CHOICES = 500
 _MAX_EXACT = 14  # parts of a cluster that are searched completely
 
@@ -116,12 +117,12 @@ def resolve_disorder(
         return kept, ()
     pairs = pairs_within(crystal, max(JOIN_DISTANCE, 2 * float(crystal.radii.max()) + BOND_TOLERANCE))
     among = pairs.select(partial[pairs.a] & partial[pairs.b])
-    overlapping = _overlap(crystal, among)
-    parts = _find_parts(crystal, occupation, among, overlapping)
+    clash = overlapping(crystal, among)
+    parts = _find_parts(crystal, occupation, among, clash)
     part_of = np.full(len(crystal), -1)
     for number, part in enumerate(parts):
         part_of[list(part.atoms)] = number
-    conflicts = _find_conflicts(occupation, crystal, among, overlapping, part_of)
+    conflicts = _find_conflicts(occupation, crystal, among, clash, part_of)
     cluster = _find_clusters(parts, conflicts, among, part_of)
 
     state = np.full(len(crystal), -1)  # 1 kept, 0 dropped, -1 ordered or undecided
@@ -142,18 +143,13 @@ def resolve_disorder(
     return kept, (*_summary(lines), f"disorder: {int(kept.sum())} of {len(crystal)} atom positions kept")
 
 
-def _overlap(crystal: Crystal, pairs: Pairs) -> NDArray[np.bool_]:
+def overlapping(crystal: Crystal, pairs: Pairs) -> NDArray[np.bool_]:
     """Whether the atoms of a pair are too near to be there both, even if bonded."""
     radii = crystal.radii
     hydrogen = np.array([symbol == "H" for symbol in crystal.symbols])
     limit = np.maximum(0.75 * (radii[pairs.a] + radii[pairs.b]), 0.8)
     limit[hydrogen[pairs.a] & hydrogen[pairs.b]] = 1.2
     return np.asarray(pairs.distance < limit)
-
-
-def _bonded(crystal: Crystal, pairs: Pairs, tolerance: float = BOND_TOLERANCE) -> NDArray[np.bool_]:
-    radii = crystal.radii
-    return np.asarray(pairs.distance < radii[pairs.a] + radii[pairs.b] + tolerance)
 
 
 def _best(
@@ -185,13 +181,11 @@ def _find_parts(crystal: Crystal, occupation: Occupation, pairs: Pairs, overlapp
                                                                  occupation.occupancy, strict=True)],
         return_inverse=True,
     )[1]  # fmt: skip
-    metal = np.array([is_metal(symbol) for symbol in crystal.symbols], dtype=np.bool_)
-    linked = (key[pairs.a] == key[pairs.b]) & _bonded(crystal, pairs) & ~overlapping
-    linked &= ~(metal[pairs.a] & metal[pairs.b])
+    linked = (key[pairs.a] == key[pairs.b]) & bonded(crystal, pairs) & ~overlapping
     component = connected(n_atoms, pairs.a[linked], pairs.b[linked])
     first = np.unique(occupation.site, return_index=True)[1][np.unique(occupation.site, return_inverse=True)[1]]
     images = occupation.images
-    short = _bonded(crystal, pairs, tolerance=0.1)
+    short = pairs.distance < crystal.radii[pairs.a] + crystal.radii[pairs.b] + _SURE
     together = ((images[:, first[pairs.a]] == pairs.a) & (images[:, first[pairs.b]] == pairs.b)).any(axis=0)
     nearest = short & ~_second_choice(pairs, short & linked, overlapping)
     for sure in (short, nearest, together):
@@ -251,7 +245,7 @@ def _find_conflicts(
     n_parts = int(part_of.max()) + 1
     assembly, group = np.array(occupation.assembly), np.array(occupation.group)
     alternatives = (assembly[pairs.a] == assembly[pairs.b]) & (group[pairs.a] != group[pairs.b])
-    alternatives &= (group[pairs.a] != "") & (group[pairs.b] != "") & _bonded(crystal, pairs)
+    alternatives &= (group[pairs.a] != "") & (group[pairs.b] != "") & bonded(crystal, pairs)
     clash = overlapping | alternatives
     conflicts = np.zeros((n_parts, n_parts), dtype=np.bool_)
     conflicts[part_of[pairs.a[clash]], part_of[pairs.b[clash]]] = True
@@ -330,6 +324,8 @@ def _search(
 ) -> list[tuple[int, ...]]:
     """All best sets of compatible parts of one cluster; parts by their place in it."""
     clashes = [sum(1 << int(j) for j in np.flatnonzero(row)) for row in conflicts]
+    sizes = Counter(name for name in family if name[1])
+    whole = round(sum(expected)) in sizes.values()  # else a group is no arrangement: 3 of its 4 places are taken
     found: list[tuple[tuple[float, int, float, int], tuple[int, ...]]] = []
 
     def grow(position: int, chosen: tuple[int, ...], taken: int) -> None:
@@ -342,7 +338,7 @@ def _search(
 
     def misfit(chosen: tuple[int, ...]) -> tuple[float, int, float, int]:
         content = Counter(kind[k] for k in chosen)
-        groups = {family[k] for k in chosen if family[k][1]}
+        groups = {family[k] for k in chosen if family[k][1]} if whole else set()
         mixed = len(groups) - len({assembly for assembly, _ in groups})
         number = round(abs(len(chosen) - sum(expected)), 2)
         return number, mixed, round(sum(abs(content[k] - n) for k, n in enumerate(expected)), 2), -len(chosen)
@@ -424,7 +420,7 @@ def _overlap_error(crystal: Crystal, pairs: Pairs, k: int) -> InputError:
 
 
 def _refuse_overlap(crystal: Crystal, pairs: Pairs, kept: NDArray[np.bool_], partial: NDArray[np.bool_]) -> None:
-    clash = _overlap(crystal, pairs) & kept[pairs.a] & kept[pairs.b] & (partial[pairs.a] | partial[pairs.b])
+    clash = overlapping(crystal, pairs) & kept[pairs.a] & kept[pairs.b] & (partial[pairs.a] | partial[pairs.b])
     if clash.any():
         nearest = np.flatnonzero(clash)[np.argmin(pairs.distance[clash])]
         raise _overlap_error(crystal, pairs, int(nearest))
@@ -434,7 +430,7 @@ def _refuse_crowding(crystal: Crystal, kept: NDArray[np.bool_]) -> None:
     """Refuse C and N with more than four non-metal neighbours: two alternatives were taken for one part."""
     ordered = crystal.select(kept)
     bond = bonds(ordered)
-    organic = np.array([not is_metal(symbol) for symbol in ordered.symbols], dtype=np.bool_)
+    organic = ~ordered.metals
     count = np.bincount(bond.a[organic[bond.b]], minlength=len(ordered))
     crowded = np.flatnonzero((count > 4) & np.isin(ordered.symbols, ("C", "N")))
     if crowded.size:

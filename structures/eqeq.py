@@ -115,7 +115,7 @@ def eqeq_charges(
     if n_groups > MAX_UNKNOWNS:
         raise InputError(
             f"EQeq charges: expected at most {MAX_UNKNOWNS} symmetry-distinct atoms; found {n_groups}, whose equations "
-            f"need {4 * n_groups**2 * 8 / 1e9:.1f} GB: give a [structure.charges] table or a CIF with charges"
+            f"need {4 * n_groups**2 * 8 / 1e9:.1f} GB: give a table of charges or a CIF with charges"
         )
     first = np.unique(atoms.group, return_index=True)[1]
     charge = given[first]
@@ -167,7 +167,7 @@ def _minimum(
     except LinAlgError as error:
         raise InputError(
             "EQeq charges: the energy of this crystal has no minimum, atoms that are too near or too soft attract more "
-            "and more charge; give a [structure.charges] table or a CIF with charges"
+            "and more charge; give a table of charges or a CIF with charges"
         ) from error
     across = -cho_solve(factor, push)
     across -= u * (u @ across)

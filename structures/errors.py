@@ -1,6 +1,8 @@
-"""Errors a user can mend."""
+"""Errors a user can mend, and how a line begins that warns of one that may be there."""
 
 from __future__ import annotations
+
+WARNING = "warning: "  # opens the lines of a provenance that come first and are not to be passed over
 
 
 class InputError(ValueError):

@@ -83,6 +83,11 @@ class Guest:
     formula: str
     count: float
 
+    @property
+    def elements(self) -> frozenset[str]:
+        """Symbols in the formula."""
+        return frozenset(re.findall("[A-Z][a-z]?", self.formula))
+
 
 def guest_charge(name: str) -> tuple[int, str]:
     """Charge of a guest by its formula, and what is doubtful about it, empty if nothing is."""

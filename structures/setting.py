@@ -15,6 +15,8 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
+from structures.crystal import wrap
+
 _STEPS = 24  # origins that a normaliser makes equal differ by multiples of 1/24 of the axes
 _MAX_INDEX = 5  # of structure factors in the generic function; 135 is the first to tell the origins of Fm-3c apart
 _TOLERANCE = 1e-6
@@ -64,9 +66,7 @@ def choose_setting(
     turns = np.array([turn for _, turn, _ in candidates])
     best = _largest(turns, np.array([origin for _, _, origin in candidates]), frac, kinds)
     change, turn, origin = candidates[best]
-    placed = (frac @ turn.T + origin) % 1.0
-    placed[placed > 1.0 - 1e-9] = 0.0
-    return change @ cell, placed
+    return change @ cell, wrap(frac @ turn.T + origin)
 
 
 @cache

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from structures.cif_symmetry import Operations
-from structures.crystal import Crystal, pairs_within
+from structures.crystal import Crystal, pairs_within, wrap
 from structures.disorder import FULL_OCCUPANCY, Occupation
 from structures.errors import InputError
 
@@ -162,26 +162,29 @@ def _without_doubles(
     owner = np.repeat(np.arange(len(sites)), [len(orbit) for orbit in orbits])
     symbols = tuple(sites[int(k)].symbol for k in owner)
     pairs = pairs_within(Crystal(cell, frac, symbols, symbols, np.zeros(len(owner))), SAME_PLACE)
-    dropped: set[int] = set()
-    for first, second in sorted({(int(owner[a]), int(owner[b])) for a, b in zip(pairs.a, pairs.b, strict=True)}):
+    distance: dict[tuple[int, int], float] = {}
+    for a, b, gap in zip(owner[pairs.a], owner[pairs.b], pairs.distance, strict=True):
+        distance[int(a), int(b)] = min(float(gap), distance.get((int(a), int(b)), SAME_PLACE))
+    dropped: dict[int, str] = {}
+    for first, second in sorted(distance):
         one, other = sites[first], sites[second]
         same = one.symbol == other.symbol and (one.assembly, one.group) == (other.assembly, other.group)
         whole = not (one.partial or other.partial) or one.occupancy + other.occupancy > 2 - FULL_OCCUPANCY
         if first < second and first not in dropped and same and whole:
-            dropped.add(second)
+            dropped[second] = f"{other.label} {distance[first, second]:.3f} Å from {one.label}"
     kept = [k for k in range(len(sites)) if k not in dropped]
     if not dropped:
         return kept, ()
-    names = ", ".join(sites[k].label for k in sorted(dropped)[:4]) + (", ..." if len(dropped) > 4 else "")
-    return kept, (f"{len(dropped)} atoms listed twice by the CIF were taken once: {names}",)
+    names = ", ".join(dropped[k] for k in sorted(dropped)[:4]) + (", ..." if len(dropped) > 4 else "")
+    atoms = "1 atom listed twice was" if len(dropped) == 1 else f"{len(dropped)} atoms listed twice were"
+    return kept, (f"{atoms} taken once: {names}",)
 
 
 def _images(orbits: Sequence[NDArray[np.float64]], operations: Operations) -> NDArray[np.int64]:
     """Atom to which each operation takes each atom, (n_operations, n_atoms)."""
     columns, start = [], 0
     for orbit in orbits:
-        moved = (np.einsum("gij,kj->gki", operations.rotations, orbit) + operations.translations[:, None]) % 1.0
-        moved[moved >= 1.0] = 0.0
-        columns.append(cKDTree(orbit % 1.0, boxsize=1.0).query(moved)[1] + start)
+        moved = wrap(np.einsum("gij,kj->gki", operations.rotations, orbit) + operations.translations[:, None])
+        columns.append(cKDTree(wrap(orbit), boxsize=1.0).query(moved)[1] + start)
         start += len(orbit)
     return np.hstack(columns).astype(np.int64)

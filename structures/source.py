@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -13,22 +13,22 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from structures.cif_atoms import formula_content, read_cell, read_sites, volume_line
+from structures.cif_atoms import read_cell, read_sites, volume_line
 from structures.cif_symmetry import Operations, read_operations, symmetric_cell
-from structures.cif_text import Block, as_number, read_block
-from structures.cleaning import refuse_overlaps
+from structures.cif_text import Block, read_blocks
 from structures.crystal import Crystal, formula
 from structures.disorder import Occupation
 from structures.errors import InputError
 from structures.in_memory import IDENTITY, check_sites, fingerprint, sites_of_atoms, sites_of_structure
 from structures.library import LIBRARY, library_cif
+from structures.plausibility import refuse_overlaps
 from structures.sites import Site, check_cell, expand
+from structures.stated_content import content_lines, matches_formula
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
 
 Source: TypeAlias = "str | Path | Structure | Atoms"
-_AGREES = 0.02  # of the atoms of an element; formulas are rounded
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -42,32 +42,40 @@ class Content:
     occupation : Occupation
     lines : tuple of str
         Source and everything mended or chosen in reading it, for the provenance.
+    one_by_one : bool
+        Whether every atom of the cell is listed, none made by symmetry.
     """
 
     name: str
     crystal: Crystal
     occupation: Occupation
     lines: tuple[str, ...]
+    one_by_one: bool = False
 
 
 def read_source(source: Source) -> Content:
-    """Return the atoms of a source.
+    """Return the atoms of a source, of a file with several crystals those of the first; see `read_contents`."""
+    return next(read_contents(source))
+
+
+def read_contents(source: Source) -> Iterator[Content]:
+    """Yield the atoms of a source, one content for each crystal of a file.
 
     Raises
     ------
     InputError
         If it is nothing that can be read as a crystal.
     """
-    if isinstance(source, str | Path):
-        return _read_file(_find(source))
-    if isinstance(source, Atoms):
-        return _from_memory("ASE Atoms", *sites_of_atoms(source))
     pymatgen = sys.modules.get("pymatgen.core")
-    if pymatgen is not None and isinstance(source, pymatgen.IStructure):
-        return _from_memory("pymatgen Structure", *sites_of_structure(source))
-    raise InputError(
-        f"structure must be a CIF file, a shipped name, a pymatgen Structure or ASE Atoms; got {type(source).__name__}"
-    )
+    if isinstance(source, str | Path):
+        yield from _read_file(_find(source))
+    elif isinstance(source, Atoms):
+        yield _from_memory("ASE Atoms", *sites_of_atoms(source))
+    elif pymatgen is not None and isinstance(source, pymatgen.IStructure):
+        yield _from_memory("pymatgen Structure", *sites_of_structure(source))
+    else:
+        kind = type(source).__name__
+        raise InputError(f"structure must be a CIF file, a shipped name, a pymatgen Structure or ASE Atoms; got {kind}")
 
 
 def _from_memory(kind: str, cell: NDArray[np.float64], sites: list[Site]) -> Content:
@@ -76,7 +84,8 @@ def _from_memory(kind: str, cell: NDArray[np.float64], sites: list[Site]) -> Con
     digest = fingerprint(cell, sites)
     crystal, occupation, lines = expand(kind, cell, sites, IDENTITY)
     name = formula(site.symbol for site in sites)
-    return Content(name, crystal, occupation, (f"structure: {kind} {name}, sha256 of its content {digest}", *lines))
+    origin = f"structure: {kind} {name}, sha256 of its content {digest}"
+    return Content(name, crystal, occupation, (origin, *lines), one_by_one=True)
 
 
 def _find(path: str | Path) -> Path:
@@ -90,12 +99,23 @@ def _find(path: str | Path) -> Path:
     raise InputError(f"structure must be a CIF file or one of {', '.join(LIBRARY)}; {source} does not exist")
 
 
-def _read_file(path: Path) -> Content:
+def _read_file(path: Path) -> Iterator[Content]:
     try:
         raw = path.read_bytes()
     except OSError as error:
         raise InputError(f"{path.name} cannot be opened: {error.strerror}") from error
-    block, mended = read_block(path.name, raw)
+    blocks, mended = read_blocks(path.name, raw)
+    for number, block in enumerate(blocks):
+        others = [other.name for other in blocks if other is not block]
+        names = ", ".join(others[:3]) + (", ..." if len(others) > 3 else "")
+        place = "the first" if number == 0 else f"number {number + 1}"
+        which = f"block {block.name} taken, {place} of {len(blocks)} with atoms (left out: {names})"
+        if number:
+            which += "; those before it hold no framework"
+        yield _read_block(path, raw, block, [*mended, *([which] if others else [])])
+
+
+def _read_block(path: Path, raw: bytes, block: Block, mended: list[str]) -> Content:
     cell = read_cell(block)
     check_cell(path.name, cell)
     sites, remarks = read_sites(block)
@@ -111,12 +131,12 @@ def _read_file(path: Path) -> Content:
         *volume_line(block, cell),
         *remarks,
         *doubled,
-        *_formula_line(block, crystal, occupation, operations),
+        *content_lines(block, crystal, occupation, operations),
     ]
     origin = block.column("_audit_creation_method")
     if any(origin):
         lines.append("origin: " + " ".join(origin))
-    return Content(path.stem, crystal, occupation, tuple(lines))
+    return Content(path.stem, crystal, occupation, tuple(lines), one_by_one=len(operations) == 1)
 
 
 def _choose_origin(
@@ -131,7 +151,7 @@ def _choose_origin(
             refuse_overlaps(crystal.select(~occupation.partial))
         except InputError:
             continue
-        possible.append((operations, _matches_formula(block, crystal, occupation)))
+        possible.append((operations, matches_formula(block, crystal, occupation)))
     right = [operations for operations, matches in possible if matches] or [operations for operations, _ in possible]
     if len(right) != 1:
         raise InputError(
@@ -140,46 +160,3 @@ def _choose_origin(
         )
     line = f"{right[0].lines[0]}; of two choices of origin the one that fits"
     return Operations(right[0].rotations, right[0].translations, (line,))
-
-
-def _content(crystal: Crystal, occupation: Occupation) -> dict[str, float]:
-    total: dict[str, float] = {}
-    for symbol, weight in zip(crystal.symbols, occupation.occupancy, strict=True):
-        total[symbol] = total.get(symbol, 0.0) + float(weight)
-    return total
-
-
-def _same_content(found: Mapping[str, float], given: Mapping[str, float], times: float, without: str = "") -> bool:
-    elements = ({*found, *given}) - {without}
-    return all(
-        abs(found.get(e, 0.0) - times * given.get(e, 0.0)) <= max(0.5, _AGREES * found.get(e, 0.0)) for e in elements
-    )
-
-
-def _matches_formula(block: Block, crystal: Crystal, occupation: Occupation) -> bool:
-    """Whether the cell holds the formula of the file, once or times Z."""
-    given, found = formula_content(block), _content(crystal, occupation)
-    units = as_number(block.first("_cell_formula_units_z")) or 1.0
-    return bool(given) and any(_same_content(found, given, times, "H") for times in (units, 1.0))
-
-
-def _formula_line(block: Block, crystal: Crystal, occupation: Occupation, operations: Operations) -> list[str]:
-    """Say if the atoms are not those of the formula; refuse an asymmetric unit whose symmetry is lost.
-
-    Solvent that was not refined, and missing hydrogens, are the usual reasons; they do not change the ratio of metals.
-    """
-    given, found = formula_content(block), _content(crystal, occupation)
-    if not given:
-        return []
-    units = as_number(block.first("_cell_formula_units_z")) or 1.0
-    if any(_same_content(found, given, times) for times in (units, 1.0)):
-        return []
-    text = " ".join(f"{symbol}{count:.5g}" for symbol, count in sorted(found.items()))
-    written = f"{block.first('_chemical_formula_sum')}, Z {units:g}"
-    heavy = {symbol: times for symbol, times in given.items() if symbol != "H"}
-    short = [s for s, n in heavy.items() if found.get(s, 0.0) < 0.75 * n * units]
-    if operations.assumed and short:
-        raise InputError(
-            f"{block.file} must give its symmetry: without it the cell holds {text}, less than its formula, {written}"
-        )
-    return [f"the cell holds {text} by its occupancies, the file says {written}; the atoms count"]

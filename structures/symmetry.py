@@ -12,6 +12,7 @@ import spglib
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from structures.crystal import wrap
 from structures.errors import InputError
 from structures.setting import choose_setting
 
@@ -120,9 +121,9 @@ def _require_closed(crystal: SymmetricCrystal) -> None:
     """Refuse a crystal that its own operations do not map onto itself."""
     for kind in np.unique(crystal.kinds):
         here = crystal.frac_coords[crystal.kinds == kind]
-        tree = cKDTree(_wrapped(here), boxsize=1.0)
+        tree = cKDTree(wrap(here), boxsize=1.0)
         for rotation, translation in zip(crystal.rotations, crystal.translations, strict=True):
-            distance = tree.query(_wrapped(here @ rotation.T + translation))[0]
+            distance = tree.query(wrap(here @ rotation.T + translation))[0]
             if distance.max() > 1e-4:
                 raise InputError(
                     f"symmetry operations of {crystal.space_group} must map the structure onto itself; an atom misses "
@@ -154,7 +155,7 @@ def _primitive(crystal: SymmetricCrystal) -> SymmetricCrystal:
         return crystal
     basis = np.array(axes)
     to_new = np.linalg.inv(basis)
-    frac = _wrapped(crystal.frac_coords @ to_new.T)
+    frac = wrap(crystal.frac_coords @ to_new.T)
     first: list[int] = []
     for kind in np.unique(crystal.kinds):
         members = np.flatnonzero(crystal.kinds == kind)
@@ -162,7 +163,7 @@ def _primitive(crystal: SymmetricCrystal) -> SymmetricCrystal:
         lowest = [min(near) for near in tree.query_ball_point(frac[members], 1e-6)]
         first += [int(members[k]) for k in sorted(set(lowest))]
     rotations = np.rint(to_new @ crystal.rotations @ basis).astype(np.int64)
-    translations = _wrapped(crystal.translations @ to_new.T)
+    translations = wrap(crystal.translations @ to_new.T)
     keys = np.hstack([rotations.reshape(-1, 9), np.round(translations * _TRANSLATION_STEP).astype(np.int64)])
     index = np.sort(np.unique(keys, axis=0, return_index=True)[1])
     return SymmetricCrystal(
@@ -173,13 +174,6 @@ def _primitive(crystal: SymmetricCrystal) -> SymmetricCrystal:
         translations=np.round(translations[index] * _TRANSLATION_STEP) / _TRANSLATION_STEP % 1.0,
         space_group=crystal.space_group,
     )
-
-
-def _wrapped(frac: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Coordinates in [0, 1), the ones a rounding error below 1 at 0."""
-    inside = frac % 1.0
-    inside[inside > 1.0 - 1e-9] = 0.0
-    return np.asarray(inside)
 
 
 def _average_cell(cell: NDArray[np.float64], rotations: NDArray[np.int64]) -> NDArray[np.float64]:
@@ -200,11 +194,11 @@ def _average_positions(
     total = np.zeros_like(frac)
     for kind in np.unique(kinds):
         members = np.flatnonzero(kinds == kind)
-        here = _wrapped(frac[members])
+        here = wrap(frac[members])
         tree = cKDTree(here, boxsize=1.0)
         for rotation, translation in zip(rotations, translations, strict=True):
-            image = _wrapped(here @ rotation.T + translation)
+            image = wrap(here @ rotation.T + translation)
             target = tree.query(image)[1]
             step = image - here[target]
             np.add.at(total, members[target], here[target] + step - np.round(step))
-    return _wrapped(total / len(rotations))
+    return wrap(total / len(rotations))

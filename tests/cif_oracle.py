@@ -1,10 +1,12 @@
-"""Broken CIFs, and an independent reading of them."""
+"""Good CIFs, broken CIFs, and an independent reading of them."""
 
 import re
 import warnings
+from collections import Counter
 
 import numpy as np
 from cifs import NET, cif, wide_net
+from published_frameworks import FRAMEWORKS, primitive, structure
 from pymatgen.io.cif import CifParser
 
 from structures.library import library_cif
@@ -54,6 +56,22 @@ SMALL_SEEDS = {
     ),
 }
 SEEDS = SMALL_SEEDS | {name: library_cif(name).read_text() for name in ("mof5", "ni_pacs_sym", "ni_pacs_disordered")}
+
+
+def published(name, *, one_by_one=False):
+    """Text of a published framework: asymmetric unit with formula and group, or its primitive cell atom by atom."""
+    unit, made = FRAMEWORKS[name], primitive(name) if one_by_one else structure(name)
+    count = Counter(site.specie.symbol for site in made)
+    if one_by_one:
+        atoms = [(site.specie.symbol, *site.frac_coords) for site in sorted(made, key=lambda site: site.specie.symbol)]
+        cell, head, operations = made.lattice.parameters, "", ("x,y,z",)
+    else:
+        atoms = [row[:4] for row in unit.atoms]
+        formula = " ".join(f"{symbol}{n}" for symbol, n in sorted(count.items()))
+        head = f"_chemical_formula_sum '{formula}'\n_space_group_name_H-M_alt '{unit.group}'"
+        cell, operations = unit.cell, None
+    rows = [f"{row[0]}{k} {row[0]} {' '.join(f'{x:.6f}' for x in row[1:])}" for k, row in enumerate(atoms, 1)]
+    return cif(rows, cell=cell, operations=operations, head=head, columns="label type_symbol fract_x fract_y fract_z")
 
 
 def mutated(text, rng):

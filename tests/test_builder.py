@@ -122,7 +122,7 @@ def test_too_few_directions_are_refused():
         rotations=np.eye(3, dtype=int)[None],
         translations=np.zeros((1, 3)),
     )
-    with pytest.raises(InputError, match=r"Li\+ percolates in 2 dimensions; expected at least 3"):
+    with pytest.raises(InputError, match=r"Li\+ crosses the crystal in 2 directions; expected at least 3"):
         build_network(walls, [LI], COARSE)
     network = build_network(walls, [LI], replace(COARSE, percolation_dimensions=2))
     assert np.isnan(network.percolation[0]).tolist() == [False, False, True]

@@ -148,6 +148,57 @@ def test_half_occupied_ions_are_counted_once(tmp_path):
     assert framework.net_charge == pytest.approx(-1)
 
 
+@pytest.mark.parametrize(("height", "occupancy", "count"), [(2.0, 0.25, 0.5), (2.0, 0.1, 0.2), (0.6, 0.25, 0.5)])
+def test_ions_of_low_occupancy_are_counted_by_it(tmp_path, height, occupancy, count):
+    """A quarter of a Na+ on each of two places, far apart or in each other's way, is half a charge, not none."""
+    ion = guest(("Na",), [[0, 0, height]], occupancy=occupancy)
+    framework = wide(tmp_path, ion, operations=("x,y,z", "x,y,-z"))
+    assert f"guests removed from the cell: {count} Na" in framework.provenance
+    assert framework.net_charge == pytest.approx(-count)
+    assert said(framework, f"counted by their occupancies: {count} Na")
+
+
+def test_disordered_dabco(tmp_path):
+    """DMOF-1, Zn2(bdc)2(dabco): three of eight ethylene places on a four-fold axis; its hydrogens fit none of them.
+
+    Places from Dybtsev, Chun, Kim, Angew. Chem. Int. Ed. 43, 5033 (2004). The formula is C22 H20 N2 O8 Zn2; the three
+    ethylenes are as far from each other as eight directions permit, 135, 135 and 90 degrees.
+    """
+    columns = "label type_symbol fract_x fract_y fract_z occupancy disorder_group"
+    atoms = (
+        "Zn1 Zn 0.5 0.5 0.15006 1 .",
+        "O1 O 0.31767 0.4838 0.11543 0.5 .",
+        "C1 C 0.2648 0.5 0 1 .",
+        "C2 C 0.1275 0.5 0 1 .",
+        "C3 C 0.06334 0.5 -0.1219 1 .",
+        "H3 H 0.1058 0.5 -0.2070 1 .",
+        "N1 N 0.5 0.5 0.3659 1 .",
+        "C1T C 0.4131 0.4131 0.4201 0.38 1",
+        "C1T' C 0.5 0.3771 0.4194 0.38 2",
+        "H1T H 0.405 0.353 0.391 0.5 .",
+        "H2T H 0.5 0.326 0.393 0.5 .",
+    )
+    cell = (10.9288, 10.9288, 9.6084, 90, 90, 90)
+    head = "_symmetry_space_group_name_H-M 'P 4/m m m'\n_chemical_formula_sum 'C22 H20 N2 O8 Zn2'"
+    text = cif(atoms, cell=cell, operations=None, head=head, columns=columns)
+    framework = load_framework(write(tmp_path, text))
+    assert Counter(framework.symbols) == {"C": 22, "H": 20, "N": 2, "O": 8, "Zn": 2}
+    assert said(framework, "disorder: hydrogens H1T, H2T fit no arrangement; left out, to be put back by geometry")
+    assert not any(line.startswith("warning") for line in framework.provenance)
+    crystal = Crystal(framework.cell, framework.frac_coords, framework.symbols, framework.symbols, framework.charges)
+    bond = bonds(crystal)
+    around = [bond.b[bond.a == k] for k, symbol in enumerate(crystal.symbols) if symbol == "N"]
+    assert [sorted(crystal.symbols[b] for b in near) for near in around] == [["C", "C", "C", "Zn"]] * 2
+    nitrogen = crystal.symbols.index("N")
+    step = crystal.frac_coords[[b for b in around[0] if crystal.symbols[b] == "C"]] - crystal.frac_coords[nitrogen]
+    flat = ((step - np.round(step)) @ crystal.cell) * (np.linalg.norm(crystal.cell, axis=1) > 10)
+    angles = sorted(
+        float(np.degrees(np.arccos(u @ v / np.linalg.norm(u) / np.linalg.norm(v))))
+        for k, u in enumerate(flat) for v in flat[k + 1 :]
+    )  # fmt: skip
+    assert angles == pytest.approx([90, 135, 135], abs=1.5)
+
+
 @pytest.mark.parametrize("images", [2, 4])
 def test_overlapping_rings_leave_one(tmp_path, images):
     """Ring turned about its axis by several angles, each on both sides of the mirror: 2 or 4 images, one is kept.

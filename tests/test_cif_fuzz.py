@@ -3,6 +3,8 @@
 A success is right if an independent reader finds the same cell and atoms in the broken text, if the change does not
 matter (the atoms are those of the whole file), or if the provenance has a line about it that the whole file has not.
 What leaves the reader must then be kept: framework, guests and dropped alternatives add up to it.
+
+A file cut off at any byte is refused, or gives the framework of the whole file, or a warning that the latter has not.
 """
 
 import signal
@@ -12,13 +14,14 @@ from functools import cache
 import numpy as np
 import pytest
 from ase.formula import Formula
-from cif_oracle import SEEDS, SMALL_SEEDS, disagreement, independent_reading, mutated
+from cif_oracle import SEEDS, SMALL_SEEDS, disagreement, independent_reading, mutated, published
 from cifs import write
+from published_frameworks import FRAMEWORKS
 
 import structures.cif
 from structures.charges import ChargeAssignment
 from structures.cif import load_framework
-from structures.errors import InputError
+from structures.errors import WARNING, InputError
 from structures.source import read_source
 
 SECONDS = 20
@@ -137,6 +140,49 @@ def test_broken_small_files(tmp_path, seed, cheap_charges, bounded):
     rng = np.random.default_rng(seed)
     name = sorted(SMALL_SEEDS)[seed % len(SMALL_SEEDS)]
     assert_error_or_right(name, mutated(SEEDS[name], rng), tmp_path)
+
+
+WHOLE = {
+    "mof5": lambda: SEEDS["mof5"],
+    "ni_pacs_sym": lambda: SEEDS["ni_pacs_sym"],
+    "ni_pacs_disordered": lambda: SEEDS["ni_pacs_disordered"],
+    **{name: (lambda name=name: published(name)) for name in FRAMEWORKS},
+    **{f"{name} in P 1": (lambda name=name: published(name, one_by_one=True)) for name in ("MIL-53(Fe)", "Mg-MOF-74")},
+}
+
+
+def warned(path):
+    """Atoms of each element per volume of a file, and its warnings; None if it is refused."""
+    try:
+        framework = load_framework(path)
+    except InputError:
+        return None
+    content = {symbol: n / framework.volume for symbol, n in Counter(framework.symbols).items()}
+    return content, {line for line in framework.provenance if line.startswith(WARNING)}
+
+
+def assert_cut_is_seen(name, places, folder):
+    """Cut a file at a share of its bytes behind the first tag of an atom."""
+    text = WHOLE[name]()
+    content, warnings = warned(write(folder, text))
+    start = text.index("_atom_site_")
+    for place in places:
+        found = warned(write(folder, text[: start + int(place * (len(text) - start))]))
+        if found is not None and not found[1] - warnings:
+            assert found[0] == pytest.approx(content, rel=1e-6), f"cut at {place}"
+
+
+@pytest.mark.parametrize("name", WHOLE)
+def test_a_file_cut_off_is_no_framework(tmp_path, name, cheap_charges, bounded):
+    assert_cut_is_seen(name, (0.35, 0.6, 0.75, 0.9, 0.97), tmp_path)
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("name", WHOLE)
+@pytest.mark.parametrize("part", range(4))
+def test_a_file_cut_off_anywhere(tmp_path, name, part, cheap_charges, bounded):
+    rng = np.random.default_rng([part, len(name)])
+    assert_cut_is_seen(name, rng.random(12), tmp_path)
 
 
 @pytest.mark.validation

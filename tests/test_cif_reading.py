@@ -99,6 +99,26 @@ def test_first_block_with_atoms(tmp_path):
     assert "block one taken, the first of 2 with atoms (left out: two)" in lines
 
 
+def test_first_block_with_a_framework(tmp_path):
+    """A block of solvent gives way to the next one; where all are molecules the first one is named."""
+    water = ("O1 O 0 0 0 1 . 0", "H1 H 0.25 0 0 1 . 0", "H2 H -0.06 0.24 0 1 . 0")
+    solvent = cif(water, name="solvent")
+    framework = load_framework(write(tmp_path, solvent + cif(name="mof")))
+    assert len(framework.symbols) == 4
+    assert said(framework, "block mof taken, number 2 of 2 with atoms (left out: solvent); those before it hold no")
+    with pytest.raises(InputError, match="found only molecules: 1 H2O"):
+        load_framework(write(tmp_path, solvent + cif((*water[:2],), name="again")))
+
+
+def test_values_of_several_words_without_quotes(tmp_path):
+    """Older programs write the name of P 1 without quotes."""
+    framework = load_framework(write(tmp_path, cif(head="_symmetry_space_group_name_H-M    P 1")))
+    assert len(framework.symbols) == 4
+    assert said(framework, "without quotes were taken together: _symmetry_space_group_name_H-M")
+    with pytest.raises(InputError, match="cannot be read as a CIF"):
+        load_framework(write(tmp_path, cif(head="_one two\nthree four")))
+
+
 def test_hexagonal_and_rhombohedral_axes_are_one_crystal(tmp_path):
     """R-3m: 12 operations on rhombohedral axes, 36 on hexagonal ones, by list, name with and without axes."""
     a, alpha = 6.0, 75.0

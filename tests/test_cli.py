@@ -1,23 +1,30 @@
 """The command line: every mistake is one line on stderr, status 2, and nothing is written."""
 
+import re
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import pytest
 from click.testing import CliRunner, Result
 from decks import DECK, changed, write_deck
 from lattices import ion, simple_cubic
 
+import structures
 from lattice.builder import build_network
 from lattice.network import PoreNetwork
+from lattice.rate_models import RATE_MODELS, RateModel
 from lattice.supercell import table_bytes
-from runs import folder, job, network_source
+from runs import deck, folder, job, network_source
 from runs.cli import main
 from runs.deck_file import SHIPPED_DECKS, read_deck
 from runs.faults import fault_line, writing
 from runs.network_request import NetworkRequest, with_defaults
+from structures.charges import ChargeSource
 from structures.cif import load_framework
 from structures.species import SHIPPED_SPECIES
 
@@ -78,7 +85,8 @@ def test_a_missing_deck(call):
     ("old", "new", "words"),
     [
         ('"ni_pacs_sym"', '"none.cif"', "deck.toml: [structure] cif: "),
-        ('"ni_pacs_sym"', '"none.cif"', "none.cif does not exist"),
+        ('"ni_pacs_sym"', '"none.cif"', "found no such file: none.cif"),
+        ("[kmc]", '[landscape.cube]\n"Li+" = "li.cube"\n[kmc]', "[landscape] cube, Li+: expected a Gaussian cube"),
         ('"ni_pacs_sym"', '"empty.cif"', "deck.toml: [structure] cif: "),
         ('"ni_pacs_sym"', '"broken.cif"', "deck.toml: [structure] cif: "),
         ("net_charge = -2", "net_charge = 9", "deck.toml: [structure] net_charge: net charge of a formula unit"),
@@ -125,7 +133,7 @@ def tube(side: int) -> str:
 @pytest.mark.parametrize(
     ("side", "words"),
     [
-        (5, "mofkmc: deck.toml: Li+ percolates in 1 dimensions; expected at least 3"),
+        (5, "mofkmc: deck.toml: Li+ crosses the crystal in 1 direction; expected at least 3"),
         (1, "mofkmc: deck.toml: Li+ fits nowhere in tube: the largest cavity is"),
     ],
 )
@@ -263,8 +271,8 @@ def test_network_refuses_unknown_ions(call, arguments, words):
             "expected a number, 3 numbers such as 10,10,6, or the 9 of a symmetric tensor, found 'ten'",
         ),
         (["--eps-r", "10,10"], "found 2 numbers"),
-        (["--eps-r", "10,10,0"], "item 3: expected 1 to 100, found 0"),
-        (["--eps-r", "9,1,0,0,9,0,0,0,9"], "found '9,1,0,0,9,0,0,0,9'"),
+        (["--eps-r", "10,10,0"], "must lie between 1 and 10000 in every direction; got principal values 0, 10, 10"),
+        (["--eps-r", "9,1,0,0,9,0,0,0,9"], "must be a symmetric tensor; got 1 in row 1, column 2"),
     ],
 )
 def test_network_refuses_an_option_that_it_cannot_read(call, arguments, words):
@@ -287,6 +295,50 @@ def test_a_shipped_structure_takes_the_charges_of_the_deck_of_its_compound(cif, 
         structure = read_deck(SHIPPED_DECKS / f"{deck}.toml").deck.structure
         assert (filled.charges, filled.cell) == (structure.charges, structure.cell)
         assert remarks == (f"charges, cell as in the shipped deck {deck}",)
+
+
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ("none.cif", "found no such file"),
+        ("fodler/my.cif", "found no such file"),
+        ("mof", "did you mean mof5?"),
+        ("my_mof.cif", "did you mean my-mof.cif?"),
+        (".", "found a folder"),
+    ],
+)
+def test_a_structure_that_is_not_there_is_refused_before_anything_heavy_is_imported(call, given, words):
+    Path("my-mof.cif").write_text("data_x\n")
+    line = refused(call("network", given, "--species", "Li+"))
+    assert line.startswith(f"mofkmc: {given}: expected a CIF, a YAML list of sites or the name of a shipped structure")
+    assert words in line
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["network", "none.cif", "--species", "Li+"], ["run", "none.toml"]])
+def test_what_needs_no_calculation_imports_none(tmp_path, arguments):
+    """In a process of its own: which of the heavy packages it has imported at its end."""
+    code = (
+        "import sys; from runs.cli import main\n"
+        f"try: main({arguments!r})\n"
+        "except SystemExit: pass\n"
+        "print(sorted({'numba', 'scipy', 'ase', 'pandas', 'matplotlib', 'pymatgen', 'spglib'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+def test_pymatgen_is_imported_only_by_those_who_hand_over_its_structures():
+    """It takes a second or two; what is indented is imported when it is asked for, or for annotations alone."""
+    root = Path(structures.__file__).parent.parent
+    for package in ("structures", "lattice", "kmc", "analysis", "runs"):
+        for path in (root / package).glob("*.py"):
+            assert not re.search(r"^(from|import) pymatgen", path.read_text(encoding="utf-8"), re.MULTILINE), path
+
+
+def test_the_choices_of_the_command_line_are_those_of_the_packages():
+    options = {parameter.name: parameter.type for parameter in main.commands["network"].params}
+    assert tuple(options["rates"].choices) == get_args(RateModel) == tuple(RATE_MODELS)
+    assert tuple(options["charge_source"].choices) == get_args(ChargeSource) == get_args(deck.ChargeSource)
 
 
 @pytest.mark.parametrize("command", [[], ["run"], ["check"], ["network"], ["refine"]])

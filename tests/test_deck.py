@@ -65,9 +65,9 @@ def test_a_good_deck_is_read(tmp_path):
             "deck.toml: [landscape] unknown key spacing; did you mean spacing_A?",
         ),
         ("[landscape]", "[landscap]", "deck.toml: unknown table [landscap]; did you mean [landscape]?"),
-        ("replicas = 2", "replicas = 1", "deck.toml: [scan] replicas: expected 2 to 100000 tasks, found 1"),
-        ("replicas = 2", "", "deck.toml: [scan] replicas: expected a value in tasks, found none"),
-        ("replicas = 2", "replicas = true", "deck.toml: [scan] replicas: expected a valid integer, found True"),
+        ("replicas = 2", "replicas = 1", "deck.toml: [scan] replicas: expected 2 to 100000, found 1"),
+        ("replicas = 2", "", "deck.toml: [scan] replicas: expected a value, found none"),
+        ("replicas = 2", "replicas = true", "deck.toml: [scan] replicas: expected a whole number, found True"),
         ('"exchange"', '"swap"', 'deck.toml: [composition] kind: expected "exchange" or "salt", found "swap"'),
         (
             'leaving = "Me2NH2+"',
@@ -241,15 +241,18 @@ def test_the_permittivity_is_a_number_or_a_tensor(tmp_path, value, read):
 @pytest.mark.parametrize(
     ("value", "words"),
     [
-        ("0", ": expected 1 to 100, found 0"),
-        ("[4, 4, 0.5]", ", item 3: expected 1 to 100, found 0.5"),
-        ("[[4, 9, 0], [9, 4, 0], [0, 0, 9]]", ", principal value 1: expected 1 to 100, found -5"),
-        ("[4, 4]", ": expected a number, 3 numbers along x, y, z, or a symmetric 3 x 3 tensor, found [4, 4]"),
-        ("[[4, 1, 0], [0, 4, 0], [0, 0, 9]]", "found [[4, 1, 0], [0, 4, 0], [0, 0, 9]]"),
-        ("[4, [4], 4]", "found [4, [4], 4]"),
+        ("0", ": must lie between 1 and 10000 in every direction; got 0"),
+        ("[4, 4, 0.5]", ": must lie between 1 and 10000 in every direction; got principal values 0.5, 4, 4"),
+        ("[[4, 9, 0], [9, 4, 0], [0, 0, 9]]", "got principal values -5, 9, 13"),
+        ("[4, 4]", ": must be 1, 3 or 3x3 numbers; got an array of shape (2,)"),
+        (
+            "[[4, 1, 0], [0, 4, 0], [0, 0, 9]]",
+            "must be a symmetric tensor; got 1 in row 1, column 2 and 0 in row 2, column 1",
+        ),
+        ("[4, [4], 4]", "must be 1, 3 or 3x3 numbers; got (4, (4,), 4)"),
         ('"ten"', 'found "ten"'),
-        ("true", "found True"),
-        ("[nan, 1, 1]", "expected a number"),
+        ("true", ": expected a number, 3 numbers along x, y, z, or a symmetric 3 x 3 tensor, found True"),
+        ("[nan, 1, 1]", "must be finite; got [nan, 1.0, 1.0]"),
     ],
 )
 def test_what_is_no_permittivity_is_refused_in_one_line(tmp_path, value, words):
@@ -265,7 +268,7 @@ def test_a_whole_number_may_be_written_as_a_power_of_ten(tmp_path):
     assert (deck.kmc.events, type(deck.kmc.events)) == (1_000_000, int)
     assert deck.lattice.repeats == (3, 3, 3)
     (line,) = faults(tmp_path, ("events = 2000", "events = 2000.5"))
-    assert line == "deck.toml: [kmc] events: expected a valid integer, found 2000.5"
+    assert line == "deck.toml: [kmc] events: expected a whole number, found 2000.5"
 
 
 @pytest.mark.parametrize(

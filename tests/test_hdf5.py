@@ -1,4 +1,4 @@
-"""HDF5 files are there whole or not at all."""
+"""HDF5 files are there whole or not at all, and are opened only as they were written."""
 
 import subprocess
 import sys
@@ -7,7 +7,8 @@ import h5py
 import numpy as np
 import pytest
 
-from structures.hdf5 import whole_hdf5
+from structures.errors import InputError
+from structures.hdf5 import seal, sealed_hdf5, whole_hdf5
 
 pytest.importorskip("resource")
 
@@ -33,9 +34,10 @@ def test_what_is_written_is_read_and_nothing_else_is_left(tmp_path):
         with whole_hdf5(path) as file:
             file["a"] = np.full(1000, value)
             file.attrs["complete"] = True
-        with h5py.File(path) as file:
-            assert (file["a"][...] == value).all()
-            assert file.attrs["complete"]
+        for opened in (sealed_hdf5, h5py.File):  # the seal is no obstacle to other programs
+            with opened(path) as file:
+                assert (file["a"][...] == value).all()
+                assert file.attrs["complete"]
     assert list(tmp_path.iterdir()) == [path]
 
 
@@ -51,3 +53,69 @@ def test_a_full_disk_is_an_error_and_not_the_end_of_the_process(tmp_path):
     assert done.stderr == ""
     assert path.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.fixture
+def numbers(tmp_path):
+    """Small file with groups, packed and plain numbers, texts and attributes."""
+    path = tmp_path / "numbers.h5"
+    with whole_hdf5(path) as file:
+        file["a"] = np.arange(20.0)
+        file.create_dataset("group/packed", data=np.zeros((50, 3)), compression="gzip")
+        file.create_dataset("text", data=["one", "two"], dtype=h5py.string_dtype())
+        file["group"].attrs["x"] = 1.5
+    return path
+
+
+def damaged(whole, rng):
+    """Bytes of a file with one or many of them flipped, a stretch lost, doubled or made zero, or the end missing."""
+    first, last = sorted(rng.integers(0, len(whole), 2).tolist())
+    match int(rng.integers(6)):
+        case 0:
+            return whole[:first] + bytes([whole[first] ^ 1 << rng.integers(8)]) + whole[first + 1 :]
+        case 1:
+            array = np.frombuffer(whole, np.uint8).copy()
+            array[rng.integers(0, len(whole), 20)] ^= rng.integers(1, 256, 20, dtype=np.uint8)
+            return array.tobytes()
+        case 2:
+            return whole[:first] + whole[last + 1 :]
+        case 3:
+            return whole[: last + 1] + whole[first:]
+        case 4:
+            return whole[:first] + b"\1" * (last + 1 - first) + whole[last + 1 :]
+        case _:
+            return whole[:first]
+
+
+def test_what_is_damaged_is_refused_in_one_line_and_never_given_to_hdf5(numbers, monkeypatch):
+    """HDF5 itself crashes the process or never returns on some of these."""
+    whole, rng = numbers.read_bytes(), np.random.default_rng(0)
+
+    def never(*_, **__):
+        raise AssertionError("a damaged file was opened")
+
+    monkeypatch.setattr(h5py, "File", never)
+    for _ in range(500):
+        numbers.write_bytes(damaged(whole, rng))
+        with pytest.raises(InputError) as caught, sealed_hdf5(numbers):
+            pass
+        assert str(caught.value).startswith(f"{numbers}: must ")
+        assert "\n" not in str(caught.value)
+
+
+def test_a_file_changed_by_another_program_is_refused_until_it_is_sealed_again(numbers):
+    with h5py.File(numbers, "r+") as file:
+        file["a"][3] = 7.0
+    with pytest.raises(InputError, match=r"numbers\.h5: must (match the|end in its) checksum"), sealed_hdf5(numbers):
+        pass
+    seal(numbers)
+    with sealed_hdf5(numbers) as file:
+        assert file["a"][3] == 7.0
+
+
+def test_files_without_a_seal_are_refused(tmp_path):
+    for content in (b"", b"x", b"y" * 1000):
+        path = tmp_path / "other.h5"
+        path.write_bytes(content)
+        with pytest.raises(InputError, match="must end in its checksum; got none"), sealed_hdf5(path):
+            pass

@@ -9,7 +9,7 @@ import pytest
 
 from lattice import field_grid as field_grid_module
 from lattice.ewald import EwaldPotential
-from lattice.field_grid import framework_potential, grid_shape
+from lattice.field_grid import grid_shape, smooth_potential
 from lattice.landscape import compute_landscape
 from lattice.uff import UFF, uff_parameters
 from structures.errors import InputError
@@ -59,43 +59,35 @@ def rock_salt():
     return crystal(5.6 * np.eye(3), ["Na"] * 4 + ["Cl"] * 4, frac, [1.0] * 4 + [-1.0] * 4, symmetry)
 
 
-@pytest.mark.parametrize(
-    ("point", "psi"),
-    [
-        ((6, 0, 0), -0.095932304940),
-        ((6, 6, 0), -0.582521531544),
-        ((6, 6, 6), -0.801935970028),
-        ((3, 0, 0), 1.305934570507),
-        ((4, 4, 4), -0.593485439181),
-    ],
-)
-def test_potential_of_a_unit_charge_in_a_cube_with_background(point, psi):
-    """A lattice of unit charges in a neutralising background, tinfoil boundary: psi known to 12 digits."""
-    single = crystal(np.eye(3), ("H",), [[0.0, 0.0, 0.0]], [1.0])
-    potential = framework_potential(single, (12, 12, 12))
-    assert potential[point] / COULOMB == pytest.approx(psi, abs=1e-9)
-
-
-def test_potential_equals_the_pair_potential_of_the_engine():
-    """Φ(r) = k_e Σ q_j psi(r - r_j): framework and mobile ions live in one convention."""
-    framework = four_atoms()
-    shape = (5, 6, 7)
-    potential = framework_potential(framework, shape)
+def potential_on_grid(framework, shape, permittivity=1.0):
+    """Φ(r) = k_e Σ q_j psi(r - r_j), with the psi of the engine's pair table: one convention for all ions, V."""
     points = np.indices(shape).reshape(3, -1).T / shape
-    psi = EwaldPotential(TRICLINIC)
-    expected = COULOMB * sum(
-        charge * psi.at(points - atom) for charge, atom in zip(framework.charges, framework.frac_coords, strict=True)
-    )
-    assert potential.ravel() == pytest.approx(expected, abs=1e-8)
+    psi = EwaldPotential(framework.cell, permittivity)
+    atoms = zip(framework.charges, framework.frac_coords, strict=True)
+    return COULOMB * sum(charge * psi.at(points - atom) for charge, atom in atoms).reshape(shape)
+
+
+@pytest.mark.parametrize("shape", [(6, 8, 10), (5, 7, 9), (3, 4, 2)])
+def test_smooth_potential_is_the_sum_over_waves(shape):
+    """Σ q erf(alpha r)/r = (4 pi/V) Σ exp(-k²/4 alpha²)/k² Σ q exp(ik·(r - r_j)), at the points of any grid."""
+    framework, alpha = four_atoms(), 0.9
+    h = np.array(list(product(range(-8, 9), repeat=3)))
+    k2 = ((h @ np.linalg.inv(TRICLINIC).T * 2 * np.pi) ** 2).sum(axis=1)
+    h, k2 = h[k2 > 0], k2[k2 > 0]
+    gap = np.indices(shape).reshape(3, -1).T[:, None] / shape - framework.frac_coords
+    waves = np.einsum("pah,a->ph", np.cos(2 * np.pi * gap @ h.T), framework.charges)
+    expected = 4 * np.pi / framework.volume * waves @ (np.exp(-k2 / (4 * alpha**2)) / k2)
+    expected -= np.pi * framework.charges.sum() / (alpha**2 * framework.volume)
+    assert smooth_potential(framework, shape, alpha).ravel() == pytest.approx(expected, abs=1e-9)
 
 
 @pytest.mark.parametrize("spacing", [0.5, 0.37])
 def test_energy_of_a_bare_charge_is_its_charge_times_the_screened_potential(spacing):
-    """The landscape reads its smooth part from a mesh; `framework_potential` is an Ewald sum with another split."""
+    """The landscape reads its smooth part from a mesh and adds near atoms; Ewald's sum splits in another way."""
     framework = four_atoms()
     charge_only = Species("q", -1.5, 1.0, 0.0, 2.0, 1.0, "test")
     landscape = compute_landscape(framework, charge_only, permittivity=2.0, spacing=spacing)
-    exact = framework_potential(framework, landscape.energy.shape) * (-1.5 / 2.0)
+    exact = potential_on_grid(framework, landscape.energy.shape) * (-1.5 / 2.0)
     away = np.abs(exact) < 20.0
     points = np.argwhere(away) / exact.shape
     energy, _, _ = landscape.derivatives(points)

@@ -85,6 +85,12 @@ def test_ase_reads_the_xyz(pores, tmp_path):
     assert atoms.arrays["orbit"].tolist() == [-1] * n_atoms + [0, 1, 2, 3]
     np.testing.assert_allclose(atoms.arrays["site_energy"][n_atoms:], pores.site_energy)
     np.testing.assert_allclose(atoms.get_initial_charges()[:n_atoms], pores.framework_charges)
+    assert not atoms.arrays["given_by_user"].any()
+    write_network_xyz(replace(pores, site_overridden=np.array([False, True, False, False])), tmp_path / "n.xyz")
+    assert (
+        ase.io.read(tmp_path / "n.xyz").arrays["given_by_user"].tolist()
+        == [False] * (n_atoms + 1) + [True] + [False] * 2
+    )
 
 
 @pytest.mark.parametrize("write", [write_network_cif, write_network_xyz])

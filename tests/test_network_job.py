@@ -20,11 +20,15 @@ from runs import network_comparison, network_output, network_source
 from runs.assumptions import network_assumptions
 from runs.cli import main
 from runs.deck_file import read_deck
-from runs.network_comparison import agreement, charge_sets
+from runs.folder import ResultsFolder
+from runs.network_comparison import agreement
 from runs.network_frames import hop_frame
-from runs.network_request import NetworkRequest, source_of_request
-from runs.network_source import source_of_deck
+from runs.network_output import NetworkResult, write_landscapes
+from runs.network_request import NetworkRequest
+from runs.network_source import source_of_deck, source_of_request
 from runs.network_tables import hop_table, percolation_table, site_table
+from structures.charges import assign_charges
+from structures.crystal import Crystal
 from structures.errors import InputError
 from structures.species import SHIPPED_SPECIES
 from structures.units import BOLTZMANN
@@ -63,12 +67,14 @@ def network(tmp_path, monkeypatch) -> Callable[..., Result]:
     def load(cif: str, *, charge_source: str, **options: object) -> SimpleNamespace:
         if charge_source == "cif":
             raise InputError("charges: the CIF has none")
-        return SimpleNamespace(provenance=PROVENANCE, charge_source=charge_source)
+        charges = np.array([1.0, -1.0]) if charge_source == "table" else np.array([0.5, -0.5])
+        return SimpleNamespace(name="my", provenance=PROVENANCE, charges=charges)
 
     def energies(framework: SimpleNamespace, species: object, settings: object) -> np.ndarray:
         return np.array([[0.2, 0.3, np.nan]])
 
     monkeypatch.chdir(tmp_path)
+    Path("my.cif").touch()
     monkeypatch.setattr(network_source, "load_framework", load)
     monkeypatch.setattr(network_source, "cached_network", lambda *args, **options: pores())
     monkeypatch.setattr(network_comparison, "percolation_energies", energies)
@@ -86,12 +92,12 @@ def test_the_command_says_what_was_done_and_writes_every_file(network):
         "can cross the crystal 5.5 Å",
         "0.400",
         "never",
-        "Charges of the CIF: not available",
         "Written to results/my_network",
     )
     for text in words:
         assert text in result.output
     assert "merged into neighbours" not in result.output
+    assert "What the choice of charges does" not in result.output, "there are no others than those in use"
     folder = Path("results/my_network")
     names = {"network.h5", "network.cif", "network.xyz", "network.html", "network.png"}
     names |= {"percolation.csv", "sites.csv", "hops.csv", "remarks.txt"}
@@ -137,7 +143,13 @@ def test_grids_agree_within_a_few_mev(levels, words):
     networks = [replace(pores(), percolation=np.array([[level, np.nan, np.nan]])) for level in levels]
     said = agreement([0.3, 0.2, 0.15], networks)
     assert said.startswith(words)
-    assert ("29 meV" in said) == (words != "All three grids agree")
+    assert ("Li+ crosses at an energy other by 29 meV" in said) == (words != "All three grids agree")
+
+
+def test_a_direction_crossed_on_one_grid_only_is_told():
+    """Without a common direction there is no difference to give in meV."""
+    never, once = (replace(pores(), percolation=np.array([[level, np.nan, np.nan]])) for level in (np.nan, 0.4))
+    assert "at 0.2 Å Li+ crosses in 0 instead of 1 directions" in agreement([0.3, 0.2, 0.15], [once, never, once])
 
 
 def test_grids_with_another_number_of_sites_do_not_agree():
@@ -145,15 +157,79 @@ def test_grids_with_another_number_of_sites_do_not_agree():
     three = replace(three, percolation=pores().percolation)
     said = agreement([0.3, 0.2, 0.15], [pores(), three, pores()])
     assert "not converged" in said
-    assert "Li+ 3 sites instead of 2" in said
+    assert "Li+ has 3 sites instead of 2" in said
 
 
-def test_charge_sets_that_cannot_be_had_say_why(network):
-    source = source_of_request(NetworkRequest(cif="my.cif", species=("Li+",), charges={"Zn": 1.0}))
-    found = {one.name: one for one in charge_sets(source, lambda what, fraction: None)}
-    assert list(found) == ["table given", "of the CIF", "EQeq"]
-    assert found["EQeq"].energies[0, 0] == 0.2
-    assert "the CIF has none" in found["of the CIF"].reason
+def test_charges_in_use_have_the_energies_of_the_network_and_others_are_computed(network):
+    """Auto takes the table, which gives the network; EQeq would give others; the CIF has none."""
+    result = network("--charge", "Zn=1")
+    table = result.output[result.output.index("What the choice of charges does") :]
+    rows = [line.split() for line in table.splitlines() if "Li+" in line][:2]
+    assert rows == [
+        ["table", "given", "Li+", "0.200", "0.300", "never"],
+        ["EQeq,", "in", "use", "Li+", "0.400", "never", "never"],
+    ]
+    assert "of the CIF" not in table.split("Landscape")[0]
+
+
+def test_a_landscape_computed_for_the_network_is_not_computed_again(network, monkeypatch):
+    """Two ions: one energy is handed over, the other one came from the cache and is computed for its file."""
+    handed, computed = np.zeros((2, 2, 2)), np.ones((2, 2, 2))
+
+    def build(*args, energies, **options):
+        energies["Li+"] = handed
+        return pores()
+
+    written = {}
+    monkeypatch.setattr(network_source, "cached_network", build)
+    monkeypatch.setattr(network_output, "write_landscapes", write_landscapes)
+    monkeypatch.setattr(network_output, "ion_landscape", lambda *args: SimpleNamespace(energy=computed))
+    monkeypatch.setattr(network_output, "write_cube", lambda path, framework, energy, _: written.update({path: energy}))
+    result = NetworkResult(
+        source_of_request(NetworkRequest("my.cif", ("Li+", "Na+"))), SimpleNamespace(name="x"), pores(), {"Li+": handed}
+    )
+    assert write_landscapes(result, ResultsFolder(Path("out")), lambda what, fraction: None) == ["Li+.cube", "Na+.cube"]
+    assert list(written.values()) == [handed, computed]
+    written.clear()
+    assert network("--no-charge-sets").exit_code == 0
+    assert list(written.values()) == [handed]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "line"),
+    [
+        (("--charges", "table"), "--charges table: expected a table of charges; found none"),
+        (("--charges", "cif"), "--charges cif: the charges of the CIF cannot be used: there are none"),
+        (("--charge", "Zn=1"), "--charge: Zn matches no atom; expected one of H, O or an atom label"),
+        (("--net-charge", "3"), "--net-charge: net charge of a formula unit: expected 3 e; the charges sum to 0.000 e"),
+        (("--charge", "H=1"), "--charge: expected a value for every atom class; found none for O (1 atom)"),
+    ],
+)
+def test_faults_of_charges_name_options_and_not_the_keys_of_a_deck(tmp_path, monkeypatch, arguments, line):
+    def load(*args, charge_source, charges, net_charge, **options):
+        crystal = Crystal(
+            np.eye(3) * 9.0, np.array([[0.0, 0, 0], [0.5, 0.5, 0.5]]), ("O", "H"), ("O1", "H1"), np.zeros(2)
+        )
+        table = {"O": 0.5, "H": -0.5} if net_charge else charges
+        assign_charges(
+            crystal, crystal.symbols, np.arange(2), 1, table=table, source=charge_source, net_charge=net_charge or 0.0
+        )
+
+    monkeypatch.chdir(tmp_path)
+    Path("my.cif").touch()
+    monkeypatch.setattr(network_source, "load_framework", load)
+    result = CliRunner().invoke(main, ["network", "my.cif", "--species", "Li+", *arguments])
+    assert result.exit_code == 2
+    assert result.stderr.startswith(f"mofkmc: {line}")
+    assert result.output == result.stderr
+
+
+def test_a_cube_that_does_not_fit_is_refused_before_anything_is_printed(network, tmp_path):
+    (tmp_path / "li.cube").write_text("energy in eV\n\n")
+    result = network("--cube", "Li+=li.cube")
+    assert result.exit_code == 2
+    assert result.stderr.startswith("mofkmc: --cube Li+: li.cube: expected a Gaussian cube file, found the end of")
+    assert result.stdout == ""
 
 
 def test_prefactors_are_those_of_either_end():
@@ -207,6 +283,22 @@ def test_a_list_of_sites_stands_for_a_cif(tmp_path, monkeypatch):
         assert words in result.output
     assert "nan" not in result.output
     assert PoreNetwork.load("results/sites_network/network.h5").n_sites == 1
+
+
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--converge",), ("--cube", "Li+=li.cube"), ("--rates", "harmonic_tst"), ("--spacing", "0.1"),
+        ("--cell", "primitive"), ("--charge", "O=-1"), ("--net-charge", "0"), ("--charges", "eqeq"),
+        ("--persistence-kT", "3"), ("--orientations", "9"),
+    ],
+)  # fmt: skip
+def test_options_that_a_list_of_sites_has_no_use_for_are_refused(tmp_path, monkeypatch, option):
+    monkeypatch.chdir(tmp_path)
+    Path("sites.yaml").write_text(SITES)
+    result = CliRunner().invoke(main, ["network", "sites.yaml", "--species", "Li+", *option])
+    assert result.exit_code == 2
+    assert result.stderr == (f"mofkmc: {option[0]}: expected no such option, because sites.yaml gives sites and hops\n")
 
 
 def test_a_deck_says_everything_that_decides_its_network(tmp_path):

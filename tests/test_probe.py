@@ -6,13 +6,13 @@ from itertools import product
 
 import numpy as np
 import pytest
-from test_landscape import CUBIC_ROTATIONS, LI, TRICLINIC, crystal, four_atoms, rock_salt
+from test_landscape import CUBIC_ROTATIONS, LI, TRICLINIC, crystal, four_atoms, potential_on_grid, rock_salt
 
 from lattice.ewald import EwaldPotential
-from lattice.field_grid import framework_potential
 from lattice.landscape import compute_landscape
 from lattice.orientations import closed_orientations
-from lattice.probe import prepare_probe
+from lattice.probe import BeadTable, prepare_probe
+from lattice.probe_kernels import BLOCKED, HOPELESS, TABLE_ERROR
 from lattice.uff import uff_parameters
 from structures.species import SHIPPED_SPECIES, Bead, Species
 from structures.units import BOLTZMANN, COULOMB
@@ -72,13 +72,42 @@ def test_free_energy_is_the_boltzmann_mean_over_the_orientations():
         found = landscape.free_energy(point[None], list(expected))[:, 0]
         assert found == pytest.approx(list(expected.values()), abs=2e-7)
         assert landscape.energy.flat[index] == pytest.approx(expected[300.0], abs=2e-7)
-        assert landscape.at(900.0).energy.flat[index] == pytest.approx(expected[900.0], abs=2e-7)
+
+
+def test_a_grid_from_a_table_of_bead_energies_errs_by_less_than_it_says():
+    """Many orientations are read from the table; against all of them computed, at every point below the wall."""
+    landscape = compute_landscape(four_atoms(), BENT, permittivity=4.0, spacing=0.3, cutoff=CUTOFF, orientations=100)
+    points = np.indices(landscape.energy.shape).reshape(3, -1).T / landscape.energy.shape
+    exact = landscape.free_energy(points, [300.0])[0]
+    low = exact < landscape.wall
+    error = np.abs(landscape.energy.ravel() - exact)[low]
+    assert 0 < error.max() < 3 * TABLE_ERROR
+    assert (landscape.energy.ravel()[~low] == landscape.wall).all()
+
+
+def test_the_doubt_of_a_table_bounds_its_error():
+    """Cubic Lagrange interpolation of waves in the middle of the cells, written out; cells inside an atom."""
+    x = 2 * np.pi * np.stack(np.indices((24, 20, 28))) / np.array([24, 20, 28])[:, None, None, None]
+    middle = x + np.pi / np.array([24, 20, 28])[:, None, None, None]
+    waves = [0.1 * (np.sin(n * g[0]) + np.cos(g[1]) * np.sin(g[2])) for g in (x, middle) for n in (1, 2, 4)]
+    table = BeadTable.of(np.array(waves[:3], np.float32))
+    for grid, exact, doubt in zip(waves[:3], waves[3:], table.doubt, strict=True):
+        found = grid
+        for axis in range(3):
+            found = sum(w * np.roll(found, 1 - k, axis) for k, w in enumerate((-1 / 16, 9 / 16, 9 / 16, -1 / 16)))
+        error = np.abs(found - exact)
+        assert (error < 1.1 * TABLE_ERROR * 2.0**doubt).all()
+        assert error.max() > TABLE_ERROR * 2.0 ** (doubt.max() - 2.0)
+    capped = np.zeros((1, 9, 9, 9), np.float32)
+    capped[0, 3:5, 3:6, 8] = capped[0, 3:5, 3:6, 0] = HOPELESS
+    assert np.argwhere(BeadTable.of(capped).doubt[0] == BLOCKED).tolist() == [[3, 3, 8], [3, 4, 8]]
 
 
 def test_derivatives_of_the_free_energy():
     """<∇U> and <∇∇U> - cov(∇U)/kT against finite differences."""
-    landscape = compute_landscape(four_atoms(), BENT, permittivity=4.0, spacing=0.5, cutoff=CUTOFF, orientations=60)
-    landscape = landscape.at(900.0)
+    landscape = compute_landscape(
+        four_atoms(), BENT, permittivity=4.0, spacing=0.5, cutoff=CUTOFF, orientations=60, temperature=900.0
+    )
     points = np.argwhere(landscape.energy < landscape.energy.min() + 1.0)[::7][:25] / landscape.energy.shape + 0.01
     inverse, h = np.linalg.inv(TRICLINIC), 1e-4
     energy, gradient, hessian = landscape.derivatives(points)
@@ -140,10 +169,7 @@ def test_a_scalar_is_a_tensor():
     )
     low = scalar[0] < 5.0
     assert tensor[0][low] == pytest.approx(scalar[0][low], abs=1e-10)
-    plain = framework_potential(framework, (6, 7, 8)) / 6.0
-    away = np.abs(plain) < 3.0  # of the cores, where 1/r is cut
-    assert framework_potential(framework, (6, 7, 8), 6.0 * np.eye(3))[away] == pytest.approx(plain[away], abs=1e-8)
-    exact = framework_potential(framework, (12, 15, 18), [4.0, 6.0, 9.0])
+    exact = potential_on_grid(framework, (12, 15, 18), [4.0, 6.0, 9.0])
     ion = Species("q", 1.0, 1.0, 0.0, 2.0, 1.0, "test")
     found = compute_landscape(framework, ion, permittivity=[4.0, 6.0, 9.0], spacing=0.4)
     energy, _, _ = found.derivatives(np.indices(exact.shape).reshape(3, -1).T / exact.shape)

@@ -41,7 +41,7 @@ def pairs_on_a_line() -> PoreNetwork:
 
 def test_only_local_hops_are_slowed():
     network = pairs_on_a_line()
-    np.testing.assert_allclose(crossing_levels(network, T), -0.2 / KT)
+    np.testing.assert_allclose(crossing_levels(network, -network.hop_saddle / KT), -0.2 / KT)
     slowed = separate(network, 0.15 / KT, T)
     np.testing.assert_allclose(slowed.hop_saddle, [0.05, 0.2, 0.05, 0.2])
     np.testing.assert_allclose(slowed.rates(T).prefactor, 1.0)

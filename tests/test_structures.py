@@ -272,7 +272,7 @@ def test_overlapping_full_atoms_are_refused(tmp_path):
 def test_atoms_listed_twice_are_taken_once(tmp_path):
     framework = load_framework(net(tmp_path, "O9 O 0.5 0.001 0 1 . 0"))
     assert Counter(framework.symbols) == {"Zn": 1, "O": 3}
-    assert "1 atoms listed twice by the CIF were taken once: O9" in framework.provenance
+    assert "1 atom listed twice was taken once: O9 0.004 Å from O1" in framework.provenance
 
 
 def test_charges_of_the_file(tmp_path):
@@ -292,7 +292,7 @@ def test_rounded_charges_of_equivalent_atoms_become_equal(tmp_path):
 
 
 def test_charge_sources_that_are_not_there_are_refused():
-    with pytest.raises(InputError, match=r"\[structure\.charges\] table"):
+    with pytest.raises(InputError, match="expected a table of charges"):
         load_framework("mof5", charge_source="table")
     with pytest.raises(InputError, match="_atom_site_charge is missing or zero"):
         load_framework("mof5", charge_source="cif")

@@ -250,6 +250,20 @@ def test_free_energy_of_an_ion_with_orientations():
     np.testing.assert_allclose(log_Q, faces, atol=1e-3)
 
 
+@pytest.mark.parametrize("other", [(0.03, 0.015, 0.03), (0.02, 0.02, 0.03)], ids=["other depth", "equal depth"])
+def test_free_energy_of_small_shallow_basins(other):
+    """Wells 2 Å wide and 1 kT deep: most of Z lies where the basins meet, on planes at 45° to the grid.
+
+    The second pair of landscapes has one energy in the minimum, so that F depends on the temperature only around it.
+    """
+    both = [SimpleCubic(A, a=2.0, multiple=ROTATED, shift=OFF_GRID) for A in ((0.02, 0.03, 0.02), other)]
+    landscape = TwoOrientations(*both, 300.0)
+    basins, stationary = network(landscape)
+    log_Z = site_partition(landscape, basins, stationary, TEMPERATURES, model="flux_tst")
+    exact = np.logaddexp(*(u.log_partition(TEMPERATURES) for u in both)) - np.log(2)
+    np.testing.assert_allclose(log_Z, np.tile(exact, (2, 1)), atol=2e-3)
+
+
 def test_equal_sites_have_equal_partition_functions():
     """Eight wells in one orbit, with minima on grid points or between them: the same number to the last bit."""
     halves = [[i, j, k] for i in (0, 0.5) for j in (0, 0.5) for k in (0, 0.5)]

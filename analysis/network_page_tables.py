@@ -1,0 +1,103 @@
+"""Tables of the page of a pore network, in HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from html import escape
+
+import numpy as np
+
+from analysis.network_orbits import HopOrbit, SiteOrbit, deepest_sites
+from lattice.network import PoreNetwork
+from lattice.rate_models import RATE_MODELS
+
+GIVEN = "†"
+
+
+def tables(network: PoreNetwork, sites: list[SiteOrbit], hops: list[HopOrbit], T: float) -> list[str]:
+    """HTML of percolation, sites and hops; prefactors at T in K."""
+    given = any(site.overridden for site in sites) or any(hop.overridden for hop in hops)
+    made = [_percolation_table(network), _site_table(network, sites)]
+    if hops:
+        made.append(_hop_table(network, sites, hops, T))
+    if given:
+        made.append(f'<p class="note">{GIVEN} given by the user, not computed.</p>')
+    return made
+
+
+def _percolation_table(network: PoreNetwork) -> str:
+    deepest = deepest_sites(network)
+    rows = []
+    for index, species in enumerate(network.species):
+        mine = network.site_species == index
+        levels = [f"{x:.3f}" if np.isfinite(x) else "never" for x in network.percolation[index] - deepest[index]]
+        n_hops = int(mine[network.hop_origin].sum()) // 2
+        rows.append([species.name, str(int(mine.sum())), str(n_hops), f"{deepest[index]:.3f}", *levels])
+    return _table(
+        "Percolation: energy above the deepest site at which a path first crosses the crystal",
+        ["<species", "sites", "hops", "deepest site, eV", "in 1 direction, eV", "2, eV", "3, eV"],
+        rows,
+    )
+
+
+def _site_table(network: PoreNetwork, sites: list[SiteOrbit]) -> str:
+    rows = [
+        [
+            str(site.orbit), network.species[site.species].name, site.label, str(site.count),
+            f"{site.energy:.3f}{GIVEN if site.overridden else ''}", f"{site.above_deepest:.3f}",
+            f"{site.width:.1f}" if np.isfinite(site.width) else "–", site.coordination or "–",
+        ]
+        for site in sites
+    ]  # fmt: skip
+    columns = [
+        "orbit", "<species", "<label", "per cell", "energy, eV", "above deepest, eV", "width, Å", "<coordination",
+    ]  # fmt: skip
+    return _table("Sites", columns, rows)
+
+
+def _hop_table(network: PoreNetwork, sites: list[SiteOrbit], hops: list[HopOrbit], T: float) -> str:
+    label = {site.orbit: f"{site.label} ({site.orbit})" for site in sites}
+    form = ".3g" if network.rate_model == "attempt_frequency" else ".2e"
+    rows = []
+    for hop in hops:
+        mark = GIVEN if hop.overridden else ""
+        rows.append([
+            str(hop.orbit), network.species[hop.species].name, label[hop.origin], label[hop.target], str(hop.count),
+            f"{hop.length:.2f}", f"{hop.barrier:.3f}{mark}", f"{hop.back:.3f}{mark}",
+            f"{hop.prefactor:{form}}{mark}", f"{hop.back_prefactor:{form}}{mark}",
+        ])  # fmt: skip
+    title = f"Hops; prefactors at {T:.0f} K, {RATE_MODELS[network.rate_model]}"
+    unit = _prefactor_unit(network)
+    columns = [
+        "orbit", "<species", "<from", "<to", "per cell", "length, Å", "barrier, eV", "back, eV",
+        f"prefactor, {unit}", f"back, {unit}",
+    ]  # fmt: skip
+    return _table(title, columns, rows)
+
+
+def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """HTML of a table; a column whose name begins with "<" holds text, any other one numbers."""
+    kinds = [' class="text"' if column.startswith("<") else "" for column in columns]
+    head = "".join(
+        f"<th{kind}>{escape(column.removeprefix('<'))}</th>" for kind, column in zip(kinds, columns, strict=True)
+    )
+    body = "\n".join(
+        "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
+        for row in rows
+    )
+    return (
+        f'<section><h2>{escape(title)}</h2>\n<div class="table"><table>\n<thead><tr>{head}</tr></thead>\n'
+        f"<tbody>\n{body}\n</tbody>\n</table></div></section>"
+    )
+
+
+def both_prefactors(network: PoreNetwork, hop: HopOrbit) -> str:
+    """Prefactors there and back with their unit, one number where they are equal."""
+    form = ".3g" if network.rate_model == "attempt_frequency" else ".2e"
+    there, back = f"{hop.prefactor:{form}}", f"{hop.back_prefactor:{form}}"
+    both = there if there == back else f"{there}, back {back}"
+    return f"{both} {_prefactor_unit(network)}"
+
+
+def _prefactor_unit(network: PoreNetwork) -> str:
+    return "ν" if network.rate_model == "attempt_frequency" else "/s"
