@@ -17,8 +17,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import spline_filter
 
 from lattice import probe_kernels
-from lattice.field_grid import grid_shape
-from lattice.landscape import DEFAULT_TEMPERATURE, DEFAULT_WALL, first_copies
+from lattice.field_grid import first_copies, grid_shape
+from lattice.landscape import DEFAULT_TEMPERATURE, DEFAULT_WALL
 from structures.errors import InputError
 from structures.files import whole_file
 from structures.framework import Framework

@@ -92,15 +92,37 @@ def smooth_potential(framework: Framework, shape: Shape, alpha: float) -> Float:
 
 
 def scatter_atoms(values: Float, framework: Framework, parameters: Float, cutoff: float, kind: int) -> None:
-    """Scatter a pair function of all atoms to a grid, see `field_kernels.scatter`; `values` is modified in place."""
-    steps = framework.cell / np.array(values.shape)[:, None]
+    """Scatter a pair function of all atoms to a grid, see `field_kernels.scatter`; `values` is modified in place.
+
+    Only rows with a point that no operation of the framework leads to an earlier one are computed; the others copy.
+    """
+    shape = values.shape
+    steps = framework.cell / np.array(shape)[:, None]
     factor = np.ascontiguousarray(np.linalg.cholesky(steps[::-1] @ steps[::-1].T).T)
     frac = np.array(framework.frac_coords)
+    first = first_copies((framework.rotations, framework.translations), shape)
+    rows = np.stack(np.unravel_index(np.unique(first // shape[2]), shape[:2]), axis=1)
 
-    def share(first: int, last: int) -> None:
-        field_kernels.scatter(values, frac, parameters, factor, cutoff, first, last, kind)
+    def share(begin: int, end: int) -> None:
+        field_kernels.scatter(values, frac, parameters, factor, cutoff, rows[begin:end], kind)
 
-    share_out(share, len(values))
+    share_out(share, len(rows))
+    if len(rows) < shape[0] * shape[1]:
+        values[:] = values.ravel()[first].reshape(shape)
+
+
+def first_copies(symmetry: tuple[NDArray[np.int64], Float], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """For every grid point the number of the first of its symmetric copies on the grid, (n_points,)."""
+    n = np.array(shape)
+    rotations, translations = symmetry
+    turned = rotations * n[:, None] / n[None, :]
+    shifts = translations * n
+    fits = (np.abs(turned - np.rint(turned)) < 1e-6).all(axis=(1, 2)) & (np.abs(shifts - np.rint(shifts)) < 1e-6).all(
+        axis=1
+    )
+    first = np.full(int(n.prod()), -1, np.int32 if n.prod() < 2**31 else np.int64)
+    field_kernels.grid_orbits(first, n, np.rint(turned[fits]).astype(np.int64), np.rint(shifts[fits]).astype(np.int64))
+    return np.asarray(first)
 
 
 def _common_denominator(translations: Float) -> int:

@@ -115,10 +115,10 @@ def _fold(buffer, row, margin, kind):
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def scatter(values, frac, parameters, factor, cutoff, first, last, kind):
-    """Scatter a pair function of all atoms and their images to the planes first <= i < last of a grid.
+def scatter(values, frac, parameters, factor, cutoff, rows, kind):
+    """Scatter a pair function of all atoms and their images to some rows of a grid.
 
-    The order of additions at a point depends on the atoms alone, so the planes can be shared among threads. Rows are
+    The order of additions at a point depends on the atoms alone, so the rows can be shared among threads. They are
     filled in whole blocks of points, for the sake of vector instructions; beyond the cut-off every function is taken at
     the cut-off, where it vanishes.
 
@@ -132,7 +132,8 @@ def scatter(values, frac, parameters, factor, cutoff, first, last, kind):
     factor : (3, 3) float64, Å
         U of the module text.
     cutoff : float, Å
-    first, last : int
+    rows : (n_rows, 2) int64
+        Indices along the first and the second axis, those of a plane together.
     kind : int
         SURFACE_DISTANCE, SMOOTH_LENNARD_JONES or POLYNOMIAL.
     """
@@ -143,33 +144,35 @@ def scatter(values, frac, parameters, factor, cutoff, first, last, kind):
     ramp = np.arange(buffer.size).astype(np.float64)
     most = frac.shape[0] * (2 * math.ceil(cutoff / factor[2, 2] / n1) + 2)
     atoms, geometry = np.empty(most, np.int64), np.empty((most, 3))
-    for plane in range(first, last):
-        count = _atoms_of_plane(plane, values.shape, frac, factor, cutoff, atoms, geometry)
-        for line in range(n2):
-            buffer[:] = np.inf if kind == SURFACE_DISTANCE else 0.0
-            for c in range(count):
-                u, middle, reach, atom = geometry[c, 0], geometry[c, 1], geometry[c, 2], atoms[c]
-                j = line + n2 * math.ceil((middle - reach - line) / n2)
-                while j <= middle + reach:
-                    v = j - frac[atom, 1] * n2
-                    rest = (factor[2, 2] * u) ** 2 + (factor[1, 1] * v + factor[1, 2] * u) ** 2
-                    half = math.sqrt(max(farthest - rest, 0.0)) / step
-                    centre = frac[atom, 2] * n3 - (factor[0, 1] * v + factor[0, 2] * u) / step
-                    centre -= n3 * math.floor(centre / n3)
-                    start = math.ceil(centre - half)
-                    length = (math.floor(centre + half) - start) // _BLOCK * _BLOCK + _BLOCK
-                    row = buffer[start + margin : start + margin + length]
-                    along = step * (start - centre)
-                    if kind == SMOOTH_LENNARD_JONES and rest > parameters[atom, 4]:
-                        _lennard_jones_row(row, along, step, rest, ramp, farthest, parameters[atom])
-                    elif kind == SMOOTH_LENNARD_JONES:
-                        _smooth_lennard_jones_row(row, along, step, rest, ramp, farthest, parameters[atom])
-                    elif kind == POLYNOMIAL:
-                        _polynomial_row(row, along, step, rest, ramp, parameters[atom])
-                    else:
-                        _distance_row(row, along, step, rest, ramp, parameters[atom])
-                    j += n2
-            _fold(buffer, values[plane, line], margin, kind)
+    count, listed = 0, -1
+    for n in range(rows.shape[0]):
+        plane, line = rows[n, 0], rows[n, 1]
+        if plane != listed:
+            count, listed = _atoms_of_plane(plane, values.shape, frac, factor, cutoff, atoms, geometry), plane
+        buffer[:] = np.inf if kind == SURFACE_DISTANCE else 0.0
+        for c in range(count):
+            u, middle, reach, atom = geometry[c, 0], geometry[c, 1], geometry[c, 2], atoms[c]
+            j = line + n2 * math.ceil((middle - reach - line) / n2)
+            while j <= middle + reach:
+                v = j - frac[atom, 1] * n2
+                rest = (factor[2, 2] * u) ** 2 + (factor[1, 1] * v + factor[1, 2] * u) ** 2
+                half = math.sqrt(max(farthest - rest, 0.0)) / step
+                centre = frac[atom, 2] * n3 - (factor[0, 1] * v + factor[0, 2] * u) / step
+                centre -= n3 * math.floor(centre / n3)
+                start = math.ceil(centre - half)
+                length = (math.floor(centre + half) - start) // _BLOCK * _BLOCK + _BLOCK
+                row = buffer[start + margin : start + margin + length]
+                along = step * (start - centre)
+                if kind == SMOOTH_LENNARD_JONES and rest > parameters[atom, 4]:
+                    _lennard_jones_row(row, along, step, rest, ramp, farthest, parameters[atom])
+                elif kind == SMOOTH_LENNARD_JONES:
+                    _smooth_lennard_jones_row(row, along, step, rest, ramp, farthest, parameters[atom])
+                elif kind == POLYNOMIAL:
+                    _polynomial_row(row, along, step, rest, ramp, parameters[atom])
+                else:
+                    _distance_row(row, along, step, rest, ramp, parameters[atom])
+                j += n2
+        _fold(buffer, values[plane, line], margin, kind)
 
 
 @njit(cache=True, nogil=True)

@@ -8,12 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from lattice import field_kernels
-from lattice.field_grid import grid_shape
+from lattice.field_grid import first_copies, grid_shape
 from lattice.orientations import closed_orientations, default_number
 from lattice.probe import BeadTable, Probe, prepare_probe
 from lattice.probe_kernels import HOPELESS
-from lattice.screening import as_tensor, is_isotropic
+from lattice.screening import as_tensor, is_isotropic, symmetry_in_medium
 from structures.errors import InputError
 from structures.framework import Framework
 from structures.species import Species
@@ -176,6 +175,7 @@ def compute_landscape(
         if not (math.isfinite(value) and value > 0):
             raise InputError(f"{name} must be positive; got {value:g}")
     tensor = as_tensor(permittivity)
+    framework = symmetry_in_medium(framework, tensor)
     number = default_number(species.beads) if orientations is None else orientations
     if number < 1:
         raise InputError(f"orientations must be at least 1; got {number}")
@@ -222,20 +222,6 @@ def _bead_table(probe: Probe, symmetry: tuple[NDArray[np.int64], Float]) -> Bead
     for kind in range(n_kinds):
         energy[kind] = _free_energy_grid(probe.bead(kind), symmetry, (n1, n2, n3), DEFAULT_TEMPERATURE, HOPELESS)
     return BeadTable.of(energy)
-
-
-def first_copies(symmetry: tuple[NDArray[np.int64], Float], shape: Shape) -> NDArray[np.int64]:
-    """For every grid point the number of the first of its symmetric copies on the grid, (n_points,)."""
-    n = np.array(shape)
-    rotations, translations = symmetry
-    turned = rotations * n[:, None] / n[None, :]
-    shifts = translations * n
-    fits = (np.abs(turned - np.rint(turned)) < 1e-6).all(axis=(1, 2)) & (np.abs(shifts - np.rint(shifts)) < 1e-6).all(
-        axis=1
-    )
-    first = np.full(int(n.prod()), -1, np.int32 if n.prod() < 2**31 else np.int64)
-    field_kernels.grid_orbits(first, n, np.rint(turned[fits]).astype(np.int64), np.rint(shifts[fits]).astype(np.int64))
-    return np.asarray(first)
 
 
 def _cartesian(cell: Float, rotations: NDArray[np.int64]) -> Float:

@@ -5,7 +5,7 @@ import pytest
 from scipy.special import erfc
 
 from lattice.basins import find_basins, find_faces, grid_stencil
-from lattice.landscape import first_copies
+from lattice.field_grid import first_copies
 from lattice.percolation import grid_percolation
 from lattice.stationary import find_stationary_points
 from lattice.symmetry import SpaceGroup
