@@ -153,15 +153,14 @@ class Sampler(NamedTuple):
 
 
 @jit
-def _move_charge(factor, onto, away, old, new, repeats, n_sublattices):
-    """Multiply every site's factor by that of an ion on `new` and divide by that of one on `old`, in place.
-
-    `onto`, `away`: (n_sites,), rows of Interaction's gain and loss; `old`, `new`: (4,), cell and sublattice.
-    """
-    n1, n2, n3, n = np.uint64(repeats[0]), np.uint64(repeats[1]), np.uint64(repeats[2]), np.uint64(n_sublattices)
-    old1, old2, old3 = np.uint64(old[0]), np.uint64(old[1]), np.uint64(old[2])
-    new1, new2, new3 = np.uint64(new[0]), np.uint64(new[1]), np.uint64(new[2])
+def _move_charge(factor, interaction, old, new):
+    """Multiply every site's factor by that of an ion on site `new` and divide by that of one on `old`, in place."""
+    cell, repeats, onto, away = interaction.cell, interaction.repeats, interaction.gain, interaction.loss
+    n = np.uint64(len(onto))
     zero = here = np.uint64(0)
+    n1, n2, n3 = np.uint64(repeats[0] if onto.size > 0 else 0), np.uint64(repeats[1]), np.uint64(repeats[2])
+    old1, old2, old3, a = np.uint64(cell[old, 0]), np.uint64(cell[old, 1]), np.uint64(cell[old, 2]), cell[old, 3]
+    new1, new2, new3, b = np.uint64(cell[new, 0]), np.uint64(cell[new, 1]), np.uint64(cell[new, 2]), cell[new, 3]
     for c1 in range(n1):
         gain1, loss1 = c1 - new1 + (n1 if c1 < new1 else zero), c1 - old1 + (n1 if c1 < old1 else zero)
         for c2 in range(n2):
@@ -170,8 +169,8 @@ def _move_charge(factor, onto, away, old, new, repeats, n_sublattices):
             for c3 in range(n3):
                 gain = (gain2 + c3 - new3 + (n3 if c3 < new3 else zero)) * n
                 loss = (loss2 + c3 - old3 + (n3 if c3 < old3 else zero)) * n
-                for b in range(n):
-                    factor[here + b] *= onto[gain + b] * away[loss + b]
+                for k in range(n):
+                    factor[here + k] *= onto[b, gain + k] * away[a, loss + k]
                 here += n
 
 
@@ -241,6 +240,15 @@ def rebuild(tables, ions, drift):
 
 
 @jit
+def _move_neighbours(factor, interaction, old, new):
+    """Do the same where the energies of pairs are listed."""
+    for p in range(interaction.pair_offset[old], interaction.pair_offset[old + 1]):
+        factor[interaction.pair_site[p]] /= interaction.pair_factor[p]
+    for p in range(interaction.pair_offset[new], interaction.pair_offset[new + 1]):
+        factor[interaction.pair_site[p]] *= interaction.pair_factor[p]
+
+
+@jit
 def _forbid(configuration, site, count):
     """Let `count` more ions forbid a site; `configuration` changes in place."""
     blocked = configuration.blocked[site] + count
@@ -250,27 +258,23 @@ def _forbid(configuration, site, count):
 
 
 @jit
+def _forbid_around(exclusions, configuration, site, count):
+    """Let `count` more ions stand on a site and forbid those that it excludes; `configuration` changes in place."""
+    _forbid(configuration, site, count)
+    for e in range(exclusions.offset[site], exclusions.offset[site + 1]):
+        _forbid(configuration, np.int64(exclusions.site[e]), count)
+
+
+@jit
 def _relocate(interaction, exclusions, configuration, ion, old, new):
     """Move an ion and bring occupants, exclusion counts and factors up to date; `configuration` changes in place."""
-    factor = configuration.factor
     configuration.occupant[old] = -1
     configuration.occupant[new] = ion
     configuration.site[ion] = new
-    _forbid(configuration, old, -1)
-    _forbid(configuration, new, 1)
-    for e in range(exclusions.offset[old], exclusions.offset[old + 1]):
-        _forbid(configuration, np.int64(exclusions.site[e]), -1)
-    for e in range(exclusions.offset[new], exclusions.offset[new + 1]):
-        _forbid(configuration, np.int64(exclusions.site[e]), 1)
-    if interaction.gain.size > 0:
-        here, there = interaction.cell[old], interaction.cell[new]
-        onto, away = interaction.gain[there[3]], interaction.loss[here[3]]
-        _move_charge(factor, onto, away, here, there, interaction.repeats, len(interaction.gain))
-    else:
-        for p in range(interaction.pair_offset[old], interaction.pair_offset[old + 1]):
-            factor[interaction.pair_site[p]] /= interaction.pair_factor[p]
-        for p in range(interaction.pair_offset[new], interaction.pair_offset[new + 1]):
-            factor[interaction.pair_site[p]] *= interaction.pair_factor[p]
+    _forbid_around(exclusions, configuration, old, -1)
+    _forbid_around(exclusions, configuration, new, 1)
+    _move_charge(configuration.factor, interaction, old, new)
+    _move_neighbours(configuration.factor, interaction, old, new)
 
 
 @jit
@@ -368,13 +372,13 @@ def _renew_rates_nearby(tables, configuration, movers, old, new, event):
 
 
 @jit
-def _choose(hops, configuration, movers, x):
-    """Mover, and number of a hop from its site, at the place `x` of the running sum of all rates; never of zero rate.
+def _choose_mover(tree, level, x):
+    """Mover at the place `x` of the running sum of all rates, and what is left of x; never one of zero rate.
 
     From the root of the tree down, in every group the first member whose running sum exceeds what is left of x; the
     last one with a rate where rounding leaves none.
     """
-    tree, level, m = movers.tree, movers.level, 0
+    m = 0
     for up in range(len(level) - 2, -1, -1):
         first, chosen = level[up] + m * ARITY, 0
         for k in range(ARITY):
@@ -385,15 +389,20 @@ def _choose(hops, configuration, movers, x):
                     break
                 x -= rate
         m = m * ARITY + chosen
+    return m, x
+
+
+@jit
+def _choose_hop(hops, configuration, movers, m, x):
+    """Column of the hop of mover `m` at the place `x` of the running sum of its rates; never of zero rate."""
     a, inverse, chosen = movers.sublattice[m], 1.0 / configuration.factor[movers.site[m]], np.uint64(0)
-    for k in range(np.uint64(4) * movers.groups[m]):
+    k, n = np.uint64(0), np.uint64(4) * movers.groups[m]
+    while k < n and x >= 0.0:
         hop = _hop_rate(hops, configuration, movers.target, a, m, k, inverse)
-        if hop > 0.0:
-            chosen = k
-            if x < hop:
-                break
-            x -= hop
-    return m, chosen
+        chosen = k if hop > 0.0 else chosen
+        x -= hop
+        k += np.uint64(1)
+    return chosen
 
 
 @jit
@@ -404,8 +413,7 @@ def _count_hop(hops, ions, orbit_hops, ion, old, k):
         ions.image[ion, axis] += hops.wrap[hop, axis]
     orbit, last = hops.orbit[unit], ions.last_hop[ion]
     orbit_hops[0, orbit] += 1
-    if last >= 0 and hops.reverse[last] == unit:
-        orbit_hops[1, orbit] += 1
+    orbit_hops[1, orbit] += np.int64(last >= 0) * np.int64(hops.reverse[max(last, 0)] == unit)
     ions.last_hop[ion] = unit
     ions.events[0] += 1
 
@@ -499,7 +507,8 @@ def advance(tables, ions, sampler, last_event, rng):
             return DONE
         if clock[1] == np.inf:
             return BLOCKED
-        m, k = _choose(hops, configuration, movers, rng.random() * total)
+        m, x = _choose_mover(movers.tree, movers.level, rng.random() * total)
+        k = np.int64(_choose_hop(hops, configuration, movers, m, x))
         ion, old, new = movers.ion[m], np.int64(movers.site[m]), np.int64(movers.target[m, k])
         _relocate(interaction, exclusions, configuration, ion, old, new)
         _enter_site(hops, movers, m, new, tables.sites.sublattice[new])
