@@ -11,6 +11,7 @@ from lattice.labels import site_coordination
 from lattice.network import PoreNetwork
 
 ROOM_TEMPERATURE = 298.15  # K
+GIVEN = "†"  # marks numbers of the user on pages and in pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +82,53 @@ class HopOrbit:
     def from_deeper(self) -> float:
         """Barrier counted from the deeper end, not below zero, eV."""
         return max(self.barrier, self.back, 0.0)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class SpeciesSummary:
+    """What a network holds of one ion.
+
+    Attributes
+    ----------
+    name : str
+    sites, site_orbits, hops : int
+        Per cell; hops without direction.
+    deepest : float, eV
+        Energy of the deepest site; nan without sites.
+    crossing : (3,) float64, eV
+        Above the deepest site, at which a path crosses the crystal in 1, 2 and 3 directions; nan where none does.
+    """
+
+    name: str
+    sites: int
+    site_orbits: int
+    hops: int
+    deepest: float
+    crossing: NDArray[np.float64]
+
+
+def species_summaries(network: PoreNetwork) -> list[SpeciesSummary]:
+    """Summaries of all ions, in the order of the network."""
+    deepest = deepest_sites(network)
+    summaries = []
+    for index, species in enumerate(network.species):
+        mine = network.site_species == index
+        summaries.append(
+            SpeciesSummary(
+                name=species.name,
+                sites=int(mine.sum()),
+                site_orbits=len(np.unique(network.site_orbit[mine])),
+                hops=int(mine[network.hop_origin].sum()) // 2,
+                deepest=float(deepest[index]),
+                crossing=np.asarray(network.percolation[index] - deepest[index]),
+            )
+        )
+    return summaries
+
+
+def crossing_text(level: float) -> str:
+    """Energy at which the crystal is crossed, in words where it is not."""
+    return f"{level:.3f}" if np.isfinite(level) else "never"
 
 
 def display_temperature(network: PoreNetwork) -> float:

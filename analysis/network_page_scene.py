@@ -9,8 +9,8 @@ from ase.data import atomic_numbers, covalent_radii
 from numpy.typing import NDArray
 
 from analysis.drawn_framework import drawn_framework
-from analysis.network_orbits import HopOrbit, SiteOrbit, deepest_sites
-from analysis.network_page_tables import GIVEN, both_prefactors
+from analysis.network_orbits import GIVEN, HopOrbit, SiteOrbit, SpeciesSummary, species_summaries
+from analysis.network_page_tables import both_prefactors
 from analysis.palette import BARRIERS, barrier_scale, element_colour, orbit_colour
 from lattice.network import PoreNetwork
 
@@ -32,7 +32,7 @@ def scene(network: PoreNetwork, sites: list[SiteOrbit], hops: list[HopOrbit], T:
             for symbol in elements
         ],
         **_atoms_and_bonds(network, elements),
-        "species": [_species_entry(network, index, hops) for index in range(len(network.species))],
+        "species": [_species_entry(network, n, ion, hops) for n, ion in enumerate(species_summaries(network))],
         "siteOrbits": [_site_entry(network, site) for site in sites],
         "hopOrbits": [_hop_entry(network, hop, sites, T) for hop in hops],
         "sites": {
@@ -75,16 +75,14 @@ def _atoms_and_bonds(network: PoreNetwork, elements: list[str]) -> dict[str, Any
     }
 
 
-def _species_entry(network: PoreNetwork, index: int, hops: list[HopOrbit]) -> dict[str, Any]:
-    species = network.species[index]
+def _species_entry(network: PoreNetwork, index: int, ion: SpeciesSummary, hops: list[HopOrbit]) -> dict[str, Any]:
     saddles = [hop.saddle for hop in hops if hop.species == index]
-    n_sites = int((network.site_species == index).sum())
     return {
-        "name": species.name,
-        "note": f"{n_sites} sites",
-        "radius": round(float(np.clip(0.4 + 0.17 * species.contact_radius, 0.5, 0.8)), 3),
+        "name": ion.name,
+        "note": f"{ion.sites} sites",
+        "radius": round(float(np.clip(0.4 + 0.17 * network.species[index].contact_radius, 0.5, 0.8)), 3),
         "highest": round(max(saddles, default=0.0), 6),
-        "crossing": [_number(level) for level in network.percolation[index] - deepest_sites(network)[index]],
+        "crossing": [_number(level) for level in ion.crossing],
     }
 
 

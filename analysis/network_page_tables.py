@@ -7,11 +7,9 @@ from html import escape
 
 import numpy as np
 
-from analysis.network_orbits import HopOrbit, SiteOrbit, deepest_sites
+from analysis.network_orbits import GIVEN, HopOrbit, SiteOrbit, crossing_text, species_summaries
 from lattice.network import PoreNetwork
 from lattice.rate_models import RATE_MODELS
-
-GIVEN = "†"
 
 
 def tables(network: PoreNetwork, sites: list[SiteOrbit], hops: list[HopOrbit], T: float) -> list[str]:
@@ -26,13 +24,10 @@ def tables(network: PoreNetwork, sites: list[SiteOrbit], hops: list[HopOrbit], T
 
 
 def _percolation_table(network: PoreNetwork) -> str:
-    deepest = deepest_sites(network)
-    rows = []
-    for index, species in enumerate(network.species):
-        mine = network.site_species == index
-        levels = [f"{x:.3f}" if np.isfinite(x) else "never" for x in network.percolation[index] - deepest[index]]
-        n_hops = int(mine[network.hop_origin].sum()) // 2
-        rows.append([species.name, str(int(mine.sum())), str(n_hops), f"{deepest[index]:.3f}", *levels])
+    rows = [
+        [ion.name, str(ion.sites), str(ion.hops), f"{ion.deepest:.3f}", *map(crossing_text, ion.crossing)]
+        for ion in species_summaries(network)
+    ]
     return _table(
         "Percolation: energy above the deepest site at which a path first crosses the crystal",
         ["<species", "sites", "hops", "deepest site, eV", "in 1 direction, eV", "2, eV", "3, eV"],

@@ -26,7 +26,7 @@ from numpy.typing import NDArray
 from analysis.campaign import Analysis
 from analysis.drawn_framework import drawn_framework
 from analysis.experiments import measured
-from analysis.network_orbits import hop_barriers
+from analysis.network_orbits import GIVEN, hop_barriers
 from analysis.palette import BARRIERS, barrier_scale, orbit_colour
 from lattice.network import PoreNetwork
 from structures.files import whole_file
@@ -56,6 +56,7 @@ NOTE: dict[str, Any] = {
     "zorder": 10,
     "path_effects": [Stroke(linewidth=2.5, foreground="white"), Normal()],
 }
+CORE = 0.8  # width of the line inside a hop with a number of the user
 STUB = 0.3  # length drawn at either end of a hop that leaves the cell, as a share of the hop
 BAND = 1.35  # half-height of the shade of an optimum, as a factor
 AXIS_NAME = {"x": "exchange fraction x", "M": "molarity (mol/L)"}
@@ -195,7 +196,7 @@ def network(pores: PoreNetwork, species_index: int = 0, ax: Axes3D | None = None
     """Draw the sites of one species by orbit, its hops coloured by their barrier, the framework and the cell.
 
     Hops that leave the cell are drawn at both of their ends as short, faded stubs. The colours of the barriers have one
-    scale for all species.
+    scale for all species. Sites whose energy the user has given have a dark rim, such hops a dark core.
 
     Parameters
     ----------
@@ -216,16 +217,20 @@ def network(pores: PoreNetwork, species_index: int = 0, ax: Axes3D | None = None
     for orbit in np.unique(pores.site_orbit[sites]):
         members = sites[pores.site_orbit[sites] == orbit]
         colour = orbit_colour(int(orbit))
-        ax.scatter(*position[members].T, s=70, c=colour, edgecolors="white", linewidths=0.6, depthshade=False, zorder=5)
         first = members[0]
+        given = pores.site_overridden[first]
+        rim = {"edgecolors": INK if given else "white", "linewidths": 1.4 if given else 0.6}
+        ax.scatter(*position[members].T, s=70, c=colour, depthshade=False, zorder=5, **rim)
         relative = pores.site_energy[first] - pores.site_energy[sites].min()
-        text = f"{len(members)} × {pores.site_label[first]}  +{1e3 * relative:.0f} meV"
+        text = f"{len(members)} × {pores.site_label[first]}  +{1e3 * relative:.0f} meV{GIVEN if given else ''}"
         handles.append(Line2D([], [], linestyle="none", marker="o", markersize=6, color=colour, label=text))
     _frame_cell(ax, pores.cell)
     ax.set_title(f"{pores.species[species_index].name}   {len(sites)} sites per cell", fontsize=11, color=INK, pad=2)
     if len(handles) > LEGEND_ROWS:
         rest = Line2D([], [], linestyle="none", label=f"and {len(handles) - LEGEND_ROWS + 1} more orbits")
         handles = [*handles[: LEGEND_ROWS - 1], rest]
+    if pores.site_overridden[sites].any() or pores.hop_overridden[hops].any():
+        handles.append(Line2D([], [], color=INK, linewidth=CORE, label=f"{GIVEN} given by the user, not computed"))
     if handles:
         ax.legend(
             handles=handles,
@@ -382,6 +387,9 @@ def _draw_hops(ax: Axes3D, pores: PoreNetwork, hops: NDArray[np.int64], position
             colours = BARRIER(norm(barrier[chosen]))
             lines = Line3DCollection(list(segments), colors=colours, linewidths=width, alpha=alpha, zorder=3)
             ax.add_collection3d(lines)
+        given = segments[pores.hop_overridden[hops][chosen]]
+        if len(given):
+            ax.add_collection3d(Line3DCollection(list(given), colors=INK, linewidths=CORE, zorder=4))
     place = ax.inset_axes((1.03, 0.28, 0.022, 0.42))
     bar = ax.figure.colorbar(ScalarMappable(norm, BARRIER), cax=place, ticks=list(ticks))
     bar.set_label("barrier from the deeper end (eV)", fontsize=8, color=INK)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -16,12 +17,33 @@ from lattice.supercell import Lattice
 from structures.errors import InputError
 
 REBUILD_EVERY = 2**17  # events between two full recounts of the site factors
-_BLOCK = 2**15  # events between two returns to Python
-_TRIALS = 2**17  # trial moves between two returns to Python
+_KERNEL_SECONDS = 0.1  # between two returns to Python, where a run can be stopped
+_FIRST_MOVES, _MOST_MOVES = 8, 2**24
+_SAMPLES = 64  # of a kernel: while nothing hops there can be any number of them between two events
 _LARGEST_DRIFT = 1e-6  # eV
 _NO_TIMES = np.zeros(0)
 
 Progress = Callable[[str, float], None]
+
+
+class _Pace:
+    """How many moves a kernel may make before it returns, by the speed of those before; no number depends on it."""
+
+    def __init__(self) -> None:
+        self._moves = _FIRST_MOVES
+        self._begun = time.monotonic()
+
+    def moves(self) -> int:
+        """Give the moves of the next kernel, which begins now."""
+        self._begun = time.monotonic()
+        return self._moves
+
+    def done(self, moves: int) -> None:
+        """Take the time since then into account; a first call that had to be compiled slows the pace for a while."""
+        seconds = max(time.monotonic() - self._begun, 1e-9)
+        if moves == self._moves or seconds > _KERNEL_SECONDS:  # else the samples or the end have cut it short
+            fitting = min(moves * _KERNEL_SECONDS / seconds, 8.0 * self._moves, _MOST_MOVES)
+            self._moves = max(1, int(fitting))
 
 
 class Simulation:
@@ -102,12 +124,15 @@ class Simulation:
         self.state.ion_last_hop[:] = -1
         self._ions.clock[1] = np.nan
         self._hand_back()
-        for first in range(0, trials, _TRIALS):
-            last = min(first + _TRIALS, trials)
-            status = kernels.equilibrate(self._tables, self._ions, accepted, drift, last - first, self.state.rng)
+        made, pace = 0, _Pace()
+        while made < trials:
+            n_trials = min(pace.moves(), trials - made)
+            status = kernels.equilibrate(self._tables, self._ions, accepted, drift, n_trials, self.state.rng)
             _refuse_overflow(status)
+            pace.done(n_trials)
+            made += n_trials
             if progress is not None:
-                progress("equilibration", last / trials)
+                progress("equilibration", made / trials)
         self._rebuild(drift)
         _refuse_drift(float(drift[0]))
         return float(accepted[0]) / trials if trials else 0.0
@@ -169,8 +194,25 @@ class Simulation:
         """
         return empty_sampler(time_grid(until, n_samples), self._tables, self.state, frame_every=frame_every)
 
-    def advance(self, sampler: Sampler, n_events: int | None = None, *, progress: Progress | None = None) -> bool:
-        """Take a run further by so many hops, or to its end; the sampler is changed in place.
+    def advance(
+        self,
+        sampler: Sampler,
+        n_events: int | None = None,
+        *,
+        seconds: float = np.inf,
+        progress: Progress | None = None,
+    ) -> bool:
+        """Take a run further by so many hops, or for so long, or to its end; the sampler is changed in place.
+
+        Parameters
+        ----------
+        sampler : Sampler
+        n_events : int, optional
+        seconds : float, s
+            Of the clock on the wall; at least one kernel runs.
+        progress : callable, optional
+            Called between kernels with a text and the fraction of the samples taken; what it raises stops the run,
+            which can be taken further nevertheless.
 
         Returns
         -------
@@ -191,10 +233,13 @@ class Simulation:
         if 0 < n_times == sampler.next_sample[0]:
             return True
         last = np.iinfo(np.int64).max if n_events is None else self.state.n_events + n_events
+        end = time.monotonic() + seconds
         try:
             for _ in self._blocks(self._ions, sampler, last, self.state.rng):
                 if progress is not None:
                     progress("events", float(sampler.next_sample[0]) / max(n_times, 1))
+                if time.monotonic() >= end:
+                    break
         finally:
             self._hand_back()
         return bool(sampler.next_sample[0] == n_times)
@@ -268,11 +313,15 @@ class Simulation:
 
     def _blocks(self, ions: Ions, sampler: Sampler, last_event: int, rng: np.random.Generator) -> Iterator[int]:
         """Run to the end of the samples or to an event count, and give the kernel's status every now and then."""
-        status = kernels.PAUSED
+        status, pace = kernels.PAUSED, _Pace()
         while status == kernels.PAUSED and ions.events[0] < last_event:
-            block = min(last_event, int(ions.events[0]) + _BLOCK)
-            status = int(kernels.advance(self._tables, ions, sampler, block, rng))
+            first = int(ions.events[0])
+            near = sampler._replace(time=sampler.time[: int(sampler.next_sample[0]) + _SAMPLES])
+            status = int(kernels.advance(self._tables, ions, near, min(last_event, first + pace.moves()), rng))
             _refuse_overflow(status)
+            pace.done(int(ions.events[0]) - first)
+            if status == kernels.DONE and len(near.time) < len(sampler.time):
+                status = kernels.PAUSED
             yield status
 
     def _hand_back(self) -> None:

@@ -1,14 +1,17 @@
 """The file of one task: what it was, what it measured and where it ended; and the checkpoint of a run in progress.
 
-Layout of a task: its attributes; /species, /samples, /msd, /statistics, /state, and /frames if frames were asked for.
-Layout of a checkpoint: /state and /sampler, from which the run goes on bit for bit.
+Layout of a task: its attributes; /species, /samples, /msd, /statistics, /state, /provenance, and /frames if frames were
+asked for. Layout of a checkpoint: its attributes; /state and /sampler, from which the run goes on bit for bit.
+Everything but the attributes of /provenance is the same wherever and however often interrupted the task was computed.
 """
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import json
-from dataclasses import dataclass
+import platform
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +24,7 @@ from kmc.kernels import Sampler
 from kmc.sampling import Frames, Samples
 from kmc.simulation import Simulation
 from kmc.state import State, species_counts
+from kmc.tables import Conditions
 from structures.checks import as_array
 
 _TASK = "the file of a finished task"
@@ -34,9 +38,11 @@ _ATTRIBUTES: dict[str, type] = {
     "attempt_frequency": float,
     "rate_model": str,
     "network_hash": str,
+    "settings": str,
     "deck": str,
     "blocked": bool,
 }
+_PACKAGES = ("mofkmc", "numpy", "numba", "h5py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +62,8 @@ class TaskLabel:
     network_hash : str
     deck : str
         TOML text.
+    settings : str
+        Checksum of all values of the deck that decide the numbers of the task; empty if nobody compares them.
     """
 
     key: str
@@ -65,6 +73,66 @@ class TaskLabel:
     replica: int
     network_hash: str
     deck: str
+    settings: str = ""
+
+    def difference(self, found: TaskLabel) -> str:
+        """Say in what a task that was found is another one; empty if it is the same but for the text of the deck."""
+        for name in ("key", "seed", "composition_name", "composition", "replica", "network_hash", "settings"):
+            expected, other = getattr(self, name), getattr(found, name)
+            if expected != other:
+                return f"{name} {expected} was expected, found {other}"
+        return ""
+
+
+@dataclass(frozen=True, slots=True)
+class Provenance:
+    """Where and how long a task was computed, all its parts together.
+
+    Attributes
+    ----------
+    seconds : float
+        On the wall, equilibration included.
+    parts : int
+        One more than it was interrupted.
+    hosts, ranks, threads : int
+        Of the calculation that finished it: machines, processes, and threads of each.
+    """
+
+    seconds: float = 0.0
+    parts: int = 1
+    hosts: int = 1
+    ranks: int = 1
+    threads: int = 1
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Checkpoint:
+    """A run in progress, see `Simulation.begin`.
+
+    Attributes
+    ----------
+    label : TaskLabel
+    conditions : Conditions
+    state : State
+        Of the simulation, between two parts of the run.
+    sampler : Sampler
+    seconds : float
+        On the wall so far.
+    parts : int
+        In which it was computed so far.
+    """
+
+    label: TaskLabel
+    conditions: Conditions
+    state: State
+    sampler: Sampler
+    seconds: float = 0.0
+    parts: int = 1
+
+    @property
+    def fraction(self) -> float:
+        """Share of the samples that are taken."""
+        return float(self.sampler.next_sample[0]) / len(self.sampler.time)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -73,7 +141,7 @@ class TaskRecord:
 
     Attributes
     ----------
-    key, seed, composition, composition_name, replica, network_hash, deck
+    key, seed, composition, composition_name, replica, network_hash, deck, settings
         See TaskLabel.
     temperature : float, K
     volume : float, Å³
@@ -132,6 +200,7 @@ class TaskRecord:
     hop_orbit_events: NDArray[np.int64]
     hop_orbit_returns: NDArray[np.int64]
     drift: float
+    settings: str = ""
 
     def __post_init__(self) -> None:
         n_species, n_times, n_lags = len(self.species_names), len(self.time), len(self.lag)
@@ -190,11 +259,17 @@ def task_record(simulation: Simulation, samples: Samples, label: TaskLabel) -> T
         hop_orbit_events=samples.hop_orbit_events,
         hop_orbit_returns=samples.hop_orbit_returns,
         drift=samples.drift,
+        settings=label.settings,
     )
 
 
 def write_task(
-    path: str | Path, record: TaskRecord, *, state: State | None = None, frames: Frames | None = None
+    path: str | Path,
+    record: TaskRecord,
+    *,
+    state: State | None = None,
+    frames: Frames | None = None,
+    provenance: Provenance | None = None,
 ) -> None:
     """Write the file of a finished task; it appears under its name whole or not at all.
 
@@ -206,9 +281,14 @@ def write_task(
     state : State, optional
         The final state, complete for a restart.
     frames : Frames, optional
+    provenance : Provenance, optional
     """
     with create_file(path) as file:
         _write(file, record, state, frames)
+        group = file.create_group("provenance")
+        deck = {"deck_sha256": hashlib.sha256(record.deck.encode()).hexdigest()}
+        for name, value in {**asdict(provenance or Provenance()), **deck, **_versions()}.items():
+            group.attrs[name] = value
 
 
 def read_task(path: str | Path) -> TaskRecord:
@@ -268,28 +348,49 @@ def read_frames(path: str | Path) -> Frames:
         return Frames(int(group.attrs["every"]), group["site"][...], group["image"][...])
 
 
-def write_checkpoint(path: str | Path, state: State, sampler: Sampler) -> None:
-    """Write a run in progress, see `Simulation.begin`; the file appears whole, and an older one is there until then.
+def read_label(path: str | Path) -> TaskLabel:
+    """Read which task a file is of, and nothing else of it but its checksum.
 
-    Parameters
-    ----------
-    path : str or Path
-    state : State
-        Of the simulation, between two parts of the run.
-    sampler : Sampler
+    Raises
+    ------
+    InputError
+        As `read_task`.
     """
+    with open_file(path, _TASK) as file:
+        return _read_label(file)
+
+
+def read_provenance(path: str | Path) -> dict[str, str | int | float]:
+    """Read where a task was computed: the fields of Provenance, the checksum of the deck, the versions of all programs.
+
+    Raises
+    ------
+    InputError
+        As `read_task`.
+    """
+    with open_file(path, _TASK) as file:
+        return {name: getattr(value, "item", lambda v=value: v)() for name, value in file["provenance"].attrs.items()}
+
+
+def write_checkpoint(path: str | Path, checkpoint: Checkpoint) -> None:
+    """Write a run in progress; the file appears whole, and an older one is there until then."""
     with create_file(path) as file:
-        _write_state(file.create_group("state"), state)
+        _write_label(file, checkpoint.label)
+        for name in ("temperature", "attempt_frequency", "field"):
+            file.attrs[name] = getattr(checkpoint.conditions, name)
+        for name in ("seconds", "parts", "fraction"):
+            file.attrs[name] = getattr(checkpoint, name)
+        _write_state(file.create_group("state"), checkpoint.state)
         group = file.create_group("sampler")
-        for name, value in sampler._asdict().items():
+        for name, value in checkpoint.sampler._asdict().items():
             if isinstance(value, np.ndarray):
                 group[name] = value
             else:
                 group.attrs[name] = value
 
 
-def read_checkpoint(path: str | Path) -> tuple[State, Sampler]:
-    """Read a run in progress; `Simulation.advance` takes it further in a simulation of this state.
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """Read a run in progress; `Simulation.advance` takes it further in a simulation of its state and conditions.
 
     Raises
     ------
@@ -297,14 +398,33 @@ def read_checkpoint(path: str | Path) -> tuple[State, Sampler]:
         If the file is missing, damaged, unfinished or of another format, or is not a checkpoint.
     """
     with open_file(path, "the checkpoint of a run") as file:
-        group = file["sampler"]
+        group, at = file["sampler"], file.attrs
         values = {name: group[name][...] for name in Sampler._fields if name in group}
         values |= {name: group.attrs[name].item() for name in Sampler._fields if name not in group}
-        return _read_state(file["state"]), Sampler(**values)
+        return Checkpoint(
+            label=_read_label(file),
+            conditions=Conditions(float(at["temperature"]), float(at["attempt_frequency"]), at["field"]),
+            state=_read_state(file["state"]),
+            sampler=Sampler(**values),
+            seconds=float(at["seconds"]),
+            parts=int(at["parts"]),
+        )
+
+
+def read_progress(path: str | Path) -> tuple[float, int, float]:
+    """Read how far the run of a checkpoint is: the share of its samples, its hops, and its seconds on the wall.
+
+    Raises
+    ------
+    InputError
+        As `read_checkpoint`.
+    """
+    with open_file(path, "the checkpoint of a run") as file:
+        made = int(file["state"].attrs["n_events"]) - int(file["sampler"].attrs["first_event"])
+        return float(file.attrs["fraction"]), made, float(file.attrs["seconds"])
 
 
 def _write(file: h5py.File, record: TaskRecord, state: State | None, frames: Frames | None) -> None:
-    file.attrs["version"] = _version()
     file.attrs["task"] = record.key
     for name in (*_ATTRIBUTES, "permittivity"):
         file.attrs[name] = getattr(record, name)
@@ -330,11 +450,26 @@ def _write(file: h5py.File, record: TaskRecord, state: State | None, frames: Fra
             group.create_dataset(name, data=array, compression="gzip", compression_opts=4, shuffle=True)
 
 
-def _version() -> str:
-    try:
-        return importlib.metadata.version("mofkmc")
-    except importlib.metadata.PackageNotFoundError:  # run from a source tree
-        return "not installed"
+def _write_label(file: h5py.File, label: TaskLabel) -> None:
+    for field in fields(TaskLabel):
+        file.attrs["task" if field.name == "key" else field.name] = getattr(label, field.name)
+
+
+def _read_label(file: h5py.File) -> TaskLabel:
+    kinds = {"seed": int, "replica": int, "composition": float}
+    names = {field.name: "task" if field.name == "key" else field.name for field in fields(TaskLabel)}
+    return TaskLabel(**{name: kinds.get(name, str)(file.attrs[stored]) for name, stored in names.items()})
+
+
+def _versions() -> dict[str, str]:
+    """Version of every program that the numbers depend on."""
+    found = {"python": platform.python_version()}
+    for name in _PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:  # run from a source tree
+            found[name] = "not installed"
+    return found
 
 
 def _write_state(group: h5py.Group, state: State) -> None:

@@ -15,7 +15,6 @@ from lattice.basins import Stencil, find_basins, find_faces, grid_stencil
 from lattice.cache import cache_file, default_cache_dir, load_cached, store
 from lattice.cavities import accessible_volume, largest_cavity, limiting_diameter
 from lattice.cube import CubeLandscape, landscape_from_cube
-from lattice.field_grid import grid_shape
 from lattice.graph import SiteGraph
 from lattice.landscape import DEFAULT_TEMPERATURE, Landscape, compute_landscape
 from lattice.network import PoreNetwork
@@ -36,6 +35,8 @@ Progress = Callable[[str, float], None]
 
 THERMAL_WINDOW = 8.0  # kT at the highest temperature; exp(-8) of a partition function is left out
 CONTACT_ENERGY = 1.0  # eV, an ion whose best place costs more repulsion than this does not fit
+CHECKED_POINTS = 100  # sites and saddles at most at which the error of the orientations is seen
+TEMPERATURES = (50.0, 1500.0)  # K, as in decks
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +52,7 @@ class LandscapeSettings:
     cutoff : float, Å
         Of the Lennard-Jones terms.
     temperatures : (float, float), K
-        Lowest and highest one at which rates are wanted.
+        Lowest and highest one at which rates are wanted, within `TEMPERATURES`.
     rate_model : {"flux_tst", "harmonic_tst", "attempt_frequency"}
         Where prefactors and free energies come from, see lattice/transition_state.py.
     persistence_kT : float
@@ -90,8 +91,11 @@ class LandscapeSettings:
         if self.rate_model not in RATE_MODELS:
             raise InputError(f"rate_model must be one of {', '.join(RATE_MODELS)}; got {self.rate_model}")
         lowest, highest = self.temperatures
-        if not 1.0 <= lowest <= highest <= 1e5:
-            raise InputError(f"temperatures must ascend between 1 and 100000 K; got {lowest:g} to {highest:g} K")
+        if not TEMPERATURES[0] <= lowest <= highest <= TEMPERATURES[1]:
+            raise InputError(
+                f"temperatures must ascend between {TEMPERATURES[0]:g} and {TEMPERATURES[1]:g} K; "
+                f"got {lowest:g} to {highest:g} K"
+            )
         for name, low, high, unit in (
             ("spacing", 0.02, 1.0, " Å"),
             ("cutoff", 3.0, 100.0, " Å"),
@@ -139,13 +143,14 @@ def build_network(
     framework = symmetry_in_medium(framework, settings.permittivity)
     group = SpaceGroup.of(framework)
     temperatures = temperature_nodes(*settings.temperatures)
-    networks = []
+    networks, sources = [], []
     for n, ion in enumerate(species):
         share = 0.9 / len(species)
         report(f"energies of {ion.name}", n * share)
         landscape = ion_landscape(framework, ion, settings, (cubes or {}).get(ion.name))
         if energies is not None and ion.name not in (cubes or {}):
             energies[ion.name] = landscape.energy
+        sources.append(_landscape_line(landscape, settings))
         report(f"network of {ion.name}", (n + 0.4) * share)
         networks.append(_species_network(framework, landscape, settings, group, temperatures))
     report("pore geometry", 0.9)
@@ -156,11 +161,7 @@ def build_network(
         permittivity=settings.permittivity,
         rates=RateTables(settings.rate_model, temperatures),
         pores=pores,
-        provenance=(
-            *framework.provenance,
-            *_choices(settings, grid_shape(framework, settings.spacing)),
-            *_remarks(networks),
-        ),
+        provenance=(*framework.provenance, *sources, _simplification_line(settings), *_remarks(networks)),
     )
     report("network", 1.0)
     return network
@@ -274,9 +275,11 @@ def _species_network(
     basins = find_basins(energy, stencil, below=ceiling)
     faces = find_faces(basins, stencil)
     stationary = find_stationary_points(landscape, basins, faces, group, below=ceiling)
+    doubts: list[str] = []
+    model = settings.rate_model
     rated = stationary.graph.with_rates(
-        site_partition(landscape, basins, stationary, temperatures, model=settings.rate_model),
-        saddle_conductance(landscape, stationary, species.mass, temperatures, model=settings.rate_model),
+        site_partition(landscape, basins, stationary, temperatures, model=model, notes=doubts),
+        saddle_conductance(landscape, stationary, species.mass, temperatures, model=model, notes=doubts),
     )
     connected, pockets = _without_pockets(rated)
     _require_directions(species, connected.percolation(), settings)
@@ -289,10 +292,10 @@ def _species_network(
         tolerance=settings.tolerance,
     )
     notes = (
-        *landscape.notes,
         *_orientation_line(landscape, stationary),
         _crossing_line(crossing, connected),
         *stationary.notes,
+        *doubts,
         *pockets,
         *reductions,
     )
@@ -336,10 +339,12 @@ def _orientation_line(landscape: Landscape | CubeLandscape, stationary: Stationa
     if landscape.n_orientations == 1:
         return ()
     first = np.unique(stationary.graph.orbit, return_index=True)[1]
-    error = landscape.orientation_error(np.concatenate([stationary.graph.frac[first], stationary.saddle_frac]))
+    points = np.concatenate([stationary.graph.frac[first], stationary.saddle_frac])
+    seen = points[np.unique(np.linspace(0, len(points) - 1, CHECKED_POINTS).astype(int))]
     return (
-        "five times as many orientations change the energies of sites and saddles against each other by "
-        f"{error:.3f} eV at most; the setting orientations asks for more",
+        "five times as many orientations change the energies of sites and saddles against each other by up to "
+        f"{landscape.orientation_error(seen):.3f} eV at {len(seen)} of {len(points)} points; the setting orientations "
+        "asks for more",
     )
 
 
@@ -349,13 +354,24 @@ def _crossing_line(grid: NDArray[np.float64], graph: SiteGraph) -> str:
     return f"percolation energies on the grid / refined: {levels} eV"
 
 
-def _choices(settings: LandscapeSettings, shape: tuple[int, ...]) -> tuple[str, ...]:
-    points, coldest = "x".join(map(str, shape)), settings.temperatures[0]
+def _landscape_line(landscape: Landscape | CubeLandscape, settings: LandscapeSettings) -> str:
+    """Say where the energies of one ion come from."""
+    parts = landscape.notes
+    if isinstance(landscape, Landscape):
+        points = "x".join(map(str, landscape.energy.shape))
+        computed = (
+            f"q Phi / eps_r + Lennard-Jones, eps_r {describe(settings.permittivity)}, grid {points}, spacing "
+            f"{settings.spacing:g} Å or less, cut-off {settings.cutoff:g} Å, atoms UFF, Lorentz-Berthelot"
+        )
+        parts = (computed, *parts)
+    return f"landscape of {landscape.species.name}: {'; '.join(parts)}"
+
+
+def _simplification_line(settings: LandscapeSettings) -> str:
     return (
-        f"landscape: q Phi / eps_r + Lennard-Jones, eps_r {describe(settings.permittivity)}, grid {points}, spacing "
-        f"{settings.spacing:g} Å or less, cut-off {settings.cutoff:g} Å, atoms UFF, Lorentz-Berthelot",
-        f"basins left over less than {settings.persistence_kT:g} kT at {coldest:g} K are eliminated or merged where "
-        f"that keeps the slow dynamics; sites and saddles up to {settings.window:g} eV above the percolation energy",
+        f"basins left over less than {settings.persistence_kT:g} kT at {settings.temperatures[0]:g} K are eliminated "
+        "or merged where that keeps the slow dynamics; sites and saddles up to "
+        f"{settings.window:g} eV above the percolation energy"
     )
 
 

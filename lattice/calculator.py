@@ -104,8 +104,13 @@ def load_calculator(where: str) -> CalculatorSource:
     path = Path(file)
     try:
         text = path.read_bytes()
+    except FileNotFoundError:
+        raise InputError(f"--calculator: expected a Python file, found no file {path}") from None
+    except IsADirectoryError:
+        raise InputError(f"--calculator: expected a Python file, found that {path} is a folder") from None
     except OSError as error:
-        raise InputError(f"--calculator: expected a Python file, found {path}: {error.strerror}") from None
+        reason = (error.strerror or type(error).__name__).lower()
+        raise InputError(f"--calculator: expected a Python file, found that {path} cannot be read: {reason}") from None
     provided = _attribute(path, name)
     if not (_is_calculator(provided) or callable(provided)):
         raise InputError(
@@ -149,7 +154,9 @@ def _takes_directory(function: Callable[..., Any]) -> bool:
 
 
 def _kind(thing: Any) -> str:
-    return f"the class {thing.__name__}" if isinstance(thing, type) else f"a {type(thing).__name__}"
+    if isinstance(thing, type):
+        return f"the class {thing.__name__}"
+    return "nothing" if thing is None else f"an object of the class {type(thing).__name__}"
 
 
 def error_line(error: BaseException) -> str:

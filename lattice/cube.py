@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 from ase.data import atomic_numbers
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import spline_filter
+from scipy.ndimage import affine_transform, spline_filter
 
 from lattice import probe_kernels
 from lattice.field_grid import first_copies, grid_shape
@@ -28,8 +30,10 @@ from structures.units import BOHR, HARTREE
 SOFTENING = 0.5  # eV, above which repulsion is interpolated by its logarithm
 _CELL_TOLERANCE = 2e-3  # relative, of the lengths and products of lattice vectors
 _ATOM_TOLERANCE = 0.2  # Å
+_EVEN = 1e-6  # eV; energies that differ by less have no sites
 _LARGEST = 2_000_000_000  # values
 _MOST_ATOMS = 1_000_000
+_CHUNK = 1 << 20  # characters at a time
 _UNITS = {"ev": 1.0, "hartree": HARTREE}
 
 Float = NDArray[np.float64]
@@ -41,6 +45,7 @@ class Cube:
 
     Attributes
     ----------
+    path : Path
     comment : str
     origin : (3,) float64, Å
     steps : (3, 3) float64, Å
@@ -51,6 +56,7 @@ class Cube:
     values : (n1, n2, n3) float64
     """
 
+    path: Path
     comment: str
     origin: Float
     steps: Float
@@ -137,13 +143,14 @@ def read_cube(path: str | Path) -> Cube:
     """
     path = Path(path)
     try:
-        return _parse(path.read_text(encoding="utf-8", errors="replace"))
+        with path.open(encoding="utf-8", errors="replace") as file:
+            return _parse(path, file)
     except FileNotFoundError:
         found = "no such file"
     except IsADirectoryError:
         found = "a folder"
     except OSError as error:
-        found = f"one that cannot be read: {error.strerror}"
+        found = f"one that cannot be read: {(error.strerror or type(error).__name__).lower()}"
     except _NotACubeError as error:
         found = str(error)
     raise InputError(f"{path}: expected a Gaussian cube file, found {found}")
@@ -153,9 +160,9 @@ class _NotACubeError(Exception):
     """What was found in place of a part of the file."""
 
 
-def _parse(text: str) -> Cube:
-    lines = text.split("\n", 6)
-    if len(lines) < 7:
+def _parse(path: Path, file: TextIO) -> Cube:
+    lines = list(islice(file, 6))
+    if len(lines) < 6:
         raise _NotACubeError(f"the end of the file in its head, after {len(lines)} of 6 lines")
     n_atoms, *origin = _row(lines[2], 4, "the number of atoms and the origin")
     rows = [_row(line, 4, "a number of points and a step") for line in lines[3:6]]
@@ -170,22 +177,22 @@ def _parse(text: str) -> Cube:
     if abs(np.linalg.det(steps)) == 0:
         raise _NotACubeError("three steps that span no volume")
     many = abs(int(n_atoms))
-    *rest, body = lines[6].split("\n", many)
+    rest = list(islice(file, many))
     if len(rest) < many:
         raise _NotACubeError(f"the end of the file in place of atom {len(rest) + 1}")
     atoms = np.array([_row(line, 5, "an atom") for line in rest]).reshape(-1, 5)
     if n_atoms < 0:
-        first, _, body = body.partition("\n")
-        (sets,) = _row(first, 1, "the number of data sets")
+        (sets,) = _row(file.readline(), 1, "the number of data sets")
         if sets != 1:
             raise _NotACubeError(f"{sets:g} data sets in one file; one is expected")
-    values = _values(body)
+    values = _values(file)
     expected = math.prod(abs(int(n)) for n in counts)
     if values.size != expected:
         raise _NotACubeError(f"{values.size} values in place of the {expected} of its grid, {grid}")
     n1, n2, n3 = (abs(int(n)) for n in counts)
     numbers, places = atoms[:, 0].astype(np.int64), unit * atoms[:, 2:]
-    return Cube(f"{lines[0]} {lines[1]}", unit * np.array(origin), steps, numbers, places, values.reshape(n1, n2, n3))
+    comment = f"{lines[0].strip()} {lines[1].strip()}"
+    return Cube(path, comment, unit * np.array(origin), steps, numbers, places, values.reshape(n1, n2, n3))
 
 
 def _row(line: str, count: int, what: str) -> list[float]:
@@ -199,12 +206,23 @@ def _row(line: str, count: int, what: str) -> list[float]:
     return numbers
 
 
-def _values(body: str) -> Float:
-    words = body.split()
+def _values(file: TextIO) -> Float:
+    """Numbers in the rest of a file, a bounded number of them as words at a time."""
+    parts: list[Float] = [np.zeros(0)]
+    cut = ""  # a word that may go on in the next chunk
+    while text := file.read(_CHUNK):
+        words = f"{cut}{text}".split()
+        cut = "" if text[-1].isspace() else words.pop()
+        parts.append(_numbers(words, sum(map(len, parts))))
+    parts.append(_numbers(cut.split(), sum(map(len, parts))))
+    return np.concatenate(parts)
+
+
+def _numbers(words: list[str], before: int) -> Float:
     try:
         return np.array(words, dtype=np.float64)
     except ValueError:
-        for n, word in enumerate(words, 1):
+        for n, word in enumerate(words, before + 1):
             try:
                 float(word)
             except ValueError:
@@ -238,12 +256,11 @@ def write_cube(path: str | Path, framework: Framework, energy: Float, comment: s
 
 
 def landscape_from_cube(
-    path: str | Path,
+    cube: str | Path | Cube,
     framework: Framework,
     species: Species,
     *,
     permittivity: float | Float = 1.0,
-    unit: str | None = None,
     wall: float = DEFAULT_WALL,
 ) -> CubeLandscape:
     """Landscape of an ion from a cube file of its energy in the framework.
@@ -253,14 +270,13 @@ def landscape_from_cube(
 
     Parameters
     ----------
-    path : path
+    cube : path or Cube
+        The comment must name the unit of the values.
     framework : Framework
         Whose cell, and whose atoms if the file has any, must be those of the file.
     species : Species
     permittivity : float or (3, 3) float64
         Of the ions among each other.
-    unit : {"eV", "hartree"}, optional
-        Of the values; left out, the comment of the file must name it.
     wall : float, eV
         Cap of the energies above the lowest one.
 
@@ -269,7 +285,8 @@ def landscape_from_cube(
     InputError
         If the file cannot be read or does not fit the framework.
     """
-    values, offset = _fitting_values(Path(path), framework, unit)
+    cube = cube if isinstance(cube, Cube) else read_cube(cube)
+    values, offset = _fitting_values(cube, framework)
     lowest = float(values.min())
     u = _on_own_grid(_softened(values, lowest), framework, offset)
     u, uneven = _symmetrised(u, framework, lowest, wall)
@@ -277,7 +294,7 @@ def landscape_from_cube(
     energy.flags.writeable = False
     found = "x".join(map(str, values.shape))
     notes = (
-        f"energies from {Path(path).name}, {found} points, on {'x'.join(map(str, u.shape))}; "
+        f"energies from {cube.path.name}, {found} points, on {'x'.join(map(str, u.shape))}; "
         f"symmetric points differed by {uneven:.4f} eV at most",
     )
     mesh = np.asarray(spline_filter(u, order=5, mode="grid-wrap"), np.float64)
@@ -294,42 +311,41 @@ def _hardened(u: Float, lowest: float) -> Float:
     return np.asarray(lowest + SOFTENING * np.sinh(u / SOFTENING))
 
 
-def check_cube(path: str | Path, framework: Framework, *, unit: str | None = None) -> None:
-    """Refuse a cube file that `landscape_from_cube` would refuse, without the work of interpolating it.
+def check_cube(path: str | Path, framework: Framework) -> Cube:
+    """Read a cube file and refuse what `landscape_from_cube` would refuse, without the work of interpolating it.
 
     Raises
     ------
     InputError
     """
-    _fitting_values(Path(path), framework, unit)
-
-
-def _fitting_values(path: Path, framework: Framework, unit: str | None) -> tuple[Float, Float]:
-    """Energies in eV at (i/n + offset) in a cell of the framework, and the offset (3,)."""
     cube = read_cube(path)
-    scale = _unit(path, cube, unit)
-    n1, n2, n3 = _periodic_shape(path, cube, framework)
-    values = cube.values[:n1, :n2, :n3] * scale
-    _check_values(path, values)
+    _fitting_values(cube, framework)
+    return cube
+
+
+def _fitting_values(cube: Cube, framework: Framework) -> tuple[Float, Float]:
+    """Energies in eV at (i/n + offset) in a cell of the framework, and the offset (3,)."""
+    scale = _unit(cube)
+    n1, n2, n3 = _periodic_shape(cube, framework)
+    values = cube.values[:n1, :n2, :n3]
+    if scale != 1.0:
+        values = values * scale
+    _check_values(cube.path, values)
     return values, np.asarray(cube.origin @ np.linalg.inv(cube.steps * np.array([[n1], [n2], [n3]])))
 
 
-def _unit(path: Path, cube: Cube, unit: str | None) -> float:
-    """Value of the unit in eV, as given or as the comment says."""
-    if unit is not None:
-        if unit.lower() not in _UNITS:
-            raise InputError(f"unit of a cube file must be eV or hartree; got {unit!r}")
-        return _UNITS[unit.lower()]
+def _unit(cube: Cube) -> float:
+    """Value of the unit in eV, as the comment says."""
     named = [name for name in _UNITS if re.search(rf"\b{name}s?\b", cube.comment, re.IGNORECASE)]
     if len(named) != 1:
         raise InputError(
-            f"{path}: expected the unit of the values, eV or hartree, in the first two lines, "
+            f"{cube.path}: expected the unit of the values, eV or hartree, in the first two lines, "
             f"found {cube.comment.strip()!r}"
         )
     return _UNITS[named[0]]
 
 
-def _periodic_shape(path: Path, cube: Cube, framework: Framework) -> tuple[int, int, int]:
+def _periodic_shape(cube: Cube, framework: Framework) -> tuple[int, int, int]:
     """Numbers of points in the cell, a repeated last point left out; refuse another cell or other atoms."""
     shape = np.array(cube.values.shape)
     expected = framework.cell @ framework.cell.T
@@ -337,18 +353,18 @@ def _periodic_shape(path: Path, cube: Cube, framework: Framework) -> tuple[int, 
     for inside in (shape, shape - 1):
         cell = cube.steps * inside[:, None]
         if (np.abs(cell @ cell.T - expected) <= 2.0 * _CELL_TOLERANCE * size).all():
-            _check_atoms(path, cube, cell, framework)
+            _check_atoms(cube, cell, framework)
             n1, n2, n3 = (int(n) for n in inside)
             return n1, n2, n3
     lengths = np.linalg.norm(cube.steps * shape[:, None], axis=1)
     own = np.linalg.norm(framework.cell, axis=1)
     raise InputError(
-        f"{path}: expected the cell of {framework.name}, lengths {_text(own)} Å and its angles, found lengths "
+        f"{cube.path}: expected the cell of {framework.name}, lengths {_text(own)} Å and its angles, found lengths "
         f"{_text(lengths)} Å: compute the energies in the cell that mofkmc writes, or load it with its own cell"
     )
 
 
-def _check_atoms(path: Path, cube: Cube, cell: Float, framework: Framework) -> None:
+def _check_atoms(cube: Cube, cell: Float, framework: Framework) -> None:
     """Refuse a file whose atoms are not the framework's: another origin or other axes would move all sites."""
     if not len(cube.numbers):
         return
@@ -360,7 +376,7 @@ def _check_atoms(path: Path, cube: Cube, cell: Float, framework: Framework) -> N
         if nearest > _ATOM_TOLERANCE:
             found = f"the nearest {nearest:.2f} Å away" if len(gap) else "none of that element"
             raise InputError(
-                f"{path}: expected an atom {symbol} at {_text(place)} as in {framework.name}, found {found}: "
+                f"{cube.path}: expected an atom {symbol} at {_text(place)} as in {framework.name}, found {found}: "
                 "compute the energies in the cell that mofkmc writes"
             )
 
@@ -369,6 +385,8 @@ def _check_values(path: Path, values: Float) -> None:
     bad = int((~np.isfinite(values)).sum())
     if bad:
         raise InputError(f"{path}: expected finite energies, found {bad} not finite")
+    if np.ptp(values) < _EVEN:
+        raise InputError(f"{path}: expected energies that make sites, found {values.min():g} eV at all points")
     if min(values.shape) < 6:
         raise InputError(
             f"{path}: expected at least 6 points in each direction, found {' x '.join(map(str, values.shape))}"
@@ -382,11 +400,16 @@ def _on_own_grid(values: Float, framework: Framework, offset: Float) -> Float:
     steps = offset * values.shape
     if shape == values.shape and np.abs(steps - np.rint(steps)).max() < 1e-4:
         return np.asarray(np.roll(values, tuple(np.rint(steps).astype(int)), axis=(0, 1, 2)))
-    mesh = np.asarray(spline_filter(values, order=5, mode="grid-wrap"), np.float64)
-    points = np.stack(np.unravel_index(np.arange(math.prod(shape)), shape), axis=1) / np.array(shape) - offset
-    energy, gradient, hessian = np.empty(len(points)), np.empty((len(points), 3)), np.empty((len(points), 3, 3))
-    probe_kernels.spline_derivatives(mesh, points, np.eye(3), energy, gradient, hessian)
-    return energy.reshape(shape)
+    finer = affine_transform(
+        spline_filter(values, order=5, mode="grid-wrap"),
+        np.array(values.shape) / shape,
+        -steps,
+        shape,
+        order=5,
+        mode="grid-wrap",
+        prefilter=False,
+    )
+    return np.asarray(finer, np.float64)
 
 
 def _symmetrised(u: Float, framework: Framework, lowest: float, wall: float) -> tuple[Float, float]:

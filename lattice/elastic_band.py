@@ -48,7 +48,7 @@ class Accuracy:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Path:
+class Band:
     """Structures from minimum to minimum, or one relaxed structure.
 
     Attributes
@@ -63,6 +63,8 @@ class Path:
         Energy and force calculations made.
     hidden : float, eV
         Energy by which the path seems to rise between images above the highest one.
+    slack : float or None, eV/Å
+        Largest force at the kicked start of a site where that did not exceed fmax, so that the relaxation says little.
     """
 
     positions: NDArray[np.float64]
@@ -71,6 +73,7 @@ class Path:
     steps: int
     calls: int
     hidden: float = 0.0
+    slack: float | None = None
 
     @property
     def top(self) -> int:
@@ -84,8 +87,47 @@ class Path:
         return int(((middle < self.energies[:-2]) & (middle < self.energies[2:])).sum())
 
 
-def relax_site(start: Atoms, calculator: Any, accuracy: Accuracy, report: Report) -> Path:
-    """Relax one structure.
+def relax_kicked(
+    cell: AtomisticCell,
+    site: Atoms,
+    calculator: Any,
+    accuracy: Accuracy,
+    report: Report,
+    earlier: Band | None = None,
+) -> Band:
+    """Relax a site from beside its symmetry elements, and from the site itself if that ends above it.
+
+    Parameters
+    ----------
+    cell : AtomisticCell
+    site : Atoms
+        The ion on its site.
+    calculator : ASE calculator
+    accuracy : Accuracy
+    report : Report
+    earlier : Band, optional
+        A relaxation of this site that is gone on with.
+
+    Raises
+    ------
+    CalculatorError
+        From the calculator.
+    """
+    start, unmoved = site.copy(), site.copy()
+    start.positions = kicked(cell, site.positions) if earlier is None else earlier.positions[0]
+    unmoved.calc = Recorded(calculator)
+    energy = unmoved.get_potential_energy()
+    made = relax_site(start, calculator, accuracy, report, at_least=1 if earlier is None else 0)
+    slack = made.slack if earlier is None else earlier.slack
+    calls, steps = made.calls + unmoved.calc.calls, made.steps
+    if made.force <= accuracy.fmax and made.energies[0] > energy:
+        made = relax_site(site, calculator, replace(accuracy, steps=accuracy.steps - steps), report)
+        calls, steps = calls + made.calls, steps + made.steps
+    return replace(made, calls=calls, steps=steps, slack=slack)
+
+
+def relax_site(start: Atoms, calculator: Any, accuracy: Accuracy, report: Report, at_least: int = 0) -> Band:
+    """Relax one structure, by `at_least` steps also where no force exceeds fmax.
 
     Raises
     ------
@@ -94,10 +136,13 @@ def relax_site(start: Atoms, calculator: Any, accuracy: Accuracy, report: Report
     """
     atoms = start.copy()
     atoms.calc = Recorded(calculator)
-    steps = _optimise(atoms, LBFGS, accuracy.fmax, range(accuracy.steps // 2), report)
+    force = _largest(atoms)
+    slack = force if force <= accuracy.fmax else None
+    steps = _optimise(atoms, LBFGS, 0.0, range(min(at_least, accuracy.steps) if slack is not None else 0), report)
+    steps = _optimise(atoms, LBFGS, accuracy.fmax, range(steps, max(steps, accuracy.steps // 2)), report)
     steps = _optimise(atoms, FIRE, accuracy.fmax, range(steps, accuracy.steps), report)
     energy = np.array([atoms.get_potential_energy()])
-    return Path(atoms.get_positions()[None], energy, _largest(atoms), steps, atoms.calc.calls)
+    return Band(atoms.get_positions()[None], energy, _largest(atoms), steps, atoms.calc.calls, slack=slack)
 
 
 def kicked(cell: AtomisticCell, positions: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -113,7 +158,7 @@ def find_saddle(
     calculator: Callable[[int], Any],
     accuracy: Accuracy,
     report: Report,
-) -> Path:
+) -> Band:
     """Relax a band between two minima and let its highest image climb to the saddle.
 
     If the forces tell that the energy rises by more than 0.02 eV above the highest image somewhere between two images,
@@ -151,7 +196,7 @@ def _relaxed_band(
     calculator: Callable[[int], Any],
     accuracy: Accuracy,
     report: Report,
-) -> Path:
+) -> Band:
     band = [image.copy() for image in images]
     for number, image in enumerate(band[1:-1], 1):
         image.calc = Recorded(calculator(number))
@@ -172,7 +217,7 @@ def _relaxed_band(
     positions = np.array([image.get_positions() for image in band])
     hidden = _rise_between(positions, neb.energies, neb.real_forces)
     calls = sum(image.calc.calls for image in band[1:-1])
-    return Path(positions, neb.energies, force, steps, calls, hidden)
+    return Band(positions, neb.energies, force, steps, calls, hidden)
 
 
 def _rise_between(positions: NDArray[np.float64], energies: NDArray[np.float64], forces: NDArray[np.float64]) -> float:

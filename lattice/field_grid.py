@@ -162,12 +162,15 @@ def _reciprocal_part(framework: Framework, alpha: float) -> tuple[NDArray[np.int
     return indices, total * (8.0 * math.pi / framework.volume * np.exp(-k2 / (4.0 * alpha**2)) / k2)
 
 
-def share_out(work: Callable[[int, int], None], number: int, *, parts_per_core: int = 1) -> None:
-    """Call `work(first, last)` for consecutive parts of `number` things on all cores."""
-    parts = max(1, min(number, available_cores() * parts_per_core))
+def share_out(work: Callable[[int, int], None], number: int, *, parts_per_core: int = 1, least: int = 1) -> None:
+    """Call `work(first, last)` for consecutive parts of `number` things, of `least` or more, on all cores."""
+    parts = max(1, min(number // least, available_cores() * parts_per_core))
+    if parts == 1:
+        return work(0, number)
     bounds = np.linspace(0, number, parts + 1).astype(int).tolist()
-    with ThreadPoolExecutor(available_cores()) as pool:
+    with ThreadPoolExecutor(min(parts, available_cores())) as pool:
         list(pool.map(work, bounds[:-1], bounds[1:]))
+    return None
 
 
 def _half_space(top: NDArray[np.int64], reciprocal: Float, largest: float) -> Iterator[NDArray[np.int64]]:

@@ -23,7 +23,6 @@ DEFAULT_TEMPERATURE = 300.0  # K, at which orientations are averaged
 _PAYS = 4  # times as many energies of beads as in a table of them, above it the table pays
 _CHUNK = 1_000_000  # grid points at a time
 _FINER = 5  # times as many orientations, to see the error of those used
-_CHECKED = 100  # points at most at which it is seen
 
 Float = NDArray[np.float64]
 Shape = tuple[int, int, int]
@@ -45,7 +44,9 @@ class Landscape:
     permittivity : float or (3, 3) float64
         As it was given.
     energy : (n1, n2, n3) float64, eV
-        At the fractional coordinates (i/n1, j/n2, k/n3), capped at `wall`. Read-only.
+        At the fractional coordinates (i/n1, j/n2, k/n3), capped at `wall`. Read-only. Of an ion of one bead as exact
+        as at any point; of an ion of several it may come from a table of single beads, and then errs by up to 5e-5 eV
+        a bead (`probe_kernels.TABLE_ERROR`).
     wall : float, eV
     probe : Probe
         What the energy at any point is computed from.
@@ -110,7 +111,7 @@ class Landscape:
         Parameters
         ----------
         frac : (m, 3) float64
-            Sites and saddles. Of more than 100 points so many are taken, spread over the list.
+            Sites and saddles.
 
         Returns
         -------
@@ -120,7 +121,6 @@ class Landscape:
         points = np.asarray(frac, np.float64).reshape(-1, 3)
         if self.n_orientations == 1 or len(points) < 2:
             return 0.0
-        points = points[np.unique(np.linspace(0, len(points) - 1, _CHECKED).astype(int))]
         rotations = _cartesian(self.cell, self.symmetry[0])
         finer = closed_orientations(self.species.beads, rotations, _FINER * self.orientations)
         level = np.array([self.temperature])
@@ -197,7 +197,8 @@ def _free_energy_grid(
     """Free energies on the grid, computed at one of every set of symmetric points; read-only."""
     first = first_copies(symmetry, shape)
     own = np.flatnonzero(first == np.arange(len(first)))
-    pays = len(first) * probe.body.shifts[..., 0].size > _PAYS * probe.field.meshes.size
+    turned = probe.body.shifts[..., 0]
+    pays = len(turned) > 1 and len(first) * turned.size > _PAYS * probe.field.meshes.size
     table = _bead_table(probe, symmetry) if pays else None
     values = np.empty(len(own))
     for begin in range(0, len(own), _CHUNK):

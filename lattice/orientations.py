@@ -120,11 +120,17 @@ def closed_orientations(beads: Sequence[Bead], rotations: Float, number: int | N
     return Orientations(np.concatenate(positions), np.concatenate(weights), n_representatives)
 
 
-def _body(beads: Sequence[Bead]) -> tuple[Float, NDArray[np.int64]]:
-    """Positions of the beads, (n_beads, 3) Å, and numbers that are equal for beads that feel the same."""
+def bead_kinds(beads: Sequence[Bead]) -> tuple[tuple[Bead, ...], NDArray[np.int64]]:
+    """Beads with different interactions, and for every bead the number of the one that feels the same, (n_beads,)."""
     parameters = [(bead.charge, bead.lj_epsilon, bead.lj_sigma) for bead in beads]
-    kinds = np.array([parameters.index(found) for found in parameters], np.int64)
-    return np.array([bead.position for bead in beads], dtype=np.float64), kinds
+    different = list(dict.fromkeys(parameters))
+    kinds = tuple(beads[parameters.index(found)] for found in different)
+    return kinds, np.array([different.index(found) for found in parameters], np.int64)
+
+
+def _body(beads: Sequence[Bead]) -> tuple[Float, NDArray[np.int64]]:
+    """Positions of the beads, (n_beads, 3) Å, and their kinds."""
+    return np.array([bead.position for bead in beads], dtype=np.float64), bead_kinds(beads)[1]
 
 
 def unique_matrices(matrices: Float) -> Float:

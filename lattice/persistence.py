@@ -31,7 +31,8 @@ from scipy.sparse.csgraph import connected_components
 from lattice.graph import Edges, IntArray, SiteGraph, log_sum
 from lattice.percolation import Image, PeriodicForest
 from lattice.screening import as_tensor, screened_inverse
-from lattice.symmetry import Action, wrap
+from lattice.symmetry import Action
+from structures.crystal import wrap
 from structures.species import Species
 from structures.units import BOLTZMANN, COULOMB
 

@@ -31,7 +31,7 @@ from lattice.field_grid import (
     share_out,
     smooth_potential,
 )
-from lattice.orientations import Orientations
+from lattice.orientations import Orientations, bead_kinds
 from lattice.probe_kernels import BLOCKED, HOPELESS, TABLE_ERROR
 from lattice.screening import screened_cell, screening_factor
 from lattice.uff import uff_parameters
@@ -43,6 +43,7 @@ MATCHING_DISTANCE = 5.0  # Å
 MESH_SPACING = 0.2  # Å
 _DEGREE = 6  # of the Taylor polynomials
 _BIN = 2.5  # Å
+_WORTH = 100  # energies of beads; fewer take less time than to start a thread
 
 Float = NDArray[np.float64]
 
@@ -133,7 +134,7 @@ class Probe:
             probe_kernels.free_energies(points[first:last], self.field, self.body, betas, part)
             found[:, first:last] = part
 
-        share_out(share, len(points), parts_per_core=4)
+        share_out(share, len(points), parts_per_core=4, least=self._least)
         return found
 
     def tabulated_free_energy(self, frac: Float, temperature: float, table: BeadTable) -> Float:
@@ -148,8 +149,13 @@ class Probe:
                 points[part], table.energy, table.doubt, self.field, self.body, beta, found[part]
             )
 
-        share_out(share, len(points), parts_per_core=4)
+        share_out(share, len(points), parts_per_core=4, least=self._least)
         return found
+
+    @property
+    def _least(self) -> int:
+        """Points that are worth a thread."""
+        return 1 + _WORTH // self.body.shifts[..., 0].size
 
     def bead(self, kind: int) -> Probe:
         """Return a single bead of one kind."""
@@ -167,7 +173,7 @@ class Probe:
                 points[part], self.field, self.body, beta, energy[part], gradient[part], hessian[part]
             )
 
-        share_out(share, len(points))
+        share_out(share, len(points), least=self._least)
         return energy, gradient, hessian
 
     def contact_energy(self, frac: Float, temperature: float) -> float:
@@ -214,7 +220,7 @@ def prepare_probe(
     turned : Orientations
         Of the beads of `species`.
     """
-    kinds, _ = _kinds(species.beads)
+    kinds, _ = bead_kinds(species.beads)
     elements = tuple(dict.fromkeys(framework.symbols))
     element = np.array([elements.index(symbol) for symbol in framework.symbols])
     eigenvalues = np.linalg.eigvalsh(permittivity)
@@ -246,7 +252,7 @@ def prepare_probe(
 
 
 def _body(beads: tuple[Bead, ...], turned: Orientations, inverse: Float) -> Body:
-    _, kind_of = _kinds(beads)
+    _, kind_of = bead_kinds(beads)
     central_first = np.argsort(np.linalg.norm(turned.positions[0], axis=1), kind="stable")
     shifts = turned.positions[:, central_first] @ inverse
     shifts[np.abs(shifts) < 1e-12] = 0.0
@@ -269,20 +275,6 @@ def pair_parameters(symbols: tuple[str, ...], bead: Bead, cutoff: float) -> Floa
 
 def _betas(temperatures: float | Float) -> Float:
     return np.asarray(1.0 / (BOLTZMANN * np.atleast_1d(np.asarray(temperatures, np.float64))))
-
-
-def _kinds(beads: tuple[Bead, ...]) -> tuple[list[Bead], NDArray[np.int64]]:
-    """Beads with different interactions, and the kind of every bead."""
-    known: dict[tuple[float, float, float], int] = {}
-    kinds: list[Bead] = []
-    kind_of: list[int] = []
-    for bead in beads:
-        key = (bead.charge, bead.lj_epsilon, bead.lj_sigma)
-        if key not in known:
-            known[key] = len(kinds)
-            kinds.append(bead)
-        kind_of.append(known[key])
-    return kinds, np.array(kind_of, np.int64)
 
 
 def _power_taylor(power: float, square: float) -> Float:
@@ -336,7 +328,11 @@ def _near_atoms(
 
 
 def _meshes(
-    framework: Framework, kinds: list[Bead], pairs: Float, permittivity: Float, distances: tuple[float, float, float]
+    framework: Framework,
+    kinds: tuple[Bead, ...],
+    pairs: Float,
+    permittivity: Float,
+    distances: tuple[float, float, float],
 ) -> Float:
     """B-spline coefficients of the smooth energy of every kind of bead, (n_kinds, n1, n2, n3) eV.
 

@@ -9,9 +9,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from typing import Protocol
 
 import numpy as np
+from ase.geometry.minkowski_reduction import minkowski_reduce
 from numpy.typing import NDArray
 
 from lattice.descent import Potential, descend, descend_to_minima
@@ -20,8 +22,11 @@ from structures.units import BOLTZMANN
 
 STEPS_PER_WIDTH = 1.0  # of a normal mode's standard deviation at the lowest kT; the error is 2 exp(-2 pi²)
 LONGEST_STEP = 0.25  # Å, in a basin
+DEEP = 20.0  # kT above a minimum; exp(-20) of a partition function is left out
 LONGEST_STEP_IN_PLANE = 0.12  # Å, resolves the edge of the region too
 LARGEST_RATIO = 2.5  # of the two steps in a plane
+SINGULAR = 1e-6  # eV/Å², no curvature
+STRAY = 2.0  # spacings of the grid, within which a minimum may have been refined out of its own basin
 REACH = 10.0  # Å, a region that reaches further has no edge
 
 TRIES = 4  # how often a descent may leave the known points of a plane, each time by two lattice steps or more
@@ -31,6 +36,8 @@ _RING = np.array([(i, j) for i in (-1, 0, 1) for j in (-1, 0, 1) if i or j])
 _SURROUNDINGS = np.array([(i, j) for i in range(-2, 3) for j in range(-2, 3)])
 # places in the cell of a point, on no straight line of the lattice: multiples of the golden section
 _SAMPLES = np.stack([(np.arange(16) + 0.5) / 16, (np.arange(16) * 0.6180339887498949 + 0.25) % 1.0], axis=1) - 0.5
+# sums of the shortest vectors of a lattice, among which are all that count
+_WAVES = np.array([w for w in product(range(-2, 3), repeat=3) if any(w)])
 _SAME = 0.1  # lattice steps between the ends of two descents that are taken for one
 _FACES = np.concatenate([np.eye(3, dtype=np.int64), -np.eye(3, dtype=np.int64)])
 
@@ -87,9 +94,9 @@ def basin_core(
     minimum : (3,) float64
         Fractional.
     temperatures : (n_T,) float64, K
-        Ascending; the lattice resolves the first.
+        Ascending; the lattice resolves the first, and its size grows with the ratio of both ends to the power 3/2.
     ceiling : float, eV
-        Points at or above it are left out.
+        Points at or above it are left out, and those `DEEP` kT above the minimum at every temperature.
     share : callable
         Part of some points (m, 3), fractional, that belongs to the basin, (m,), from 0 to 1.
     """
@@ -104,10 +111,14 @@ def basin_core(
         known = np.concatenate([known, front])
         index = _index(front)
         part = share(minimum + index @ vectors)
-        near = (part > 0.0) & (np.linalg.norm(index * step, axis=1) < REACH)
+        distance = np.linalg.norm(index * step, axis=1)
+        near = ((part > 0.0) & (distance < REACH)) | (distance < STRAY * landscape.spacing)
         index, part = index[near], part[near]
         energy, exponent = _energies(landscape, minimum + index @ vectors, temperatures)
-        low = energy < ceiling
+        if not parts:
+            origin = energy[0], exponent[0]
+        height = np.minimum(exponent - origin[1], (energy - origin[0])[:, None] / (BOLTZMANN * temperatures))
+        low = (energy < ceiling) & (height.min(axis=1, initial=np.inf) < DEEP)
         parts.append(Quadrature(energy[low], exponent[low], step.prod() * part[low]))
         front = np.setdiff1d(_key((index[low][:, None] + _FACES).reshape(-1, 3)), known)
     energy, exponent, weight = (
@@ -141,6 +152,33 @@ def saddle_plane(landscape: FreeEnergy, saddle: Float, temperatures: Float, *, d
     share = patch.share_of_centre()
     inside = share > 0.0
     return Quadrature(patch.energy[inside], patch.exponent[inside], step.prod() * share[inside])
+
+
+def aliasing(steps: Float, hessian: Float, kT: float) -> float:
+    """Largest relative error of the sum of a Gaussian exp(-½ x·H x / kT) over a lattice, for any place of its centre.
+
+    By Poisson's formula it is Σ exp(-½ kT k·H⁻¹ k) over the waves k ≠ 0 of the lattice, of which the shortest in this
+    metric count. A stiff mode that is oblique to the lattice may make them sums and differences of those along its
+    axes.
+
+    Parameters
+    ----------
+    steps : (3, 3) float64, Å
+        Of the lattice, in rows.
+    hessian : (3, 3) float64, eV/Å²
+    kT : float, eV
+
+    Returns
+    -------
+    float
+        Infinite where the Hessian is not positive definite.
+    """
+    curvature, axes = np.linalg.eigh(hessian)
+    if curvature[0] <= SINGULAR:
+        return np.inf
+    waves = 2.0 * np.pi * np.linalg.inv(steps).T @ (axes / np.sqrt(curvature))
+    waves = _WAVES @ minkowski_reduce(waves)[0]
+    return float(np.exp(-0.5 * kT * (waves**2).sum(axis=1)).sum())
 
 
 def _energies(landscape: FreeEnergy, frac: Float, temperatures: Float) -> tuple[Float, Float]:

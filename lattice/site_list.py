@@ -19,8 +19,9 @@ from lattice.graph import directed_hops, edge_copies, species_percolation
 from lattice.image_pairs import image_pairs
 from lattice.network import ATTEMPT_FREQUENCY, PoreNetwork
 from lattice.screening import as_tensor
-from lattice.symmetry import SAME_POINT, Action, SpaceGroup, site_action, wrap
+from lattice.symmetry import SAME_POINT, Action, SpaceGroup, site_action
 from lattice.temperatures import temperature_nodes
+from structures.crystal import wrap
 from structures.errors import InputError
 from structures.species import Species
 from structures.units import BOLTZMANN

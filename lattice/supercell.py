@@ -21,6 +21,15 @@ from structures.errors import InputError
 from structures.units import COULOMB
 
 _GIB = 2.0**30
+_TABLES_OF_A_TASK = 2  # the factors of an ion that comes and of one that goes, beside the energies that all tasks share
+
+Tables = dict[str, NDArray[Any]]
+Share = Callable[[Callable[[], Tables]], Tables]
+
+
+def for_this_process(build: Callable[[], Tables]) -> Tables:
+    """Build tables that no other process shares."""
+    return build()
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -254,8 +263,13 @@ def cell_coordinates(repeats: tuple[int, int, int]) -> NDArray[np.int64]:
 
 
 def table_bytes(network: PoreNetwork, repeats: tuple[int, int, int]) -> int:
-    """Memory of the long-range interaction table, bytes; every simulation needs as much again for its factors."""
+    """Memory of the long-range interaction table, bytes."""
     return network.n_sites**2 * int(np.prod(repeats)) * 8
+
+
+def memory_of_tables(network: PoreNetwork, repeats: tuple[int, int, int], tasks: int) -> int:
+    """Memory of the interaction table and of the factors that every simultaneous task makes of it, bytes."""
+    return (1 + _TABLES_OF_A_TASK * tasks) * table_bytes(network, repeats)
 
 
 def require_memory(network: PoreNetwork, repeats: tuple[int, int, int], tasks: int) -> None:
@@ -266,7 +280,7 @@ def require_memory(network: PoreNetwork, repeats: tuple[int, int, int], tasks: i
     InputError
         With the memory that is needed and the memory that is available.
     """
-    need, found = (1 + tasks) * table_bytes(network, repeats), available_memory()
+    need, found = memory_of_tables(network, repeats, tasks), available_memory()
     if need > found:
         raise InputError(
             f"supercell {repeats} needs {need / _GIB:.1f} GiB for its Coulomb table and the factors of {tasks} "
@@ -282,6 +296,7 @@ def replicate(
     interaction: Literal["coulomb"] | PairEnergies | None = "coulomb",
     pair_overrides: Sequence[PairOverride] = (),
     tasks: int = 1,
+    share: Share = for_this_process,
 ) -> Lattice:
     """Repeat a network to a supercell and tabulate the energy of every two ions on it.
 
@@ -296,7 +311,11 @@ def replicate(
     pair_overrides : sequence of PairOverride
         Energies of near pairs instead of their Coulomb energies.
     tasks : int
-        Simulations that will run at the same time on this lattice, each with a table of its own beside the shared one.
+        Simulations that will run at the same time in the memory of this machine, each with factors of its own beside
+        the shared table.
+    share : callable
+        Given a function that builds tables by name, it returns tables of the same values, whoever has built them: the
+        processes of one machine can keep one copy of the interaction table.
 
     Raises
     ------
@@ -328,7 +347,7 @@ def replicate(
         hop_wrap=_frozen(hop_wrap.astype(np.int8)),
         exclusion_offset=exclusion_offset,
         exclusion_site=exclusion_site,
-        interaction=_interaction(network, repeats, eps_r, interaction, pair_overrides),
+        interaction=_interaction(network, repeats, eps_r, interaction, pair_overrides, share),
     )
 
 
@@ -404,6 +423,7 @@ def _interaction(
     permittivity: NDArray[np.float64],
     interaction: Literal["coulomb"] | PairEnergies | None,
     pair_overrides: Sequence[PairOverride],
+    share: Share,
 ) -> InteractionTable:
     n_sublattices = network.n_sites
     nothing = np.zeros((n_sublattices, 0, 0, 0, n_sublattices))
@@ -411,8 +431,13 @@ def _interaction(
         if interaction != "coulomb":
             raise InputError(f'interaction must be "coulomb", PairEnergies or None; got {interaction!r}')
         offset, site, _ = _expand(np.zeros((0, 5), np.int64), repeats, n_sublattices)
-        dense = _coulomb(network, repeats, permittivity)
-        override_near_pairs(dense, network, permittivity, pair_overrides)
+
+        def tabulate() -> Tables:
+            dense = _coulomb(network, repeats, permittivity)
+            override_near_pairs(dense, network, permittivity, pair_overrides)
+            return {"dense": dense}
+
+        dense = share(tabulate)["dense"]
         return InteractionTable(_frozen(dense), offset, site, _frozen(np.zeros(0)))
     if pair_overrides:
         raise InputError("overrides of near pairs replace Coulomb energies; the interaction given has none")

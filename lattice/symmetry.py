@@ -8,16 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from structures.crystal import wrap
 from structures.errors import InputError
 from structures.framework import Framework
 
 SAME_POINT = 0.1  # Å, refined points closer than this are one point
 EXACT = 1e-3  # Å, images of a symmetrised point agree this well
-
-
-def wrap(frac: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Fractional coordinates in [0, 1), values within 1e-9 below 1 taken as 0."""
-    return np.asarray(np.maximum(frac - np.floor(frac + 1e-9), 0.0))
 
 
 @dataclass(frozen=True, eq=False, slots=True)

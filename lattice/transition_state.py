@@ -19,13 +19,13 @@ sqrt(kappa / 2 pi kT) for strong friction (kappa the curvature along the unstabl
 times that of continuum diffusion on the grid in the Ni-MOF and 0.9 to 1.2 times in MOF-5 (233 to 400 K); with those
 faces, 4 and 9 % of the flux at 233 K, it would be 1.2 to 1.9 and 1.1 to 1.3 times.
 
-Harmonic TST (G. H. Vineyard, J. Phys. Chem. Solids 3, 121 (1957)) replaces both integrals by Gaussians. It needs no
-integration, and is a check where the landscape is stiff.
+Harmonic TST (G. H. Vineyard, J. Phys. Chem. Solids 3, 121 (1957)) replaces both integrals by Gaussians, and is a check
+where the landscape is stiff. Where a stationary point is flat there is no Gaussian, and the integral stays.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import partial
 from itertools import product
 
@@ -33,7 +33,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lattice.basins import Basins
-from lattice.quadrature import LONGEST_STEP, FreeEnergy, basin_core, saddle_plane
+from lattice.quadrature import LONGEST_STEP, FreeEnergy, aliasing, basin_core, saddle_plane
 from lattice.rate_models import RATE_MODELS, RateModel
 from lattice.stationary import Stationary
 from structures.units import ATOMIC_MASS, BOLTZMANN, BOLTZMANN_SI
@@ -45,8 +45,9 @@ CORE = (
     12.0,
 )  # highest kT above a minimum: up to here on a lattice of its own, from there on the grid, and blended
 SADDLE_DEPTH = 10.0  # highest kT above a saddle point; exp(-10) of a plane is left out
-RESOLVED = 7.0  # a Gaussian of variance s² is summed on the steps h with the error 2 exp(-2 pi² s²/h²), here 0.2 %
-FLAT = 1e-6  # eV/Å², the least curvature of a minimum
+RESOLVED = 2e-3  # largest relative error of the sum over the grid around a minimum
+FLAT = 1e-3  # eV/Å², at which a Gaussian is 4 Å wide at 200 K, more than a basin
+SPAN = 2.5  # ratio of the temperatures that one lattice around a minimum serves
 _BLOCK = 1 << 18  # grid points at a time
 VARIES = 1e-9  # eV, a larger change of F between the temperatures makes it a free energy
 
@@ -63,14 +64,20 @@ def thermal_flux(mass: float, temperatures: Float) -> Float:
 
 
 def site_partition(
-    landscape: FreeEnergy, basins: Basins, stationary: Stationary, temperatures: Float, *, model: RateModel
+    landscape: FreeEnergy,
+    basins: Basins,
+    stationary: Stationary,
+    temperatures: Float,
+    *,
+    model: RateModel,
+    notes: list[str] | None = None,
 ) -> Float:
     """Logarithm of the partition function of every site, the same to the last bit within an orbit.
 
     The grid sums what it resolves. Around a minimum that is too narrow for it, a lattice of its own takes over, blended
     with the grid by a smooth function of the energy. The grid holds F at one temperature only, which is good enough far
     above the minimum; below, the lattice adds the difference between the integrands of both F, and nothing at the
-    temperature of the grid. A site without a basin on the grid is taken as harmonic.
+    temperature of the grid. A site without a basin on the grid is taken as harmonic, with no curvature below `FLAT`.
 
     Parameters
     ----------
@@ -80,6 +87,8 @@ def site_partition(
     temperatures : (n_T,) float64, K
         Ascending.
     model : RateModel
+    notes : list of str, optional
+        Takes up what was done otherwise than the model says, and for how many orbits.
 
     Returns
     -------
@@ -93,41 +102,46 @@ def site_partition(
     if _is_plain(model):
         return np.asarray(-exponent[orbit])
     energy, _, hessian = landscape.derivatives(minima)
-    harmonic = 1.5 * np.log(2.0 * np.pi * kT) - 0.5 * _log_determinant(hessian)[:, None]
-    if model == "harmonic_tst":
+    curvature = np.asarray(np.linalg.eigvalsh(hessian))
+    harmonic = 1.5 * np.log(2.0 * np.pi * kT) - 0.5 * np.log(np.maximum(curvature, FLAT)).sum(axis=1)[:, None]
+    flat = np.asarray(curvature[:, 0] <= FLAT)
+    if model == "harmonic_tst" and not flat.any():
         return np.asarray((harmonic - exponent)[orbit])
     owner = _Owner(basins, stationary)
     total = np.zeros_like(exponent)
     cored = np.zeros(len(first))
+    coarse = np.zeros(len(first), bool)
     varies = _varies(landscape, np.concatenate([minima, stationary.saddle_frac.reshape(-1, 3)]), temperatures)
     for n, site in enumerate(first):
         resolved = _resolved(landscape, hessian[n], float(kT[0]))
         if resolved and not varies:
             continue
-        core = basin_core(
-            landscape,
-            minima[n],
-            temperatures,
-            ceiling=energy[n] + CORE[1] * float(kT[-1]),
-            share=partial(owner.share, int(site)),
-        )
-        if core.energy.size:
-            height = core.energy - energy[n]
-            part = core.weight * _blend(height, float(kT[-1]))
-            total[n] = part @ np.exp(exponent[n] - core.exponent)
-            if resolved:
-                total[n] -= part @ np.exp(-height[:, None] / kT)
-            else:
-                cored[n] = 1.0
+        depth = float(energy[n]), exponent[n]
+        own, grid = _core_sums(landscape, minima[n], temperatures, depth, partial(owner.share, int(site)))
+        if resolved:
+            total[n] = own - grid
+        elif own.all():
+            total[n], cored[n] = own, 1.0
+        else:
+            coarse[n] = True
     voxel = abs(np.linalg.det(landscape.cell)) / landscape.energy.size
     total += _grid_sums(owner, kT, orbit, energy, cored) * (voxel / np.bincount(orbit)[:, None])
-    found = (total > 0.0).all(axis=1, keepdims=True)
-    log_volume = np.where(found, np.log(np.where(found, total, 1.0)), harmonic)
+    found = np.asarray((total > 0.0).all(axis=1))
+    as_gaussian = ~found | ((model == "harmonic_tst") & ~flat)
+    log_volume = np.where(as_gaussian[:, None], harmonic, np.log(np.where(found[:, None], total, 1.0)))
+    if notes is not None:
+        notes += _departures(model, found, flat, coarse)
     return np.asarray((log_volume - exponent)[orbit])
 
 
 def saddle_conductance(
-    landscape: FreeEnergy, stationary: Stationary, mass: float, temperatures: Float, *, model: RateModel
+    landscape: FreeEnergy,
+    stationary: Stationary,
+    mass: float,
+    temperatures: Float,
+    *,
+    model: RateModel,
+    notes: list[str] | None = None,
 ) -> Float:
     """Logarithm of the flux over one saddle point of each level, C = Z_i k_ij.
 
@@ -141,6 +155,8 @@ def saddle_conductance(
     temperatures : (n_T,) float64, K
         Ascending.
     model : RateModel
+    notes : list of str, optional
+        Takes up for how many saddle points the plane is integrated though the model is harmonic.
 
     Returns
     -------
@@ -155,10 +171,13 @@ def saddle_conductance(
     if _is_plain(model):
         return np.asarray(-exponent)
     speed = np.log(thermal_flux(mass, temperatures))
-    stable = np.linalg.eigvalsh(landscape.derivatives(frac)[2])[:, 1:]
+    stable = np.asarray(np.linalg.eigvalsh(landscape.derivatives(frac)[2]))[:, 1:]
     area = np.empty_like(exponent)
+    harmonic = np.asarray((stable > FLAT).all(axis=1)) & (model == "harmonic_tst")
+    if notes is not None and model == "harmonic_tst" and not harmonic.all():
+        notes.append(f"flat saddle points, integrated because they are not harmonic: {_orbits(~harmonic)}")
     for n, point in enumerate(frac):
-        if model == "harmonic_tst" and (stable[n] > 0.0).all():
+        if harmonic[n]:
             area[n] = np.log(2.0 * np.pi * kT) - 0.5 * np.log(stable[n].prod())
             continue
         plane = saddle_plane(landscape, point, temperatures, depth=SADDLE_DEPTH * float(kT[-1]))
@@ -209,6 +228,26 @@ class _Owner:
         return total
 
 
+def _departures(
+    model: RateModel, found: NDArray[np.bool_], flat: NDArray[np.bool_], coarse: NDArray[np.bool_]
+) -> list[str]:
+    """Say for how many orbits of minima the partition function is not what the model stands for."""
+    asked = model == "harmonic_tst"
+    cases = (
+        (coarse & found & (not asked), "minima that the grid gives to a neighbour, summed on the grid alone"),
+        (~found & ~flat & (not asked), "minima that the grid does not have, taken as harmonic"),
+        (~found & flat, f"flat minima that the grid does not have, with a curvature of {FLAT:g} eV/Å²"),
+        (found & flat & asked, "flat minima, integrated because they are not harmonic"),
+    )
+    return [f"{what}: {_orbits(which)}" for which, what in cases if which.any()]
+
+
+def _orbits(which: NDArray[np.bool_]) -> str:
+    """Count orbits in words."""
+    number = int(which.sum())
+    return f"{number} {'orbit' if number == 1 else 'orbits'}"
+
+
 def _varies(landscape: FreeEnergy, frac: Float, temperatures: Float) -> bool:
     """Whether the energy depends on the temperature at any of some points (m, 3)."""
     return bool(np.ptp(landscape.free_energy(frac, temperatures), axis=0).max() > VARIES)
@@ -216,13 +255,43 @@ def _varies(landscape: FreeEnergy, frac: Float, temperatures: Float) -> bool:
 
 def _resolved(landscape: FreeEnergy, hessian: Float, kT: float) -> bool:
     """Whether the grid sums the Gaussian of a minimum to the precision of `RESOLVED`."""
-    waves = 2.0 * np.pi * np.linalg.inv(landscape.cell) * np.array(landscape.energy.shape)
-    exponent = 0.5 * kT * np.einsum("ia,ij,ja->a", waves, np.linalg.inv(hessian), waves)
-    return bool((exponent > RESOLVED).all() and landscape.spacing <= LONGEST_STEP * (1.0 + 1e-9))
+    steps = landscape.cell / np.array(landscape.energy.shape)[:, None]
+    return aliasing(steps, hessian, kT) <= RESOLVED and landscape.spacing <= LONGEST_STEP * (1.0 + 1e-9)
 
 
-def _log_determinant(hessian: Float) -> Float:
-    return np.asarray(np.log(np.maximum(np.linalg.eigvalsh(hessian), FLAT)).sum(axis=1))
+def _core_sums(
+    landscape: FreeEnergy,
+    minimum: Float,
+    temperatures: Float,
+    depth: tuple[float, Float],
+    share: Callable[[Float], Float],
+) -> tuple[Float, Float]:
+    """Sum exp(-F/kT), and the same with F of the grid's temperature, around a minimum on a lattice of its own.
+
+    Parameters
+    ----------
+    depth : (energy in eV, exponent (n_T,))
+        Of the minimum: both sums count from it, and are blended out above it.
+
+    Returns
+    -------
+    own, grid : (n_T,) float64, Å³
+        0 where no part of the surroundings belongs to the site.
+    """
+    kT = BOLTZMANN * temperatures
+    own, grid = np.zeros(len(kT)), np.zeros(len(kT))
+    last = len(kT)
+    while last:
+        first = int(np.searchsorted(SPAN * temperatures, temperatures[last - 1] * (1.0 - 1e-9)))
+        some = slice(first, last)
+        ceiling = depth[0] + CORE[1] * float(kT[-1])
+        core = basin_core(landscape, minimum, temperatures[some], ceiling=ceiling, share=share)
+        height = core.energy - depth[0]
+        part = core.weight * _blend(height, float(kT[-1]))
+        own[some] = part @ np.exp(depth[1][some] - core.exponent)
+        grid[some] = part @ np.exp(-height[:, None] / kT[some])
+        last = first
+    return own, grid
 
 
 def _blend(height: Float, kT: float) -> Float:

@@ -75,10 +75,7 @@ def assumptions(model: Model, records: Sequence[TaskRecord]) -> Assumptions:
     """Collect the choices of a calculation: structure, charges, landscape, rates, kinetic Monte Carlo."""
     deck = model.deck
     groups, log = network_assumptions(model.network, model.framework)
-    groups["landscape"].append(
-        f"eps_r {describe(deck.landscape.permittivity)} screens all Coulomb energies, between ions and with the "
-        "framework alike"
-    )
+    groups["landscape"].append(screening_line(model))
     events = np.sum([record.hop_orbit_events for record in records], axis=0, dtype=np.int64).reshape(-1)
     coarse = coarse_hop_line(model.network, deck.scan.temperatures[-1], events)
     groups["rates"] += [line for line in (rates_line(deck.rates), separation_line(model), coarse) if line]
@@ -107,6 +104,20 @@ def network_assumptions(network: PoreNetwork, framework: Framework | None) -> tu
 def is_about_charges(line: str) -> bool:
     """Whether a line of the provenance of a framework is about its charges."""
     return line.startswith(_ABOUT_CHARGES)
+
+
+def screening_line(model: Model) -> str:
+    """Say what the permittivity screens; what screens the energies of a file is up to its author."""
+    table = model.deck.landscape
+    files = ", ".join(table.cube)
+    said = (
+        f"eps_r {describe(table.permittivity)} screens all Coulomb energies, between ions and with the framework alike"
+    )
+    return (
+        f"{said}, except in the landscape of {files}: what screens the energies of a file is not known"
+        if files
+        else said
+    )
 
 
 def rates_line(rates: Rates) -> str:

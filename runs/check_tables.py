@@ -161,7 +161,7 @@ def size_lines(model: Model, threads: int) -> Iterator[str]:
     )
     one = table_bytes(model.network, model.deck.lattice.repeats)
     yield (
-        f"Memory: Coulomb table {_size(one)}, as much again for each running task; "
+        f"Memory: Coulomb table {_size(one)}, twice as much for each running task; "
         f"{_size(model.memory(threads))} together, {_size(available_memory())} available"
     )
 

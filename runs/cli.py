@@ -1,18 +1,28 @@
-"""The command line: `mofkmc run`, `mofkmc check`, `mofkmc network`, `mofkmc refine`."""
+"""The command line: `mofkmc init`, `check`, `plan`, `run`, `status`, `network` and `refine`."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from lattice.rate_models import RATE_MODELS
-from runs.cli_options import charge_option, file_option, permittivity_option, repeats_option
+from runs.cli_options import (
+    charge_option,
+    extend_option,
+    file_option,
+    permittivity_option,
+    repeats_option,
+    time_option,
+)
 from runs.exit_status import INTERRUPTED, REFUSED
 from runs.faults import fault_line
 from structures.errors import InputError
+
+if TYPE_CHECKING:
+    from runs.deck_file import DeckFile
 
 # Packages that take a second to import are imported inside the commands: help and wrong options answer at once.
 
@@ -31,6 +41,13 @@ class Refusal(click.ClickException):
 class Program(click.Group):
     """The command group; turns what a user can mend into one line and a status."""
 
+    def main(self, *arguments: Any, **extra: Any) -> Any:
+        """Run the program as one of the processes that a launcher has started, or as the only one."""
+        from runs.ranks import ending_together
+
+        with ending_together():
+            return super().main(*arguments, **extra)
+
     def invoke(self, ctx: click.Context) -> Any:
         """Run a command.
 
@@ -45,6 +62,12 @@ class Program(click.Group):
             raise Refusal(str(error)) from None
         except BrokenPipeError:
             raise  # the reader of our output has gone; click ends without a word
+        except click.UsageError:
+            from runs.ranks import speaks
+
+            if speaks():
+                raise
+            ctx.exit(REFUSED)  # all processes have the same options; one of them says it
         except (OSError, MemoryError) as error:
             raise Refusal(fault_line(error)) from None
         except KeyboardInterrupt:
@@ -59,8 +82,11 @@ def main() -> None:
 
     \b
     Examples:
-      mofkmc check ni_mof              what a shipped deck asks for, without running it
-      mofkmc run ni_mof                run it; results in results/ni_mof
+      mofkmc init ni_mof > my.toml     a deck to start from
+      mofkmc plan my.toml              tasks, memory, storage and time that it asks for, before running it
+      mofkmc run my.toml               run it; results in results/my
+      mpirun -n 64 mofkmc run my.toml  on a cluster; the same command again goes on after a time limit or a crash
+      mofkmc status results/my         how far it is, and the results so far
       mofkmc network my.cif --species Li+ --eps-r 10
     """  # noqa: D301
 
@@ -69,33 +95,54 @@ def main() -> None:
 @click.argument("deck")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default results/<deck name>.")
 @click.option("--force", is_flag=True, help="Replace the results that an earlier run left in that folder.")
-@click.option("--threads", type=click.IntRange(min=1), help="Tasks at a time; default: all cores. Changes no number.")
-def run(deck: str, output: Path | None, force: bool, threads: int | None) -> None:
+@click.option(
+    "--fork",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Folder for a deck that has changed; what stays valid of the earlier results is taken over.",
+)
+@click.option(
+    "--extend",
+    multiple=True,
+    callback=extend_option,
+    metavar="KEY=NUMBERS",
+    help="More replicas, loadings or temperatures than the deck has; nothing is computed again.",
+)
+@click.option(
+    "--time-limit",
+    "time_limit_s",
+    callback=time_option,
+    metavar="HH:MM:SS",
+    help="Keep all states and end after this wall time; default: what the batch system allows.",
+)
+@click.option("--threads", type=click.IntRange(min=1), help="Tasks at a time on each rank; default: all cores.")
+@click.option("--quiet", "-q", is_flag=True, help="Print results, warnings and failures only.")
+@click.option("--verbose", "-v", is_flag=True, help="Print a line whenever a task begins, ends or keeps its state.")
+def run(deck: str, output: Path | None, extend: dict[str, tuple[float, ...]], **options: Any) -> None:
     """Run a whole calculation: network, kinetic Monte Carlo, conductivity, plots.
 
-    DECK is a TOML file, or the name of a deck that comes with mofkmc (ni_mof, mof5).
+    DECK is a TOML file, or the name of a deck that comes with mofkmc (ni_mof, mof5). After an interruption of any kind
+    the same command goes on where it stopped. Ranks, threads and interruptions change no number.
 
     \b
     Examples:
       mofkmc run ni_mof
       mofkmc run my_deck.toml --output results/try2
-      mofkmc run my_deck.toml --force --threads 2
+      mofkmc run my_deck.toml --extend replicas=16
+      mpirun -n 64 mofkmc run my_deck.toml --threads 1 --time-limit 23:50:00
     """  # noqa: D301
-    from runs.deck_file import check_files, find_deck, read_deck
-    from runs.folder import ResultsFolder
-    from structures.cores import available_cores
+    from runs.ranks import find_ranks
 
-    path, remark = find_deck(deck)
-    file = read_deck(path)
-    check_files(file)
-    folder = ResultsFolder(output or Path("results") / file.name, force)
-    folder.check()
-    if remark:
-        click.echo(f"mofkmc: {remark}", err=True)
+    ranks = find_ranks()
+    file = ranks.on_first(lambda: _deck(deck, extend))
+
+    from runs.run_request import RunRequest
+
+    request = RunRequest(output=output or Path("results") / file.name, extend=extend, **options)
 
     from runs.job import run_job
 
-    status = run_job(file, folder, threads=threads or available_cores())
+    status = run_job(file, request)
     if status:
         sys.exit(status)
 
@@ -113,18 +160,89 @@ def check(deck: str, threads: int | None) -> None:
       mofkmc check ni_mof
       mofkmc check my_deck.toml
     """  # noqa: D301
-    from runs.deck_file import check_files, find_deck, read_deck
+    file = _deck(deck)
+
+    from runs.job import check_job
     from structures.cores import available_cores
 
-    path, remark = find_deck(deck)
-    file = read_deck(path)
+    check_job(file, threads=threads or available_cores())
+
+
+@main.command()
+@click.argument("deck")
+@click.option("--ranks", type=click.IntRange(min=1), default=1, show_default=True, help="Processes of mpirun.")
+@click.option("--threads", type=click.IntRange(min=1), help="Tasks at a time on each of them; default: all cores here.")
+def plan(deck: str, ranks: int, threads: int | None) -> None:
+    """Tell what a deck will take: tasks, memory of a rank, storage, and the time on so many ranks.
+
+    The time comes from some seconds of simulation on this machine. What the settings would waste is said, too.
+
+    \b
+    Examples:
+      mofkmc plan ni_mof
+      mofkmc plan my_deck.toml --ranks 64 --threads 1
+    """  # noqa: D301
+    file = _deck(deck)
+
+    from runs.plan_job import plan_job
+    from structures.cores import available_cores
+
+    plan_job(file, ranks=ranks, threads=threads or available_cores())
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--brief", is_flag=True, help="Leave out the results so far.")
+def status(folder: Path, brief: bool) -> None:
+    """Tell how far a run is: done, under way, failed, time left, and the results so far with their intervals.
+
+    FOLDER is that of the results. It is only read, from any machine that sees it, while the run goes on or afterwards.
+
+    \b
+    Examples:
+      mofkmc status results/ni_mof
+      mofkmc status results/ni_mof --brief
+    """  # noqa: D301
+    from runs.status_job import status_job
+
+    status_job(folder, brief=brief)
+
+
+@main.command()
+@click.argument("template", required=False)
+@click.option("--every-key", is_flag=True, help="Of a deck: also the keys that it leaves out, as comments.")
+def init(template: str | None, every_key: bool) -> None:
+    """Print a file to start from: a deck (ni_mof, mof5) or a script for a batch system (slurm, slurm_array, pbs, lsf).
+
+    \b
+    Examples:
+      mofkmc init ni_mof > my_deck.toml
+      mofkmc init mof5 --every-key > my_deck.toml
+      mofkmc init slurm > slurm.sh; sbatch slurm.sh my_deck.toml
+    """  # noqa: D301
+    from runs.init_job import batch_script, batch_scripts, deck_template, shipped_decks
+
+    decks, scripts = shipped_decks(), batch_scripts()
+    if template in scripts and not every_key:
+        click.echo(batch_script(template), nl=False)
+    elif template in decks:
+        click.echo(deck_template(template, every_key=every_key), nl=False)
+    else:
+        expected = ", ".join(decks if every_key else (*decks, *scripts))
+        raise InputError(f"init: expected one of {expected}, found {template or 'none'}")
+
+
+def _deck(given: str, additions: dict[str, tuple[float, ...]] | None = None) -> DeckFile:
+    """Find and read a deck, and see that its files are there."""
+    from runs.deck_extension import extended
+    from runs.deck_file import check_files, find_deck, read_deck
+
+    path, remark = find_deck(given)
+    file = extended(read_deck(path), additions or {})
     check_files(file)
     if remark:
         click.echo(f"mofkmc: {remark}", err=True)
-
-    from runs.job import check_job
-
-    check_job(file, threads=threads or available_cores())
+    return file
 
 
 @main.command()
@@ -192,12 +310,14 @@ def network(cif: str, output: Path | None, force: bool, no_charge_sets: bool, **
       mofkmc network my.cif --species Na+ --charge Zn=0.96 --charge O=-0.6 --charge C=0.1 --charge H=0.1
       mofkmc network ni_pacs_sym --species Li+ --eps-r 10,10,6 --output results/anisotropic
     """  # noqa: D301
-    from runs.folder import ResultsFolder
     from runs.network_request import NetworkRequest, check_request
 
     given = {name: value for name, value in options.items() if value is not None}
     request = NetworkRequest(cif=cif, charge_sets=not no_charge_sets, **given)
     check_request(request)
+
+    from runs.folder import ResultsFolder
+
     folder = ResultsFolder(output or Path("results") / request.name, force)
     folder.check_for_network()
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import re
 from pathlib import Path
 
 import click
@@ -55,6 +57,59 @@ def repeats_option(ctx: click.Context, parameter: click.Parameter, text: str | N
     if len(numbers) != 3 or not all(n.isdecimal() and int(n) >= 1 for n in numbers):
         raise click.BadParameter(f"expected three repeats such as 2x2x1, found {text!r}", ctx, parameter)
     return int(numbers[0]), int(numbers[1]), int(numbers[2])
+
+
+def time_option(ctx: click.Context, parameter: click.Parameter, text: str | None) -> float | None:
+    """Read a wall time such as 23:50:00, 2-12:00:00, 90m or 36h and give it in s.
+
+    Raises
+    ------
+    click.BadParameter
+    """
+    if text is None:
+        return None
+    clock = re.fullmatch(r"(?:(\d+)-)?(\d+):([0-5]?\d):([0-5]?\d)", text.strip())
+    number = re.fullmatch(r"(\d+(?:\.\d*)?)([smhd])", text.strip())
+    seconds = 0.0
+    if clock:
+        days, hours, minutes, rest = (int(part or 0) for part in clock.groups())
+        seconds = ((24 * days + hours) * 60 + minutes) * 60 + rest
+    elif number:
+        seconds = float(number[1]) * {"s": 1, "m": 60, "h": 3600, "d": 86400}[number[2]]
+    if seconds <= 0:
+        raise click.BadParameter(
+            f"expected a time such as 23:50:00, 2-12:00:00 (days first), 90m or 36h, found {text!r}", ctx, parameter
+        )
+    return seconds
+
+
+def extend_option(
+    ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]
+) -> dict[str, tuple[float, ...]]:
+    """Read KEY=NUMBER or KEY=NUMBER,NUMBER,... for keys of [scan].
+
+    Raises
+    ------
+    click.BadParameter
+    """
+    from runs.deck_extension import KEYS
+
+    additions = {}
+    for text in values:
+        name, _, numbers = text.partition("=")
+        if name not in KEYS:
+            raise click.BadParameter(f"expected one of {', '.join(KEYS)}, found {name!r}", ctx, parameter)
+        try:
+            additions[name] = tuple(float(number) for number in numbers.split(","))
+            if not all(map(math.isfinite, additions[name])):
+                raise ValueError
+        except ValueError:
+            raise click.BadParameter(f"expected {name}=NUMBER, found {text!r}", ctx, parameter) from None
+        if name == "replicas" and (len(additions[name]) > 1 or not additions[name][0].is_integer()):
+            raise click.BadParameter(f"expected replicas=WHOLE NUMBER, found {text!r}", ctx, parameter)
+        if [other.partition("=")[0] for other in values].count(name) > 1:
+            raise click.BadParameter(f"expected {name} once, found it several times", ctx, parameter)
+    return additions
 
 
 def permittivity_option(

@@ -251,7 +251,7 @@ class Scan(Table):
 
 
 class Output(Table):
-    """What is written besides the tables."""
+    """What is written besides the tables, and how often."""
 
     plots: bool = key("write arrhenius.png, loading.png and network.png", default=True)
     compare_with: Literal["nothing", "ni_mof", "mof5"] = key(
@@ -259,6 +259,12 @@ class Output(Table):
     )
     frames_every: Whole = key(
         "keep the places of all ions at every so many samples; 0 keeps none", unit="samples", within=(0, 1e6), default=0
+    )
+    checkpoint_minutes: float = key(
+        "wall time after which a running task keeps its state again, for a restart",
+        unit="min",
+        within=(0.001, 1440),
+        default=5.0,
     )
 
 

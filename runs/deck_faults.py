@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import json
 from collections.abc import Iterable, Mapping
 from typing import Any
 
@@ -20,6 +21,7 @@ _ELSEWHERE = {
     ("landscape", "eps_r"): "write permittivity",
     ("kmc", "attempt_frequency_Hz"): 'it belongs in [rates], beside model = "attempt_frequency"',
 }
+_LONGEST = 80  # characters of a value that are shown
 # What pydantic asks for, in the words of the deck.
 _IN_WORDS = {
     "a valid integer": "a whole number",
@@ -41,8 +43,7 @@ def fault_line(details: ErrorDetails) -> str:
         return _unknown_key(where)
     place = _place(where)
     if kind == "missing" and isinstance(found, Mapping):
-        unit = next((extra["unit"] for extra in _extras(where) if extra.get("unit")), "")
-        wanted = "this table" if len(where) == 1 else f"a value in {unit}" if unit else "a value"
+        wanted = "this table" if len(where) == 1 else f"a value{_range(where)}"
         return f"{place}: expected {wanted}, found none"
     if kind == "missing":
         return f"{_place(where[:-1])}: expected more values, found {shown(found)}"
@@ -53,7 +54,19 @@ def fault_line(details: ErrorDetails) -> str:
         return f"{place}{details['msg']}"
     if kind == "expected":
         return f"{place}: expected {details['msg']}, found {shown(found)}"
-    return f"{place}: expected {_wanted(details['msg'])}, found {shown(found)}"
+    wanted = _wanted(details["msg"])
+    return f"{place}: expected {wanted}{_range(where) if 'number' in wanted else ''}, found {shown(found)}"
+
+
+def _range(where: list[str | int]) -> str:
+    """Range and unit of a key, or of the numbers in its list; empty if it has none."""
+    while where and isinstance(where[-1], int):
+        where = where[:-1]
+    for extra in _extras(where):
+        limits = f" {extra['within'][0]:g} to {extra['within'][1]:g}" if extra.get("within") else ""
+        if limits or extra.get("unit"):
+            return f"{' of' if limits else ' in'}{limits} {extra.get('unit', '')}".rstrip()
+    return ""
 
 
 def _wanted(message: str) -> str:
@@ -129,4 +142,7 @@ def shown(found: Any) -> str:
         return "a list of tables"
     if isinstance(found, tuple):
         return f"[{', '.join(shown(item) for item in found)}]"
-    return f'"{found}"' if isinstance(found, str) else str(found)
+    if isinstance(found, bool):
+        return str(found).lower()
+    text = json.dumps(found, ensure_ascii=False) if isinstance(found, str) else str(found)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]} ..."

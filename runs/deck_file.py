@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from pydantic import ValidationError
 from runs.deck import Deck
 from runs.deck_checks import contradictions
 from runs.deck_faults import fault_line
+from runs.deck_lines import line_of, lines_of_keys
 from runs.faults import unreadable
 from structures.errors import InputError
 from structures.library import LIBRARY, library_cif
@@ -52,6 +54,10 @@ class DeckFile:
             return str(library_cif(given))
         return str(beside)
 
+    def located(self, faults: Iterable[str]) -> str:
+        """Begin every fault with the file and the line of its key, as compilers do."""
+        return located(self.path.name, self.text, faults)
+
     def beside(self, given: str) -> Path:
         """File that a path in the deck means: one from the deck's folder."""
         return self.path.parent / given
@@ -88,19 +94,32 @@ def read_deck(path: Path) -> DeckFile:
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
-        data = tomllib.loads(text)
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "bytes that are not UTF-8 text"
         raise DeckError(f"{path}: expected a readable TOML file, found: {reason}") from None
+    return parse_deck(path, text)
+
+
+def parse_deck(path: Path, text: str) -> DeckFile:
+    """Check the text of a deck that stands, or is thought to stand, in this file.
+
+    Raises
+    ------
+    DeckError
+        With one line for every fault in it.
+    """
+    try:
+        data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
-        raise DeckError(f"{path.name}: expected TOML, found: {error}") from None
+        line = re.search(r"\(at line (\d+),", str(error))
+        raise DeckError(f"{path.name}{f':{line[1]}' if line else ''}: expected TOML, found: {error}") from None
     try:
         deck = Deck.model_validate(_lists_to_tuples(data))
     except ValidationError as error:
         faults = [fault_line(details) for details in error.errors()]
-        raise DeckError(_lines(path.name, faults)) from None
+        raise DeckError(located(path.name, text, faults)) from None
     if faults := list(contradictions(deck)):
-        raise DeckError(_lines(path.name, faults))
+        raise DeckError(located(path.name, text, faults))
     return DeckFile(name=path.stem, path=path, text=text, deck=deck)
 
 
@@ -121,11 +140,14 @@ def check_files(file: DeckFile) -> None:
         named.append((what, Path(file.cif)))
     faults = [f"{what}, found {fault}: {path}" for what, path in named if (fault := unreadable(path))]
     if faults:
-        raise DeckError(_lines(file.path.name, faults))
+        raise DeckError(file.located(faults))
 
 
-def _lines(file_name: str, faults: Iterable[str]) -> str:
-    return "\n".join(f"{file_name}: {fault}" for fault in dict.fromkeys(faults))
+def located(file_name: str, text: str, faults: Iterable[str]) -> str:
+    """Begin every fault in a deck with the name of its file and, where it names a key or table, the line of it."""
+    lines = lines_of_keys(text)
+    found = ((line_of(fault, lines), fault) for fault in dict.fromkeys(faults))
+    return "\n".join(f"{file_name}{'' if line is None else f':{line}'}: {fault}" for line, fault in found)
 
 
 def _lists_to_tuples(value: Any) -> Any:

@@ -1,20 +1,32 @@
-"""The output folder: refused before anything is computed, replaced only when it is ours."""
+"""The output folder: refused before anything is computed, continued or replaced only when it is ours."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import os
+import shutil
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
+from kmc.trajectory import TaskLabel, read_label
+from runs import checkpoint
+from runs.checkpoint import Checkpoints, set_aside
+from runs.deck_changes import difference_lines, differences, input_checksums, is_part_of
+from runs.deck_file import DeckError, DeckFile, read_deck
 from runs.faults import writing
+from runs.lock import LOCK, FolderLock
 from structures.errors import InputError
 from structures.files import whole_file
 from structures.species import SHIPPED_SPECIES
 
 _OURS = "# A copy of the input deck, kept by mofkmc beside its results.\n"
-_FILES = ("network.h5", "summary.csv", "activation.csv", "optimum.csv", "remarks.txt")
+_RECORDS = ("begun.json", "times.json")
+_FILES = (*_RECORDS, "network.h5", "summary.csv", "activation.csv", "optimum.csv", "remarks.txt")
 _PLOTS = ("arrhenius.png", "loading.png", "network.png")
 _NETWORK_FILES = (
     "network.h5",
@@ -38,6 +50,25 @@ _CUBES = tuple(cube_name(name) for name in SHIPPED_SPECIES)
 
 
 @dataclass(frozen=True, slots=True)
+class Beginning:
+    """How a calculation begins.
+
+    Attributes
+    ----------
+    file : DeckFile
+        The deck to run.
+    continued : bool
+        Whether the folder holds a part of it.
+    extended : tuple of str
+        Keys of [scan] that ask for more than at first.
+    """
+
+    file: DeckFile
+    continued: bool
+    extended: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class ResultsFolder:
     """Where one calculation leaves its files.
 
@@ -55,6 +86,21 @@ class ResultsFolder:
     def deck(self) -> Path:
         """Copy of the input deck; its first line marks the folder as a results folder."""
         return self.path / "deck.toml"
+
+    @property
+    def begun(self) -> Path:
+        """Checksums of what the calculation was begun with: network and input files."""
+        return self.path / "begun.json"
+
+    @property
+    def times(self) -> Path:
+        """Simulated time of every condition, so that it is chosen once."""
+        return self.path / "times.json"
+
+    @property
+    def lock(self) -> FolderLock:
+        """The right to write in the folder."""
+        return FolderLock(self.path)
 
     @property
     def network(self) -> Path:
@@ -75,6 +121,10 @@ class ResultsFolder:
         """File of one task."""
         return self.tasks / f"{key}.h5"
 
+    def checkpoints(self, label: TaskLabel, say: Callable[[str], None]) -> Checkpoints:
+        """Checkpoints of one task."""
+        return Checkpoints(self.path / checkpoint.FOLDER, label, say)
+
     def check_for_network(self) -> None:
         """Refuse the folder as `check` does, and also if it holds a run: a network never replaces that.
 
@@ -84,55 +134,220 @@ class ResultsFolder:
         """
         if self.deck.exists() or self.tasks.exists():
             raise InputError(f"{self.path}: expected a folder for a network, found a run; choose another --output")
-        self.check()
+        self._check_place()
+        if self._entries() and not self.force:
+            raise InputError(self._in_use())
 
     def check(self) -> None:
-        """Refuse the folder if it is in use, is not ours to replace, or cannot be written; nothing is changed.
+        """Refuse the folder if another process works in it, is not ours, or cannot be written; nothing is changed.
 
         Raises
         ------
         InputError
         """
-        if self.path.exists() and not self.path.is_dir():
-            raise InputError(f"{self.path}: expected a folder for the results, found a file")
-        if self.path.is_dir() and any(self.path.iterdir()):
-            if not self.force:
-                raise InputError(
-                    f"{self.path}: expected a new output folder, found one that is in use; "
-                    "give --force to replace its results, or --output DIR"
-                )
-            if not self._is_ours():
-                raise InputError(
-                    f"{self.path}: --force replaces only results of mofkmc, found a folder without a deck.toml or "
-                    "network.h5 that mofkmc wrote"
-                )
-        self._check_writable()
+        self._check_place()
+        if self._entries() and not self.force and not self._is_run():
+            raise InputError(self._in_use())
+        self.lock.refuse_other()
+
+    def decide(self, file: DeckFile, extend: Collection[str] = ()) -> Beginning:
+        """Decide whether the calculation in the folder is continued, and with which deck; nothing is changed.
+
+        It is continued by the deck that it was begun with. Keys that no number depends on, remarks and spaces make no
+        difference. What was once extended goes on as it was extended.
+
+        Parameters
+        ----------
+        file : DeckFile
+        extend : collection of str
+            Keys of [scan] that may ask for more tasks than before.
+
+        Raises
+        ------
+        InputError
+            If deck or input files have changed; every difference is shown.
+        """
+        if self.force or not self._is_run():
+            return Beginning(file, False, tuple(extend))
+        try:
+            stored = read_deck(self.deck)
+        except DeckError as error:
+            raise InputError(
+                f"{self.path}: expected the deck of an earlier calculation, found one that this version cannot read: "
+                f"{str(error).splitlines()[0]}; choose another --output, or --force to replace its results"
+            ) from None
+        begun = _read_json(self.begun)
+        changes, extended = differences(stored.deck, file.deck), tuple(begun.get("extended", ()))
+        added = {f"scan.{key}" for key in extend}
+        if not changes:
+            found = Beginning(file, True, extended)
+        elif changes.keys() <= {f"scan.{key}" for key in extended} and is_part_of(file.deck, stored.deck):
+            found = Beginning(replace(file, text=stored.text.removeprefix(_OURS), deck=stored.deck), True, extended)
+        elif changes.keys() <= added and is_part_of(stored.deck, file.deck):
+            found = Beginning(file, True, tuple(dict.fromkeys((*extended, *extend))))
+        else:
+            raise InputError(self._changed(difference_lines(changes), is_part_of(stored.deck, file.deck)))
+        before, now = begun.get("inputs", {}), input_checksums(file)
+        if other := [key for key in before if before[key] != now.get(key)]:
+            lines = [f"{key}: sha256 {before[key][:12]}... before, {now.get(key, 'none')[:12]}... now" for key in other]
+            raise InputError(self._changed(lines, False))
+        return found
+
+    def begin(self, beginning: Beginning, network_hash: str) -> None:
+        """Make the folder ready for the tasks: a new one is claimed, an earlier one cleared of what a kill left over.
+
+        Raises
+        ------
+        InputError
+            If the network is another one than before.
+        """
+        file = beginning.file
+        if beginning.continued:
+            before = _read_json(self.begun).get("network", network_hash)
+            if before != network_hash:
+                lines = [f"pore network: sha256 {before[:12]}... before, {network_hash[:12]}... now"]
+                raise InputError(self._changed(lines, False))
+            self._clear_scraps()
+            self.tasks.mkdir(exist_ok=True)
+            _write(self.deck, _OURS + file.text.removeprefix(_OURS))
+        else:
+            self.claim(file.text)
+        record = {"network": network_hash, "inputs": input_checksums(file), "extended": beginning.extended}
+        _write(self.begun, json.dumps(record, indent=1) + "\n")
 
     def claim(self, deck_text: str | None) -> None:
         """Create the folder, remove the files of an earlier calculation, and leave the mark.
 
-        Only files that mofkmc writes are removed; whatever else lies in the folder stays.
+        Only files that mofkmc writes are removed; whatever else lies in the folder stays. The mark comes first and goes
+        last: a folder that a kill leaves is still ours.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        for name in (*_FILES, *_PLOTS, *_NETWORK_FILES, *_CUBES, self.deck.name):
-            (self.path / name).unlink(missing_ok=True)
-        for old in self.tasks.glob("*.h5*"):
-            old.unlink()
-        for left in (*self.path.glob(".*.part"), *self.tasks.glob(".*.part")):
-            left.unlink()  # of a run that was killed while it wrote
         if deck_text is not None:
-            self.tasks.mkdir(exist_ok=True)
             _write(self.deck, _OURS + deck_text.removeprefix(_OURS))
+        for name in (*_FILES, *_PLOTS, *_NETWORK_FILES, *_CUBES):
+            (self.path / name).unlink(missing_ok=True)
+        for folder in (self.tasks, self.path / checkpoint.FOLDER):
+            for old in folder.glob("*.h5*"):
+                old.unlink()
+        for log in self.path.glob("events*.jsonl"):
+            log.unlink()
+        self._clear_scraps()
+        if deck_text is None:
+            self.deck.unlink(missing_ok=True)
+        else:
+            self.tasks.mkdir(exist_ok=True)
+
+    def check_for_fork(self, source: ResultsFolder) -> None:
+        """Refuse to fork what is no run, or into the same folder.
+
+        Raises
+        ------
+        InputError
+        """
+        if not source._is_run():
+            raise InputError(f"--fork: expected the results of a run in {source.path}, found none")
+        if self.path.absolute() == source.path.absolute():
+            raise InputError(f"--fork: expected another folder than that of the run, found {self.path}")
+
+    def take_over(self, source: ResultsFolder, labels: Iterable[TaskLabel]) -> int:
+        """Copy the finished tasks of another folder that are the same, and the simulated times; return how many.
+
+        A task is the same if key, seed, network and all values of the deck are that decide its numbers.
+        """
+        taken = 0
+        for label in labels:
+            there, here = source.task(label.key), self.task(label.key)
+            with suppress(InputError, FileNotFoundError):
+                if not here.exists() and not label.difference(read_label(there)):
+                    with writing(here), whole_file(here) as unfinished:
+                        shutil.copyfile(there, unfinished)
+                    taken += 1
+            of = label.settings, label.network_hash
+            if not self.times.exists() and (times := source.read_times(*of)):
+                self.write_times(times, *of)
+        return taken
+
+    def tasks_with_checkpoint(self) -> set[str]:
+        """Keys of the tasks that go on from a checkpoint."""
+        folder = self.path / checkpoint.FOLDER
+        return {path.stem.removesuffix("-1") for path in folder.glob("*.h5")}
+
+    def is_finished(self, label: TaskLabel, say: Callable[[str], None]) -> bool:
+        """Whether the file of a task is there; one that is damaged or of another task is set aside."""
+        path = self.task(label.key)
+        if not path.exists():
+            return False
+        try:
+            if difference := label.difference(read_label(path)):
+                raise InputError(f"{path}: {difference}")
+        except InputError as error:
+            say(f"{error}; set aside as {set_aside(path).name}, the task is computed again")
+            return False
+        return True
+
+    def read_times(self, settings: str, network_hash: str) -> dict[str, float]:
+        """Read the simulated times chosen before, s; none if they are of other settings or damaged."""
+        found = _read_json(self.times)
+        times = found.get("times", {})
+        same = (found.get("settings"), found.get("network")) == (settings, network_hash)
+        return times if same and found.get("sha256") == _checksum(times) else {}
+
+    def write_times(self, times: Mapping[str, float], settings: str, network_hash: str) -> None:
+        """Write the simulated times, s, every bit of them."""
+        record = {"settings": settings, "network": network_hash, "times": dict(times), "sha256": _checksum(times)}
+        _write(self.times, json.dumps(record, indent=1) + "\n")
 
     def write_remarks(self, lines: Iterable[str]) -> None:
         """Write what the tables leave out and the assumptions, one line each."""
         _write(self.remarks, "".join(f"{line}\n" for line in lines))
 
+    def _entries(self) -> set[str]:
+        """Names in the folder, but for those that a kill can leave in a new one."""
+        if not self.path.is_dir():
+            return set()
+        return {entry.name for entry in self.path.iterdir() if entry.name != LOCK and entry.suffix != ".part"}
+
+    def _is_run(self) -> bool:
+        return self.deck.is_file() and self.deck.read_bytes().startswith(_OURS.encode())
+
     def _is_ours(self) -> bool:
         if self.deck.is_file():
-            return self.deck.read_bytes().startswith(_OURS.encode())
-        names = {entry.name for entry in self.path.iterdir()}
+            return self._is_run()
+        names = self._entries()
         return self.network.name in names and names <= {*_NETWORK_FILES, *_CUBES}
+
+    def _check_place(self) -> None:
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError(f"{self.path}: expected a folder for the results, found a file")
+        if self._entries() and self.force and not self._is_ours():
+            raise InputError(
+                f"{self.path}: --force replaces only results of mofkmc, found a folder without a deck.toml or "
+                "network.h5 that mofkmc wrote"
+            )
+        self._check_writable()
+
+    def _in_use(self) -> str:
+        return (
+            f"{self.path}: expected a new output folder, found one that is in use; "
+            "give --force to replace its results, or --output DIR"
+        )
+
+    def _changed(self, lines: Iterable[str], can_extend: bool) -> str:
+        extend = "--extend to add these tasks, " if can_extend else ""
+        return "\n".join(
+            (
+                f"{self.path}: expected what its calculation was begun with, found a change",
+                *(f"  {line}" for line in lines),
+                f"give {extend}--fork DIR to begin another folder with what is the same taken over, --output DIR, or "
+                "--force to replace the results",
+            )
+        )
+
+    def _clear_scraps(self) -> None:
+        """Remove what a process that was killed while it wrote has left."""
+        for folder in (self.path, self.tasks, self.path / checkpoint.FOLDER):
+            for left in folder.glob(".*.part"):
+                left.unlink(missing_ok=True)
 
     def _check_writable(self) -> None:
         existing = next(folder for folder in (self.path.absolute(), *self.path.absolute().parents) if folder.exists())
@@ -151,3 +366,16 @@ def _write(path: Path, text: str) -> None:
     """Write a text that is there whole or not at all."""
     with writing(path), whole_file(path) as unfinished:
         unfinished.write_text(text, encoding="utf-8")
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Read a record; empty if there is none that can be read."""
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def _checksum(times: Mapping[str, float]) -> str:
+    return hashlib.sha256(json.dumps(dict(times), sort_keys=True).encode()).hexdigest()

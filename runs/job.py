@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -17,15 +19,47 @@ from runs.deck_file import DeckFile
 from runs.exit_status import COMPLETE, INCOMPLETE, INTERRUPTED
 from runs.faults import writing
 from runs.folder import ResultsFolder
+from runs.job_reports import JobReports
 from runs.model import Model, build_model, faults_of
 from runs.network_tables import network_report
-from runs.progress import Reporter, reporter
+from runs.plan import Task
+from runs.progress import reporter
+from runs.ranks import Ranks, find_ranks
 from runs.result_tables import result_report
-from runs.schedule import Outcome, run_all
+from runs.run_request import RunRequest
+from runs.schedule import INTERRUPTED_BY_USER, Outcome, run_all
 from runs.seeds import stream
-from runs.task import Setting, run_task, simulated_time
+from runs.signals import StopRequest, stop_by_signals, time_left
+from runs.task import Setting, Workplace, run_task, simulated_time
 from runs.text_tables import output_console
 from structures.errors import InputError
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Job:
+    """One call of `mofkmc run`.
+
+    Attributes
+    ----------
+    file : DeckFile
+    request : RunRequest
+    folder : ResultsFolder
+    ranks : Ranks
+    stop : StopRequest
+    reports : JobReports
+    """
+
+    file: DeckFile
+    request: RunRequest
+    folder: ResultsFolder
+    ranks: Ranks
+    stop: StopRequest
+    reports: JobReports
+
+    @property
+    def threads(self) -> int:
+        """Tasks at a time on this rank."""
+        return self.request.threads or self.ranks.cores
 
 
 def check_job(file: DeckFile, *, threads: int) -> None:
@@ -38,41 +72,71 @@ def check_job(file: DeckFile, *, threads: int) -> None:
     build_lattice(model, threads)
 
 
-def run_job(file: DeckFile, folder: ResultsFolder, *, threads: int) -> int:
-    """Compute, analyse, print and write a whole deck.
+def run_job(file: DeckFile, request: RunRequest) -> int:
+    """Compute, analyse, print and write a whole deck, or what is still missing of it.
+
+    Every process that a launcher has started calls this; the first one alone prints, and writes what is of no task.
 
     Returns
     -------
     int
-        Exit status: 0 all tasks done, 1 some failed, 130 interrupted.
+        Exit status: 0 all tasks done, or stopped and ready to go on; 1 some failed; 130 interrupted.
+
+    Raises
+    ------
+    InputError
+        If the deck cannot be run, or its folder is in use, cannot be written or holds something else.
     """
-    console, remarks = output_console(), output_console(stderr=True)
-    with reporter(remarks) as report:
-        model = build_model(file, report)
-        lattice = build_lattice(model, threads)
-    for part in network_report(model.network, model.deck.scan.temperatures[0]):
-        console.print(part)
-    console.print(loading_part(model.loadings, model.network))
+    ranks, stop = find_ranks(), StopRequest(*time_left(request.time_limit_s))
+    reports = JobReports(request, ranks)
+    folder = ResultsFolder(request.fork or request.output, request.force)
+    job = Job(file, request, folder, ranks, stop, reports)
+    with stop_by_signals(stop, at_once=True), ExitStack() as held:
+        try:
+            model, lattice = build(job)
+            reports.show(network_report(model.network, model.deck.scan.temperatures[0]))
+            reports.show([loading_part(model.loadings, model.network)])
+            setting = Setting(model.file, lattice, model.network.content_hash)
+            ranks.on_first(lambda: take_folder(job, model, setting, held))
+            reports.open_log(folder, job.threads, held)
+            with stop_by_signals(stop, at_once=False):
+                outcome = simulate(job, model, setting)
+            for line in failure_lines(outcome.failures):
+                reports.say_once(line)
+            if ranks.is_first and not outcome.interrupted and any(folder.tasks.glob("*.h5")):
+                present(model, folder, reports.console)
+        except KeyboardInterrupt:  # where nothing is half done; the other ranks may wait for this one
+            reason = stop.reason() if ranks.size == 1 else ""
+            outcome = Outcome(interrupted=True, reason=reason or INTERRUPTED_BY_USER)
+        if outcome.interrupted:
+            reports.say_once(kept_line(outcome.reason, folder))
+        status = exit_status(outcome)
+        reports.end(outcome.reason, status)
+    return status
 
-    try:
-        folder.claim(file.text)
-        with writing(folder.network):
-            model.network.save(folder.network)
-        with reporter(remarks) as report:
-            outcome = simulate(model, lattice, folder, threads=threads, report=report)
-        for line in failure_lines(outcome.failures):
-            remarks.print(line, markup=False, soft_wrap=True)
-        if outcome.results and not outcome.interrupted:
-            present(model, folder, console)
-    except KeyboardInterrupt:
-        outcome = Outcome(interrupted=True)
-    if outcome.interrupted:
-        remarks.print(_kept(model, folder), markup=False, soft_wrap=True)
-        return INTERRUPTED
-    return INCOMPLETE if outcome.failures else COMPLETE
+
+def build(job: Job) -> tuple[Model, Lattice]:
+    """Decide whether the folder is begun or continued, and make the deck concrete: network, tasks, interactions.
+
+    Raises
+    ------
+    InputError
+        For everything in deck, CIF or folder that is in the way.
+    """
+    folder, ranks = job.folder, job.ranks
+    if job.request.fork is not None:
+        ranks.on_first(lambda: folder.check_for_fork(ResultsFolder(job.request.output)))
+    ranks.on_first(folder.check)
+    beginning = ranks.on_first(lambda: folder.decide(job.file, job.request.extend))
+    # further temperatures can change the network, which is then not the one of the tasks that are there: refused
+    same = beginning.continued and not any(key.startswith("temperatures") for key in beginning.extended)
+    with job.reports.progress() as report:
+        model = ranks.on_first(lambda: build_model(beginning.file, report, kept=folder.network if same else None))
+        lattice = ranks.together(lambda: build_lattice(model, job.threads, ranks))
+    return model, lattice
 
 
-def build_lattice(model: Model, threads: int) -> Lattice:
+def build_lattice(model: Model, threads: int, ranks: Ranks | None = None) -> Lattice:
     """Tabulate the interactions of the supercell, and make sure that the ions of every loading find room in it.
 
     Raises
@@ -81,14 +145,16 @@ def build_lattice(model: Model, threads: int) -> Lattice:
         If the tables of all simultaneous tasks do not fit in memory, an ion meets its own exclusion image, or the ions
         find no room.
     """
+    ranks = ranks or Ranks()
     with faults_of(model.file.path.name):
         lattice = replicate(
             model.network,
             model.deck.lattice.repeats,
             pair_overrides=model.pair_overrides,
-            tasks=model.simultaneous(threads),
+            tasks=model.simultaneous(threads * ranks.on_node),
+            share=ranks.shared,
         )
-        for loading in model.loadings:
+        for loading in model.loadings if ranks.is_first else ():
             rng = stream(model.deck.scan.seed, f"room for {loading.key}")
             try:
                 place_ions(lattice, loading.counts, rng, temperature=model.deck.scan.temperatures[-1])
@@ -97,23 +163,95 @@ def build_lattice(model: Model, threads: int) -> Lattice:
     return lattice
 
 
-def simulate(model: Model, lattice: Lattice, folder: ResultsFolder, *, threads: int, report: Reporter) -> Outcome[Path]:
-    """Run all tasks: first the simulated time of every condition, then every replica; both on all threads."""
-    setting = Setting(model.file, lattice, model.network.content_hash)
-    pilots = {condition.key: partial(simulated_time, setting, condition) for condition in model.conditions}
-    times = run_all(pilots, threads=threads, stage="Choosing simulated times", report=report)
-    outcome: Outcome[Path] = Outcome(failures=dict(times.failures), interrupted=times.interrupted)
-    if times.interrupted:
-        return outcome
+def take_folder(job: Job, model: Model, setting: Setting, held: ExitStack) -> None:
+    """Lock the folder until the end of the run, and put deck and network in it, and what a fork takes over.
+
+    Raises
+    ------
+    InputError
+        If another process was faster.
+    """
+    folder, request = job.folder, job.request
+    folder.path.mkdir(parents=True, exist_ok=True)
+    held.enter_context(folder.lock.held(job.reports.say, job.stop.ask))
+    folder.begin(folder.decide(job.file, request.extend), setting.network_hash)
+    with writing(folder.network):
+        model.network.save(folder.network)
+    if request.fork is not None:
+        labels = [setting.label(task) for task in model.tasks]
+        taken = folder.take_over(ResultsFolder(request.output), labels)
+        job.reports.note(f"{folder.path}: {taken} of {len(labels)} tasks taken over from {request.output}")
+
+
+def simulate(job: Job, model: Model, setting: Setting) -> Outcome[Path]:
+    """Run all tasks that are not finished: first the simulated time of every condition, then every replica."""
+    hosts, reports = len(job.ranks.hosts), job.reports
+    workplace = Workplace(job.folder, reports.say, reports.checkpoint, hosts, job.ranks.size, job.threads)
+    tasks = unfinished(job, setting, model.tasks)
+    if len(tasks) < len(model.tasks):
+        done = len(model.tasks) - len(tasks)
+        reports.note(f"{job.folder.path}: going on, {done} of {len(model.tasks)} tasks are finished")
+    times, chosen = simulated_times(job, setting, tasks)
+    if chosen.interrupted:
+        return Outcome(failures=chosen.failures, interrupted=True, reason=chosen.reason)
     jobs = {
-        task.key: partial(run_task, setting, task, times.results[task.condition.key], folder.task(task.key))
-        for task in model.tasks
-        if task.condition.key in times.results
+        task.key: partial(run_task, setting, task, times[task.condition.key], workplace)
+        for task in tasks
+        if task.condition.key in times
     }
-    if jobs:
-        done = run_all(jobs, threads=threads, stage=f"Kinetic Monte Carlo, {len(jobs)} tasks", report=report)
-        outcome = Outcome(done.results, {**outcome.failures, **done.failures}, done.interrupted)
+    if not jobs:
+        return Outcome(failures=chosen.failures)
+    with reports.progress() as report:
+        outcome = run_all(
+            jobs,
+            threads=job.threads,
+            stage=f"Kinetic Monte Carlo, {len(jobs)} tasks",
+            report=report,
+            ranks=job.ranks,
+            stop_reason=job.stop.reason,
+            tell=reports.task,
+        )
+    outcome.failures = {**chosen.failures, **outcome.failures}
     return outcome
+
+
+def unfinished(job: Job, setting: Setting, tasks: Sequence[Task]) -> list[Task]:
+    """Tasks without a file that can be used, first replicas first and of each replica those with most ions.
+
+    So an interrupted run is a coarser whole, and no long task is left for the end. The ranks share the files that have
+    to be looked at.
+    """
+    mine = []
+    for task in tasks[job.ranks.rank :: job.ranks.size]:
+        label = setting.label(task)
+        if job.folder.is_finished(label, job.reports.say):
+            mine.append(task.key)
+            job.folder.checkpoints(label, job.reports.say).remove()
+    finished = {key for keys in job.ranks.gather_all(mine) for key in keys}
+    missing = [task for task in tasks if task.key not in finished]
+    return sorted(missing, key=lambda task: (task.replica, -sum(task.condition.loading.counts.values())))
+
+
+def simulated_times(job: Job, setting: Setting, tasks: Sequence[Task]) -> tuple[dict[str, float], Outcome[float]]:
+    """Give the simulated time of every condition, s, as an earlier part of the calculation chose it, or choose it."""
+    ranks, of = job.ranks, (setting.settings, setting.network_hash)
+    times = ranks.on_first(lambda: job.folder.read_times(*of))
+    conditions = {task.condition.key: task.condition for task in tasks if task.condition.key not in times}
+    if not conditions:
+        return times, Outcome()
+    with job.reports.progress() as report:
+        outcome = run_all(
+            {key: partial(simulated_time, setting, condition) for key, condition in conditions.items()},
+            threads=job.threads,
+            stage="Choosing simulated times",
+            report=report,
+            ranks=ranks,
+            stop_reason=job.stop.reason,
+        )
+    for chosen in ranks.gather_all(outcome.results):
+        times |= chosen
+    ranks.on_first(lambda: job.folder.write_times(times, *of))
+    return times, outcome
 
 
 def present(model: Model, folder: ResultsFolder, console: Console) -> None:
@@ -161,11 +299,21 @@ def failure_lines(failures: Mapping[str, str]) -> list[str]:
     lines = []
     for reason, keys in by_reason.items():
         others = f" and {len(keys) - 1} others" if len(keys) > 1 else ""
-        lines.append(f"mofkmc: {keys[0]}{others} failed: {reason}")
+        lines.append(f"{keys[0]}{others} failed: {reason.removeprefix('HaltError: ')}")
     return lines
 
 
-def _kept(model: Model, folder: ResultsFolder) -> str:
-    done, planned = len(list(folder.tasks.glob("*.h5"))), len(model.tasks)
-    rest = "; unfinished ones left nothing" if done < planned else ""
-    return f"mofkmc: interrupted; {done} of {planned} tasks are finished and stay readable in {folder.tasks}{rest}"
+def kept_line(reason: str, folder: ResultsFolder) -> str:
+    """Say why the run has ended early, what there is, and how to go on."""
+    done, kept = len(list(folder.tasks.glob("*.h5"))), len(folder.tasks_with_checkpoint())
+    finished = "1 task is finished and stays" if done == 1 else f"{done} tasks are finished and stay"
+    others = f", {kept} more {'goes' if kept == 1 else 'go'} on from a checkpoint" if kept else ""
+    there = f"{finished} readable in {folder.tasks}{others}" if done or kept else "no task has begun"
+    return f"{reason}; {there}: resume with the same command"
+
+
+def exit_status(outcome: Outcome[Path]) -> int:
+    """Status of the program after the tasks."""
+    if outcome.reason == INTERRUPTED_BY_USER:
+        return INTERRUPTED
+    return INCOMPLETE if outcome.failures else COMPLETE

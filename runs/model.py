@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 
 from lattice.near_pairs import PairOverride
 from lattice.network import PoreNetwork
-from lattice.supercell import table_bytes
+from lattice.supercell import memory_of_tables
 from runs.composition import Loading, loadings
 from runs.deck import Deck
 from runs.deck_file import DeckFile
@@ -63,11 +64,18 @@ class Model:
 
     def memory(self, threads: int) -> int:
         """Bytes that the Coulomb table and the factors of all simultaneous tasks need."""
-        return table_bytes(self.network, self.deck.lattice.repeats) * (1 + self.simultaneous(threads))
+        return memory_of_tables(self.network, self.deck.lattice.repeats, self.simultaneous(threads))
 
 
-def build_model(file: DeckFile, report: Reporter) -> Model:
+def build_model(file: DeckFile, report: Reporter, *, kept: Path | None = None) -> Model:
     """Load the framework, find or fetch its network, and round the loadings to whole ions.
+
+    Parameters
+    ----------
+    file : DeckFile
+    report : Reporter
+    kept : Path, optional
+        The network of an earlier part of the same calculation, if its file is there and whole.
 
     Raises
     ------
@@ -78,17 +86,24 @@ def build_model(file: DeckFile, report: Reporter) -> Model:
     with faults_of(file.path.name):
         source = source_of_deck(file)
         framework = _framework(source)
-        network = source.network(framework, part_of(report, "Pore network"))
+        network = _kept(kept) or source.network(framework, part_of(report, "Pore network"))
         found = loadings(deck, network)
         conditions = plan_conditions(found, deck.scan)
     return Model(file, framework, network, found, conditions, plan_tasks(conditions, deck.scan.replicas))
+
+
+def _kept(path: Path | None) -> PoreNetwork | None:
+    if path is not None:
+        with suppress(InputError, OSError):
+            return PoreNetwork.load(path)
+    return None
 
 
 def _framework(source: NetworkSource) -> Framework | None:
     try:
         return source.framework()
     except InputError as error:
-        raise InputError(fault_with_key(str(error))) from None
+        raise InputError(fault_with_key(error)) from None
 
 
 @contextmanager

@@ -5,27 +5,22 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from analysis.network_orbits import deepest_sites, hop_orbits, site_orbits
+from analysis.network_orbits import hop_orbits, site_orbits, species_summaries
 from lattice.network import PoreNetwork
 
 
 def species_frame(network: PoreNetwork) -> pd.DataFrame:
     """By species: sites, hops, and the energy above the deepest site at which a path crosses the crystal."""
-    deepest = deepest_sites(network).tolist()
-    rows = []
-    for index, species in enumerate(network.species):
-        mine = network.site_species == index
-        levels = (network.percolation[index] - deepest[index]).tolist()
-        rows.append(
-            {
-                "species": species.name,
-                "sites per cell": int(mine.sum()),
-                "hops per cell": int(mine[network.hop_origin].sum()) // 2,
-                "deepest site (eV)": deepest[index],
-                **{f"{n}D (eV)": level for n, level in enumerate(levels, 1)},
-            }
-        )
-    return pd.DataFrame(rows)
+    return pd.DataFrame(
+        {
+            "species": ion.name,
+            "sites per cell": ion.sites,
+            "hops per cell": ion.hops,
+            "deepest site (eV)": ion.deepest,
+            **{f"{n}D (eV)": level for n, level in enumerate(ion.crossing.tolist(), 1)},
+        }
+        for ion in species_summaries(network)
+    )
 
 
 def site_frame(network: PoreNetwork, temperature: float) -> pd.DataFrame:
@@ -74,28 +69,21 @@ def hop_frame(network: PoreNetwork, temperature: float) -> pd.DataFrame:
         Of the prefactors.
     """
     label = dict(zip(network.site_orbit.tolist(), network.site_label, strict=True))
-    name = prefactor_name(network, temperature)
-    return pd.DataFrame(
-        {
-            "orbit": hop.orbit,
-            "species": network.species[hop.species].name,
-            "from orbit": hop.origin,
-            "from": label[hop.origin],
-            "to orbit": hop.target,
-            "to": label[hop.target],
-            "per cell": hop.count,
-            "length (Å)": hop.length,
-            "barrier (eV)": hop.barrier,
-            "back (eV)": hop.back,
-            name: hop.prefactor,
-            f"back {name}": hop.back_prefactor,
-            "given by the user": hop.overridden,
-        }
+    name, unit = prefactor_name(network, temperature)
+    columns = (
+        "orbit", "species", "from orbit", "from", "to orbit", "to", "per cell", "length (Å)", "barrier (eV)",
+        "back (eV)", f"{name} ({unit})", f"back {name} ({unit})", "given by the user",
+    )  # fmt: skip
+    rows = [
+        (
+            hop.orbit, network.species[hop.species].name, hop.origin, label[hop.origin], hop.target, label[hop.target],
+            hop.count, hop.length, hop.barrier, hop.back, hop.prefactor, hop.back_prefactor, hop.overridden,
+        )
         for hop in hop_orbits(network, temperature)
-    )
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
 
 
-def prefactor_name(network: PoreNetwork, temperature: float) -> str:
-    """Heading of the prefactors with their unit."""
-    unit = "nu" if network.rate_model == "attempt_frequency" else "1/s"
-    return f"prefactor at {temperature:g} K ({unit})"
+def prefactor_name(network: PoreNetwork, temperature: float) -> tuple[str, str]:
+    """Name of the prefactors, and their unit."""
+    return f"prefactor at {temperature:g} K", "nu" if network.rate_model == "attempt_frequency" else "1/s"

@@ -23,7 +23,7 @@ from structures.framework import Framework
 
 
 def network_job(request: NetworkRequest, folder: ResultsFolder) -> None:
-    """Build or fetch the network, print it with what it rests on, and write it to a folder."""
+    """Build or fetch the network, print it with what it rests on, write it to a folder, and then compare."""
     request, remarks = with_defaults(request)
     source = source_of_request(request)
     console, remark_console = output_console(), output_console(stderr=True)
@@ -36,9 +36,6 @@ def network_job(request: NetworkRequest, folder: ResultsFolder) -> None:
     result = NetworkResult(source, framework, network, energies)
     for part in network_report(network, request.temperature):
         console.print(part)
-    with reporter(remark_console) as report:
-        for part in comparisons(request, result, report):
-            console.print(part)
     groups, log = network_assumptions(network, framework)
     for name in ("landscape", "rates"):
         if groups[name]:
@@ -50,6 +47,9 @@ def network_job(request: NetworkRequest, folder: ResultsFolder) -> None:
             remarks=(*lines, *(f"network: {line}" for line in (*log, *remarks))), progress=part_of(report, "Files"),
         )  # fmt: skip
     _say_written(console, folder, written)
+    with reporter(remark_console) as report:
+        for part in comparisons(request, result, report):
+            console.print(part)
 
 
 def _framework(source: NetworkSource) -> Framework | None:
@@ -57,7 +57,7 @@ def _framework(source: NetworkSource) -> Framework | None:
     try:
         framework = source.framework()
     except InputError as error:
-        raise InputError(fault_with_option(str(error))) from None
+        raise InputError(fault_with_option(error)) from None
     if framework is not None:
         for name, path in source.cubes.items():
             try:

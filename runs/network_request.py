@@ -95,7 +95,8 @@ def check_request(request: NetworkRequest) -> None:
     Raises
     ------
     InputError
-        If a file is not there, an ion is not shipped or named twice, or a cube is for another ion.
+        If a file is not there, an ion is not shipped or named twice, a cube is for another ion, or grids are to be
+        compared and none is computed.
     """
     _check_structure(request.cif)
     for name in request.species:
@@ -111,6 +112,11 @@ def check_request(request: NetworkRequest) -> None:
             raise InputError(f"--cube: expected one of {', '.join(request.species)}, found {name}")
         if fault := unreadable(path):
             raise InputError(f"--cube {name}: expected a Gaussian cube file, found {fault}: {path}")
+    if request.converge and set(request.cubes) >= set(request.species):
+        raise InputError(
+            "--converge: expected an ion whose energies are computed on grids of several spacings, found --cube for "
+            f"{', '.join(request.species)}"
+        )
 
 
 def _refuse_for_site_list(request: NetworkRequest) -> None:

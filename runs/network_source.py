@@ -21,12 +21,20 @@ from runs.deck_file import DeckFile
 from runs.deck_species import deck_species
 from runs.network_request import NetworkRequest
 from structures.cif import load_framework
-from structures.errors import InputError
+from structures.errors import About, InputError
 from structures.framework import Framework
 from structures.species import SHIPPED_SPECIES, Species
 
 EPS_R = 10.0  # where nothing is said
 TEMPERATURES = (200.0, 500.0)  # K, range of the rates of a network without a deck
+
+# key of [structure] and option of the command line, by what a fault of the framework is about
+NAMES: dict[About, tuple[str, str]] = {
+    "": ("cif", ""),
+    "charges": ("charges", "--charge"),
+    "charge_source": ("charge_source", "--charges"),
+    "net_charge": ("net_charge", "--net-charge"),
+}
 
 Progress = Callable[[str, float], None]
 
@@ -192,22 +200,18 @@ def landscape_settings(deck: Deck) -> LandscapeSettings:
     )
 
 
-def fault_with_key(fault: str) -> str:
+def fault_with_key(error: InputError) -> str:
     """Begin a fault of the framework with the key of [structure] that it is about."""
-    for beginning, name in (
-        ("charges: ", "charges"),
-        ("charge_source ", "charge_source"),
-        ("net charge ", "net_charge"),
-    ):
-        if fault.startswith(beginning):
-            return f"[structure] {name}: {fault.removeprefix('charges: ')}"
-    return f"[structure] cif: {fault}"
+    said, key = str(error), NAMES[error.about][0]
+    return f"[structure] {said}" if error.about and said.startswith(key) else f"[structure] {key}: {said}"
 
 
-def fault_with_option(fault: str) -> str:
+def fault_with_option(error: InputError) -> str:
     """Say a fault of the framework in the options of the command line."""
-    told = re.sub(r'charge_source = "(\w+)"', r"--charges \1", fault)
-    told = re.sub(r"\bcharge_source\b", "--charges", re.sub(r"\bnet_charge\b", "--net-charge", told))
-    if told.startswith("net charge of "):
-        return f"--net-charge: {told}"
-    return f"--charge: {told.removeprefix('charges: ')}" if told.startswith("charges: ") else told
+    said = str(error).removeprefix("charges: ")
+    for about in ("charge_source", "net_charge"):
+        key, option = NAMES[about]
+        said = re.sub(rf'\b{key} = "(\w+)"', rf"{option} \1", said)
+        said = re.sub(rf"\b{key}\b", option, said)
+    option = NAMES[error.about][1]
+    return said if said.startswith(option) else f"{option}: {said}"

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 from rich.console import RenderableType
 
+from analysis.network_orbits import crossing_text
 from lattice.assemble import WIDE
 from lattice.network import PoreNetwork
 from lattice.rate_models import RATE_MODELS
@@ -46,7 +47,7 @@ def percolation_table(network: PoreNetwork) -> TextTable:
             str(sites),
             str(hops),
             f"{deepest:.3f}",
-            *(f"{v:.3f}" if math.isfinite(v) else "never" for v in levels),
+            *map(crossing_text, levels),
         )
     made.caption = (
         "1D, 2D, 3D: energy above the deepest site at which a path first crosses the crystal in so many directions. "
@@ -89,9 +90,9 @@ def site_table(network: PoreNetwork, temperature: float) -> TextTable:
 def hop_table(network: PoreNetwork, temperature: float) -> TextTable:
     """Hops by orbit: ends, number, length, barrier and prefactor from each end."""
     frame = hop_frame(network, temperature)
-    name = prefactor_name(network, temperature)
-    unit = name[name.index("(") + 1 : -1]
-    same = np.allclose(frame[name], frame[f"back {name}"], rtol=5e-3)
+    name, unit = prefactor_name(network, temperature)
+    there, back = f"{name} ({unit})", f"back {name} ({unit})"
+    same = np.allclose(frame[there].to_numpy(np.float64), frame[back].to_numpy(np.float64), rtol=5e-3)
     columns = ["orbit", "<species", "<from", "<to", "per cell", "length, Å", "barrier, eV", "back, eV"]
     columns += [f"prefactor, {unit}"] if same else [f"prefactor, {unit}", f"back, {unit}"]
     made = TextTable("Hops", tuple(columns), keys=4)
@@ -101,7 +102,7 @@ def hop_table(network: PoreNetwork, temperature: float) -> TextTable:
             str(row["orbit"]), row["species"], f"{row['from']} ({row['from orbit']})",
             f"{row['to']} ({row['to orbit']})", str(row["per cell"]), f"{row['length (Å)']:.2f}",
             _marked(f"{row['barrier (eV)']:.3f}", given), _marked(f"{row['back (eV)']:.3f}", given),
-            *(_marked(f"{row[column]:.1e}", given) for column in ([name] if same else [name, f"back {name}"])),
+            *(_marked(f"{row[column]:.1e}", given) for column in ([there] if same else [there, back])),
         )  # fmt: skip
     rates = (
         f"Rate: prefactor x exp(-barrier / kT); prefactors at {temperature:.0f} K: {RATE_MODELS[network.rate_model]}."

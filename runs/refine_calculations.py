@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lattice.calculator import CalculatorError, CalculatorSource
-from lattice.elastic_band import HIDDEN, Accuracy, Path, find_saddle, kicked, relax_site
+from lattice.elastic_band import HIDDEN, SITE_KICK, Accuracy, Band, find_saddle, relax_kicked
 from lattice.hop_path import first_path
 from lattice.ion_atoms import radii_of, roomiest_orientation
 from lattice.network import PoreNetwork
@@ -21,6 +21,7 @@ from runs.refine_plan import RefineRequest, SpeciesPlan
 from structures.errors import InputError
 
 LONGEST_MOVE = 2.0  # Å that an ion may relax away from its site, or the width of the site
+COARSE = "fmax is too coarse for this calculator"
 _STAGE = "Refinement"
 _AROUND = 6.0  # Å within which framework atoms decide on the first orientation of an ion
 
@@ -31,17 +32,20 @@ class Outcome:
 
     Attributes
     ----------
-    part : Path or None
+    part : Band or None
         All positions; None if there is no result.
     moved : float, Å
         Of the ion from its site; nan for a hop.
     problem : str
         Why the old value stays; empty if the new one counts.
+    remark : str
+        Why the new value says little; empty if it does not.
     """
 
-    part: Path | None
+    part: Band | None
     moved: float = np.nan
     problem: str = ""
+    remark: str = ""
 
 
 @dataclass(eq=False, slots=True)
@@ -97,21 +101,22 @@ class Calculations:
     def _site(self, plan: SpeciesPlan, site: int) -> Outcome:
         name, cell = f"site-{site}", plan.cell
         known = self._known(plan, name, 1)
+        if known is not None and known.slack is not None and known.slack > self.request.fmax:
+            known = None  # finished with a coarser fmax as soon as it began
         if known is None or self._worth_going_on(known):
-            if known is None:
-                start = cell.structure(self._first_atoms(plan, site))
-                start.positions = kicked(cell, start.positions)
-            else:
-                start = cell.structure(known.positions[0, cell.n_framework :], known.positions[0, : cell.n_framework])
+            start = cell.structure(self._first_atoms(plan, site))
             calculator = self.source.make(0, self.folder.path / "work" / name)
             try:
-                made = relax_site(start, calculator, self._left(known), self._step(name))
+                made = relax_kicked(cell, start, calculator, self._left(known), self._step(name), known)
             except CalculatorError as error:
                 return Outcome(known, problem=self._failed(name, error))
             known = self._keep(plan, name, made, known)
         self._worked = True
         moved, nearer = self._whereabouts(plan, site, known.positions[0])
-        return Outcome(known, moved, self._unfinished(known) or nearer)
+        coarse = ""
+        if known.slack is not None:
+            coarse = f"{COARSE}: {SITE_KICK:g} Å off the site the largest force is {known.slack:.2g} eV/Å"
+        return Outcome(known, moved, self._unfinished(known) or nearer, coarse)
 
     def _hop(self, plan: SpeciesPlan, hop: int) -> Outcome:
         name, cell = f"hop-{hop}", plan.cell
@@ -121,11 +126,14 @@ class Calculations:
         if bad or first is None or last is None:
             return Outcome(None, problem=f"an end has no new energy ({bad})")
         known = self._known(plan, name, self.request.images + 2)
+        end = cell.translated(last.positions[0], self.network.hop_image[hop])
+        if known is not None and np.abs(known.positions[[0, -1]] - [first.positions[0], end]).max() > SITE_KICK:
+            known = None  # the ends were relaxed again, and elsewhere
         if known is None or self._worth_going_on(known):
             if known is None:
-                end = cell.translated(last.positions[0], self.network.hop_image[hop])
                 images = first_path(cell, first.positions[0], end, self.request.images)
             else:
+                known.positions[[0, -1]] = first.positions[0], end
                 images = [cell.structure(p[cell.n_framework :], p[: cell.n_framework]) for p in known.positions]
             work = self.folder.path / "work" / name
             energies = float(first.energies[0]), float(last.energies[0])
@@ -140,21 +148,21 @@ class Calculations:
             except CalculatorError as error:
                 return Outcome(known, problem=self._failed(name, error))
             known = self._keep(plan, name, made, known)
-        return Outcome(known, problem=self._unfinished(known))
+        return Outcome(known, problem=self._unfinished(known), remark="" if known.steps else f"{COARSE}: no step made")
 
     def _first_atoms(self, plan: SpeciesPlan, site: int) -> NDArray[np.float64]:
         centre = self.network.site_frac[site] @ self.network.cell
         wall, names = plan.cell.around(centre, _AROUND)
         return roomiest_orientation(plan.cell.ion, centre, wall, radii_of(names))
 
-    def _known(self, plan: SpeciesPlan, name: str, least_images: int) -> Path | None:
+    def _known(self, plan: SpeciesPlan, name: str, least_images: int) -> Band | None:
         """Return a finished calculation with all its positions."""
         part = self.folder.read_part(name)
         if part is None or part.positions.shape[1:] != (len(plan.cell.free), 3) or len(part.energies) < least_images:
             return None
         return replace(part, positions=plan.cell.expanded(part.positions))
 
-    def _keep(self, plan: SpeciesPlan, name: str, made: Path, earlier: Path | None) -> Path:
+    def _keep(self, plan: SpeciesPlan, name: str, made: Band, earlier: Band | None) -> Band:
         cell = plan.cell
         if earlier is not None:
             made = replace(made, steps=made.steps + earlier.steps, calls=made.calls + earlier.calls)
@@ -163,14 +171,14 @@ class Calculations:
         self.folder.write_structures(name, images, made.energies)
         return made
 
-    def _worth_going_on(self, part: Path) -> bool:
+    def _worth_going_on(self, part: Band) -> bool:
         return part.force > self.request.fmax and part.steps < self.request.steps
 
-    def _left(self, part: Path | None) -> Accuracy:
+    def _left(self, part: Band | None) -> Accuracy:
         done = part.steps if part is not None else 0
         return Accuracy(self.request.fmax, self.request.steps - done)
 
-    def _unfinished(self, part: Path) -> str:
+    def _unfinished(self, part: Band) -> str:
         if part.force > self.request.fmax:
             return f"force {part.force:.2g} eV/Å after {part.steps} steps"
         if part.hidden > HIDDEN:

@@ -14,12 +14,12 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import write
 from numpy.typing import NDArray
 
-from lattice.elastic_band import Path as Band
+from lattice.elastic_band import Band
 from runs.faults import writing
 from structures.errors import InputError
 from structures.files import whole_file
 
-_FORMAT = 1
+_FORMAT = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +107,8 @@ class RefineFolder:
             if positions.ndim != 3 or len(positions) != len(energies):
                 return None
             force, hidden = float(part["force"]), float(part["hidden"])
-            return Band(positions, energies, force, int(part["steps"]), int(part["calls"]), hidden)
+            slack = None if part["slack"] is None else float(part["slack"])
+            return Band(positions, energies, force, int(part["steps"]), int(part["calls"]), hidden, slack)
         except (OSError, ValueError, KeyError, TypeError):
             return None
 
@@ -120,6 +121,7 @@ class RefineFolder:
             "steps": part.steps,
             "calls": part.calls,
             "hidden": part.hidden,
+            "slack": part.slack,
             "positions": part.positions.tolist(),
         }
         self.write(self._part(name), json.dumps(numbers) + "\n")

@@ -17,6 +17,8 @@ from runs.refine_values import refined_network
 from runs.text_tables import listing, output_console
 from structures.errors import InputError
 
+_HDF5 = b"\x89HDF\r\n\x1a\n"  # signature at the beginning of each such file
+
 __all__ = ["RefineRequest", "refine_job"]
 
 
@@ -73,18 +75,23 @@ def refine_job(request: RefineRequest) -> int:
         return COMPLETE
     failed = sum(not orbit.refined for orbit in (*refinement.sites, *refinement.hops))
     console.print(
-        f"{failed} of {len(refinement.sites) + len(refinement.hops)} old values stay, marked with a star. The same "
+        f"{failed} of {len(refinement.sites) + len(refinement.hops)} old values stay: the remarks say why. The same "
         "command tries again what raised an error; --steps and a larger number goes on with what did not converge."
     )
     return INCOMPLETE
 
 
 def _load(path: Path) -> PoreNetwork:
+    expected = f"{path}: expected the network.h5 of `mofkmc network` or `mofkmc run`, found"
     try:
+        if path.is_file():
+            with path.open("rb") as file:
+                if file.read(len(_HDF5)) != _HDF5:
+                    raise InputError(f"{expected} another kind of file (its first bytes are not those of HDF5)")
         return PoreNetwork.load(path)
     except FileNotFoundError:
-        raise InputError(
-            f"{path}: expected the network.h5 of `mofkmc network` or `mofkmc run`, found no file"
-        ) from None
+        raise InputError(f"{expected} no file") from None
     except ValueError as error:
         raise InputError(str(error).splitlines()[0]) from None
+    except OSError as error:
+        raise InputError(f"{expected} that it cannot be read: {(error.strerror or str(error)).lower()}") from None

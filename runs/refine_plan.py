@@ -89,8 +89,13 @@ def plan_refinement(network: PoreNetwork, request: RefineRequest) -> tuple[Speci
     Raises
     ------
     InputError
-        If the network has no such ion, or nothing says which atoms one has.
+        If the network has no framework or no such ion, or nothing says which atoms one has.
     """
+    if not network.framework_symbols:
+        raise InputError(
+            f"{request.network}: expected a network with framework atoms, found none: a calculator would see the ion "
+            "alone; in the site list give the cif in place of cell_A"
+        )
     names = [species.name for species in network.species]
     for option, asked in (("--species", request.species), ("--ion-atoms", request.ion_atoms)):
         for name in asked:
@@ -167,5 +172,3 @@ def plan_lines(network: PoreNetwork, plans: tuple[SpeciesPlan, ...], request: Re
                 f"this supercell carries {cell.total_charge:+.3g} e (in info['charge']): how that is compensated is up "
                 "to the calculator, and only differences between places of one ion are used"
             )
-    if not network.framework_symbols:
-        yield "the network holds no framework atoms: the calculator sees the ion alone"

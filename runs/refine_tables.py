@@ -127,7 +127,10 @@ def _hop_table(refinement: Refinement) -> TextTable:
             "energies",
         ),
         keys=4,
-        caption=f"{_EFFORT} * the old saddle stays and moves with the mean of both ends.",
+        caption=(
+            f"{_EFFORT} * no saddle found: the old one stays and moves with the mean of both ends, or the higher end "
+            "is taken for it, see the remarks."
+        ),
     )  # fmt: skip
     for orbit in refinement.hops:
         row, star = _hop_values(refinement, orbit), _star(orbit)
@@ -155,7 +158,7 @@ def _percolation_table(refinement: Refinement) -> TextTable:
 
 
 def _star(orbit: RefinedOrbit) -> str:
-    return "" if orbit.refined else "*"
+    return "" if orbit.refined and not orbit.barrierless else "*"
 
 
 def _number(value: object, digits: int) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from lattice.elastic_band import Band
 from lattice.network import PoreNetwork
 from lattice.overrides import HopOverride, SiteOverride, override_network
 from runs.refine_calculations import Calculations, Outcome
@@ -45,6 +46,11 @@ class RefinedOrbit:
     def refined(self) -> bool:
         """Whether the new value counts."""
         return not self.outcome.problem
+
+    @property
+    def barrierless(self) -> bool:
+        """Whether the new value of a hop is that of its higher end, as no image lies above it."""
+        return self.refined and self.outcome.part is not None and _no_saddle(self.outcome.part)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -119,9 +125,10 @@ def _site_orbits(network: PoreNetwork, plan: SpeciesPlan, calculations: Calculat
         site = min(good, key=lambda s: _energy(calculations.sites[s]), default=members[0])
         outcome, old = calculations.sites[site], float(network.site_energy[site])
         energies = [_energy(calculations.sites[s]) for s in good]
-        remark = outcome.problem
+        remark = outcome.problem or outcome.remark
         if good and max(energies) - min(energies) > SAME_ENERGY:
-            remark = f"symmetric copies differ by {max(energies) - min(energies):.3f} eV; the lowest is taken"
+            spread = f"symmetric copies differ by {max(energies) - min(energies):.3f} eV; the lowest is taken"
+            remark = "; ".join(filter(None, (spread, outcome.remark)))
         new = energies and min(energies) + scale
         yield RefinedOrbit(plan.species, int(orbit), site, old, new or old, outcome, remark)
 
@@ -145,16 +152,18 @@ def _hop_orbits(
 
 
 def _oddities(outcome: Outcome) -> str:
-    part = outcome.part
-    if part is None:
-        return ""
-    if part.top in (0, len(part.energies) - 1):
-        return "no image above the higher end, which is taken for the saddle"
-    return (
-        f"the path passes {part.valleys} minimum between the ends"
-        if part.valleys == 1
-        else (f"the path passes {part.valleys} minima between the ends" if part.valleys else "")
-    )
+    part, remarks = outcome.part, [outcome.remark] if outcome.remark else []
+    if part is not None and _no_saddle(part):
+        remarks.append("no image above the higher end, which is taken for the saddle")
+    elif part is not None and part.valleys:
+        remarks.append(
+            f"the path passes {part.valleys} {'minimum' if part.valleys == 1 else 'minima'} between the ends"
+        )
+    return "; ".join(remarks)
+
+
+def _no_saddle(part: Band) -> bool:
+    return len(part.energies) > 1 and part.top in (0, len(part.energies) - 1)
 
 
 def _with_energies(network: PoreNetwork, sites: list[RefinedOrbit], hops: list[RefinedOrbit]) -> PoreNetwork:

@@ -84,7 +84,8 @@ def assign_charges(
         to the net charge.
     """
     if source not in get_args(ChargeSource):
-        raise InputError(f"charge_source must be one of {', '.join(get_args(ChargeSource))}; got {source}")
+        known = ", ".join(get_args(ChargeSource))
+        raise InputError(f"charge_source must be one of {known}; got {source}", about="charge_source")
     given = charges_from_table(table, classes, crystal.symbols, crystal.labels) if table else None
     objection = why_not_the_file(crystal, orbits, net_charge, formula_units)
     unknown = elements_without_parameters(crystal.symbols)
@@ -115,14 +116,15 @@ def _from_table_alone(
     given: NDArray[np.float64] | None, classes: Sequence[str], net_charge: float, formula_units: int
 ) -> tuple[NDArray[np.float64], str]:
     if given is None:
-        raise InputError('charge_source = "table": expected a table of charges; found none')
+        raise InputError('charge_source = "table": expected a table of charges; found none', about="charge_source")
     gaps = Counter(name for name, gap in zip(classes, np.isnan(given), strict=True) if gap)
     if gaps:
         name, count = gaps.most_common(1)[0]
         atoms = "1 atom" if count == 1 else f"{count} atoms"
         raise InputError(
             f"charges: expected a value for every atom class; found none for {name} ({atoms}): add it, or take EQeq "
-            '(charge_source = "eqeq") for the atoms that the table leaves out'
+            '(charge_source = "eqeq") for the atoms that the table leaves out',
+            about="charges",
         )
     balanced, line = balance(given, net_charge, formula_units)
     return balanced, f"charges from the table given; {line}"
@@ -137,7 +139,9 @@ def _from_file(
 ) -> tuple[NDArray[np.float64], str]:
     objection = why_not_the_file(crystal, orbits, None if given is not None else net_charge, formula_units)
     if objection:
-        raise InputError(f'charge_source = "cif": the charges of the CIF cannot be used: {objection}')
+        raise InputError(
+            f'charge_source = "cif": the charges of the CIF cannot be used: {objection}', about="charge_source"
+        )
     origin = "charges from _atom_site_charge of the CIF"
     charges = charges_from_file(crystal, orbits)
     if given is None:
@@ -152,7 +156,8 @@ def _from_file(
         raise InputError(
             f"charges: those of the CIF with the table on top sum to {total / formula_units:.3f} e per formula unit, "
             f"expected {net_charge:g} e; the {others} atoms that the table leaves out would shift by {shift:+.3f} e "
-            f"each, at most {MAX_SHIFT} e is accepted: change the table or the net charge"
+            f"each, at most {MAX_SHIFT} e is accepted: change the table or the net charge",
+            about="charges",
         )
     charges[~named] += shift
     return charges, f"{origin}; the {others} atoms that the table leaves out shifted by {shift:+.5f} e each"
@@ -254,10 +259,11 @@ def charges_from_table(
             near = get_close_matches(key, sorted({*roles, *labels}), n=1, cutoff=0.3)
             hint = f", nearest {near[0]}" if near else ""
             raise InputError(
-                f"charges: {key} matches no atom; expected one of {', '.join(sorted(roles))} or an atom label{hint}"
+                f"charges: {key} matches no atom; expected one of {', '.join(sorted(roles))} or an atom label{hint}",
+                about="charges",
             )
         if not math.isfinite(charge):
-            raise InputError(f"charges: {key} must be a finite number of e; got {charge}")
+            raise InputError(f"charges: {key} must be a finite number of e; got {charge}", about="charges")
     by_label = {key: charge for key, charge in table.items() if key not in roles}
     return np.array(
         [
@@ -310,7 +316,8 @@ def balance(charges: NDArray[np.float64], net_charge: float, formula_units: int 
     if not abs(net_charge - total) <= MAX_RESIDUAL * (1 + 1e-9):
         raise InputError(
             f"net charge of a formula unit: expected {net_charge:g} e; the charges sum to {total:.3f} e and at most "
-            f"{MAX_RESIDUAL} e is spread over the atoms: change the charges or the net charge"
+            f"{MAX_RESIDUAL} e is spread over the atoms: change the charges or the net charge",
+            about="net_charge",
         )
     shift = (net_charge - total) * formula_units / len(charges)
     balanced = charges + shift

@@ -8,21 +8,19 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 import numpy as np
-from ase.data import atomic_masses, atomic_numbers
 from ase.geometry import cell_to_cellpar
 from numpy.typing import NDArray
 
 from structures.charges import ChargeSource, assign_charges, atom_classes
 from structures.cleaning import Cleaned, OnlyMoleculesError, clean
-from structures.crystal import Crystal, formula, pairs_within
+from structures.crystal import Crystal, density, formula, pairs_within
 from structures.errors import WARNING, InputError
 from structures.framework import Framework
 from structures.guests import Guest, charge_of_guests
 from structures.hydrogens import add_hydrogens
-from structures.plausibility import doubts
+from structures.plausibility import doubts, refuse_lost_atoms
 from structures.source import Content, Source, read_contents
 from structures.symmetry import CellChoice, SymmetricCrystal, equivalent_atoms, symmetrise
-from structures.units import AVOGADRO
 from structures.vacancies import missing_partners
 
 _MAX_NET_CHARGE = 100.0  # e per formula unit; beyond it is a slip of the pen
@@ -75,7 +73,7 @@ def load_framework(
         )
     except InputError as error:
         if net_charge is None and net:
-            raise InputError(f"{error} ({ions[0]}; give net_charge to change this)") from error
+            raise InputError(f"{error} ({ions[0]}; give net_charge to change this)", about=error.about) from error
         raise
     values = (float(q) for q in np.round(assigned.charges, 6))
     atoms = list(zip(crystal.symbols, classes, values, strict=True))
@@ -103,16 +101,29 @@ def _first_framework(source: Source) -> tuple[Content, Cleaned]:
         try:
             return content, clean(content.crystal, content.occupation)
         except OnlyMoleculesError as error:
-            refused = refused or InputError(f"{content.name}: {error}")
+            refused = refused or InputError(f"{content.name}: {error}{_why_no_net(content)}")
         except InputError as error:
             raise InputError(f"{content.name}: {error}") from error
     raise refused or InputError("structure must hold a crystal; found none")
 
 
+def _why_no_net(content: Content) -> str:
+    """Return what in reading the file may have broken the net, in words that follow the refusal."""
+    texts = ("atoms without coordinates left out", "the file gives no symmetry at all", "are not in its list",
+             "cut off after")  # fmt: skip
+    why = [line.removeprefix(WARNING) for line in content.lines[1:] if any(text in line for text in texts)]
+    if content.stated.short:
+        why.append(f"the formula of the file has more atoms (the list has {', '.join(content.stated.short.values())})")
+        why += ["operations of symmetry were lost: the file gives none but the identity"] if content.one_by_one else []
+    return f"; perhaps because: {'; '.join(why)}" if why else ""
+
+
 def _doubts(content: Content, cleaned: Cleaned, n_added: int) -> list[str]:
     """Warnings of a framework that may not be whole."""
+    n_added = 0 if cleaned.bared else n_added
     try:
-        warnings = doubts(cleaned.crystal, cleaned.directions, cleaned.guests, 0 if cleaned.bared else n_added)
+        refuse_lost_atoms(cleaned.crystal, content.stated.short, n_added - max(content.stated.spare_hydrogens, 0.0))
+        warnings = doubts(cleaned.crystal, cleaned.directions, cleaned.guests, n_added)
     except InputError as error:
         raise InputError(f"{content.name}: {error}") from error
     if content.one_by_one and not cleaned.chosen:
@@ -127,7 +138,8 @@ def _net_charge(given: float | None, guests: tuple[Guest, ...], formula_units: i
         why = "from the guests removed" if counted else "no charged guest was found: assumed neutral"
         return counted, [*lines, f"net charge of the framework {counted:g} e per formula unit, {why}"]
     if not math.isfinite(given) or abs(given) > _MAX_NET_CHARGE:
-        raise InputError(f"net_charge must be a charge in e per formula unit; got {given}")
+        raise InputError(f"net_charge must be a charge in e per formula unit; got {given}", about="net_charge")
+    lines = [line for line in lines if not line.startswith(WARNING)]
     lines.append(f"net charge of the framework {given:g} e per formula unit, as given")
     if abs(given - counted) > 1e-6 and counted:
         lines.append(f"the guests removed would leave {counted:g} e per formula unit, not the {given:g} e given")
@@ -165,14 +177,12 @@ def _assemble(
 def _describe(symmetric: SymmetricCrystal, symbols: tuple[str, ...], formula_units: int) -> list[str]:
     """Cell, formula and density, for the provenance."""
     a, b, c, alpha, beta, gamma = cell_to_cellpar(symmetric.cell)
-    volume = float(np.linalg.det(symmetric.cell))
-    mass = sum(float(atomic_masses[atomic_numbers[symbol]]) for symbol in symbols)
     unit = [s for symbol, n in Counter(symbols).items() for s in [symbol] * (n // formula_units)]
     return [
         f"cell: a {a:.4f}, b {b:.4f}, c {c:.4f} Å, alpha {alpha:.2f}, beta {beta:.2f}, gamma {gamma:.2f}°, "
         f"space group {symmetric.space_group}, {len(symmetric.rotations)} operations",
         f"content: {len(symbols)} atoms, {formula_units} x {formula(unit)}, "
-        f"density {mass / volume / AVOGADRO * 1e24:.4f} g/cm3",
+        f"density {density(symmetric.cell, symbols):.4f} g/cm3",
     ]
 
 

@@ -16,6 +16,7 @@ from structures.sites import MAX_ATOMS, Site
 
 _AXES = ("a", "b", "c")
 _ANGLES = ("alpha", "beta", "gamma")
+_COUNTS = (1e-4, 1e6)  # of an element in a formula; outside is a slip of the pen
 
 
 def read_cell(block: Block) -> NDArray[np.float64]:
@@ -73,7 +74,7 @@ def read_sites(block: Block) -> tuple[list[Site], list[str]]:
         lines.append("the CIF has no _atom_site_occupancy: every atom was taken as whole")
     if "_atom_site_label" not in block.values:
         lines.append("the CIF has no _atom_site_label: atoms are named by their elements")
-    guessed: list[str] = []
+    guessed, unknown = list[str](), list[str]()
     sites, contradictions = [], Counter[str]()
     for row in range(rows):
         value = {key: column[row] for key, column in columns.items()}
@@ -91,6 +92,8 @@ def read_sites(block: Block) -> tuple[list[Site], list[str]]:
             continue
         if typed and not value["type_symbol"]:
             guessed.append(name)
+        if "_atom_site_occupancy" in block.values and not value["occupancy"]:
+            unknown.append(name)
         said = _symbol_of(value["label"], ())
         if typed and said and said != site.symbol and not value["label"].startswith(site.symbol):
             contradictions[f"{value['label']} is {site.symbol}"] += 1
@@ -98,6 +101,8 @@ def read_sites(block: Block) -> tuple[list[Site], list[str]]:
     lines += [f"{what} left out: {_names(names)}" for what, names in left_out.items()]
     if guessed:
         lines.append(f"atoms without an element, which was read from the label: {_names(guessed)}")
+    if unknown:
+        lines.append(f"atoms without an occupancy taken as whole: {_names(unknown)}")
     if contradictions:
         lines.append(f"labels that contradict the element given, which counts: {_names(list(contradictions))}")
     if not sites:
@@ -106,15 +111,17 @@ def read_sites(block: Block) -> tuple[list[Site], list[str]]:
 
 
 def formula_content(block: Block) -> dict[str, float]:
-    """Atoms in _chemical_formula_sum by element, empty if it cannot be read."""
+    """Atoms in _chemical_formula_sum by element, none with a count of zero; empty if it cannot be read or is absurd."""
     text = block.first("_chemical_formula_sum")
     parts = re.findall(r"([A-Z][a-z]?)(\d+\.?\d*|\.\d+)?", text)
     if not parts or re.sub(r"[A-Z][a-z]?(\d+\.?\d*|\.\d+)?|\s", "", text):
         return {}
-    content: Counter[str] = Counter()
+    content: dict[str, float] = {}
     for symbol, number in parts:
-        content["H" if symbol == "D" else symbol] += float(number or 1)  # type: ignore[assignment]
-    return dict(content)
+        element = "H" if symbol == "D" else symbol
+        content[element] = content.get(element, 0.0) + float(number or 1)
+    content = {element: number for element, number in content.items() if number}
+    return content if all(_COUNTS[0] <= number <= _COUNTS[1] for number in content.values()) else {}
 
 
 def _names(names: list[str]) -> str:

@@ -56,7 +56,8 @@ def read_operations(block: Block, cell: NDArray[np.float64]) -> tuple[Operations
     Raises
     ------
     InputError
-        If an operation cannot be read, or the name of the space group is unknown and nothing else is given.
+        If an operation cannot be read, or none is listed and the name of the space group is unknown or that of another
+        one than its number.
     """
     named, said = _named_groups(block, cell)
     listed = [value for value in block.column(*_XYZ) if value]
@@ -69,6 +70,11 @@ def read_operations(block: Block, cell: NDArray[np.float64]) -> tuple[Operations
                 f"listed; got {said}"
             )
         return (_operations(gemmi.GroupOps([gemmi.Op()]), ["the file gives no symmetry at all: P 1 assumed"], True),)
+    number = block.first(*_NUMBER)
+    if number.isdigit() and int(number) != named[0].number:
+        raise InputError(
+            f"{block.file} must give name and number of one space group when no operations are listed; got {said}"
+        )
     return tuple(
         _operations(group.operations(), [f"no operations in the file: those of {group.xhm()} from {said}"])
         for group in named

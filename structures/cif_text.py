@@ -161,15 +161,15 @@ def _reason(message: str) -> str:
 def _block(file: str, entry: cif.Block) -> Block:
     values: dict[str, tuple[str, ...]] = {}
     for item in entry:
-        columns: dict[str, tuple[str, ...]] = {}
+        columns: list[tuple[str, tuple[str, ...]]] = []
         pair: Any = item.pair
         if pair is not None:
-            columns[str(pair[0])] = (str(pair[1]),)
+            columns = [(str(pair[0]), (str(pair[1]),))]
         elif item.loop is not None:
             width = len(item.loop.tags)
             found = [str(value) for value in item.loop.values]
-            columns = {tag: tuple(found[k::width]) for k, tag in enumerate(item.loop.tags)}
-        for tag, raw in columns.items():
+            columns = [(tag, tuple(found[k::width])) for k, tag in enumerate(item.loop.tags)]
+        for tag, raw in columns:
             name = tag.lower().replace(".", "_")
             plain = tuple("" if value in ("?", ".") else " ".join(cif.as_string(value).split()) for value in raw)
             if values.get(name, plain) != plain and name.startswith(_MEANINGFUL):

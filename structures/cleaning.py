@@ -9,16 +9,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from structures.crystal import Crystal, Pairs, bonds, connected, formula, is_metal, pairs_within
+from structures.crystal import ALKALI, Crystal, Pairs, bonds, connected, formula, is_metal, pairs_within
 from structures.disorder import Occupation, overlapping, resolve_disorder
 from structures.errors import WARNING, InputError
-from structures.guests import Guest
+from structures.guests import Guest, guest_charge
+from structures.hydrogens import open_valences
 from structures.plausibility import refuse_overlaps
 
 _SKELETON = 0.1  # of the atoms of an element of the skeleton; more is another compound
 _ONE_SHARE = 0.02  # atoms of one molecule differ by less in occupancy
 _WHOLE = 0.05  # a number of atoms this close to a whole one is whole
-_ALKALI = ("Li", "Na", "K", "Rb", "Cs")
 
 
 class OnlyMoleculesError(InputError):
@@ -82,11 +82,11 @@ def clean(crystal: Crystal, occupation: Occupation) -> Cleaned:
     ordered = content.select(kept)
     choices += _compare_content(content, inside, kept)
     refuse_overlaps(ordered)
-    framework, freed, directions = _split_components(ordered)
+    in_net, freed, directions = _split_components(ordered)
+    choices += tuple(_open_fragments(ordered.select(~in_net)))
     guests = _merged((*guests, *freed))
-    partial = set(np.array(content.labels)[inside.partial])
     return Cleaned(
-        crystal=framework,
+        crystal=ordered.select(in_net),
         guests=guests,
         directions=directions,
         lines=(
@@ -96,7 +96,7 @@ def clean(crystal: Crystal, occupation: Occupation) -> Cleaned:
             *(f"guests removed from the cell: {g.count:g} {g.formula}" for g in guests),
             _nets_line(directions),
         ),
-        chosen=bool(partial & set(framework.labels)),
+        chosen=bool((inside.partial[kept] & in_net).any()),
         bared=_is_bared(content, inside, kept),
     )
 
@@ -210,7 +210,7 @@ def _periodicity(n_atoms: int, bond: Pairs) -> NDArray[np.int64]:
 
 def _loose_alkali(crystal: Crystal, bond: Pairs, rank: NDArray[np.int64]) -> tuple[NDArray[np.bool_], list[str]]:
     """Alkali ions on the walls of a framework that holds together without them in as many directions."""
-    alkali = np.isin(crystal.symbols, _ALKALI)
+    alkali = np.isin(crystal.symbols, list(ALKALI))
     at_wall = alkali & (rank > 0)
     if not at_wall.any():
         return at_wall, []
@@ -226,15 +226,15 @@ def _loose_alkali(crystal: Crystal, bond: Pairs, rank: NDArray[np.int64]) -> tup
     ]
 
 
-def _split_components(crystal: Crystal) -> tuple[Crystal, list[Guest], tuple[int, ...]]:
-    """Framework, the guests that the choice of an arrangement has freed, and the directions of its nets."""
+def _split_components(crystal: Crystal) -> tuple[NDArray[np.bool_], list[Guest], tuple[int, ...]]:
+    """Atoms of the framework, guests that the choice of an arrangement has freed, and the directions of the nets."""
     bond = bonds(crystal)
     rank = _periodicity(len(crystal), bond)
     component = connected(len(crystal), bond.a, bond.b)
     if not rank.any():
         raise OnlyMoleculesError(_molecules(crystal))
     nets = sorted(int(rank[component == number][0]) for number in np.unique(component[rank > 0]))
-    return crystal.select(rank > 0), _molecules(crystal.select(rank == 0)), tuple(nets)
+    return rank > 0, _molecules(crystal.select(rank == 0)), tuple(nets)
 
 
 def _nets_line(directions: tuple[int, ...]) -> str:
@@ -253,6 +253,21 @@ def _molecules(crystal: Crystal) -> list[Guest]:
     order = np.argsort(component, kind="stable")
     pieces = np.split(symbols[order], np.flatnonzero(np.diff(component[order])) + 1)
     return [Guest(name, count) for name, count in sorted(Counter(formula(piece) for piece in pieces).items())]
+
+
+def _open_fragments(crystal: Crystal) -> list[str]:
+    """Warn of pieces that are no known molecule, carry hydrogens and yet lack bonds: what is left of a linker."""
+    bond, open_atoms = bonds(crystal), open_valences(crystal)
+    component, symbols = connected(len(crystal), bond.a, bond.b), np.array(crystal.symbols)
+    found: Counter[str] = Counter()
+    for number in np.unique(component[open_atoms]):
+        name = formula(symbols[component == number])
+        if "H" in symbols[component == number] and "not in the table" in guest_charge(name)[1]:
+            found[name] += 1
+    if not found:
+        return []
+    names = ", ".join(f"{n} {name}" for name, n in list(found.items())[:4])
+    return [f"{WARNING}guests with open valences, part of the framework's linker?: {names}; atoms may be lost"]
 
 
 def _merged(guests: tuple[Guest, ...]) -> tuple[Guest, ...]:
@@ -280,7 +295,8 @@ def _count_guests(crystal: Crystal, occupation: Occupation) -> tuple[tuple[Guest
     total = float(occupation.occupancy.sum())
     if abs(total - kept.sum()) > max(0.5, 0.02 * total):
         remarks.append(f"occupancies of the other guests add up to {total:.4g} atoms; counted: {kept.sum()}")
-    return _merged((*shares, *_molecules(crystal.select(kept)))), remarks
+    left = crystal.select(kept)
+    return _merged((*shares, *_molecules(left))), [*remarks, *_open_fragments(left)]
 
 
 def _by_occupancy(crystal: Crystal, occupation: Occupation) -> tuple[NDArray[np.bool_], tuple[Guest, ...]]:

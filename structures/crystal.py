@@ -3,19 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
-from ase.data import atomic_numbers, covalent_radii
+from ase.data import atomic_masses, atomic_numbers, covalent_radii
 from ase.formula import Formula
 from ase.neighborlist import primitive_neighbor_list
 from numpy.typing import ArrayLike, NDArray
 
 from structures.checks import as_array
+from structures.units import AVOGADRO
 
 BOND_TOLERANCE = 0.4  # Å beyond the sum of covalent radii, the convention of the Cambridge Structural Database
 _STRETCHED = 0.3  # Å, between non-metals; at 1.9 Å images of a disordered ring are apart, C-C bonds end at 1.8 Å
 _NON_METALS = frozenset("H He B C N O F Ne Si P S Cl Ar Ge As Se Br Kr Te I Xe At Rn".split())
+ALKALI = frozenset("Li Na K Rb Cs".split())
 
 
 def wrap(frac: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -42,6 +44,10 @@ class Crystal:
         Site labels of the CIF; symmetric copies share one.
     charges : (n_atoms,) float64, e
         What the CIF gives, zero where it gives none.
+    radii : (n_atoms,) float64, Å
+        Covalent radii; Cordero et al., Dalton Trans. 2832 (2008).
+    metals : (n_atoms,) bool
+        Which atoms are metals.
     """
 
     cell: NDArray[np.float64]
@@ -49,24 +55,20 @@ class Crystal:
     symbols: tuple[str, ...]
     labels: tuple[str, ...]
     charges: NDArray[np.float64]
+    radii: NDArray[np.float64] = field(init=False, repr=False)
+    metals: NDArray[np.bool_] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         n_atoms = len(self.symbols)
         for name, shape in (("cell", (3, 3)), ("frac_coords", (n_atoms, 3)), ("charges", (n_atoms,))):
             object.__setattr__(self, name, as_array(getattr(self, name), name, np.float64, shape))
+        radii = [covalent_radii[atomic_numbers[symbol]] for symbol in self.symbols]
+        metals = [is_metal(symbol) for symbol in self.symbols]
+        object.__setattr__(self, "radii", as_array(radii, "radii", np.float64, (n_atoms,)))
+        object.__setattr__(self, "metals", as_array(metals, "metals", np.bool_, (n_atoms,)))
 
     def __len__(self) -> int:
         return len(self.symbols)
-
-    @property
-    def radii(self) -> NDArray[np.float64]:
-        """Covalent radii, (n_atoms,), Å; Cordero et al., Dalton Trans. 2832 (2008)."""
-        return np.array([covalent_radii[atomic_numbers[symbol]] for symbol in self.symbols])
-
-    @property
-    def metals(self) -> NDArray[np.bool_]:
-        """Which atoms are metals, (n_atoms,)."""
-        return np.array([is_metal(symbol) for symbol in self.symbols], dtype=np.bool_)
 
     def select(self, atoms: ArrayLike) -> Crystal:
         """Return the crystal of some of the atoms, given by index or mask."""
@@ -140,6 +142,12 @@ def connected(n_nodes: int, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArr
         if (lowest == root).all():
             return np.unique(root, return_inverse=True)[1].astype(np.int64)
         root = lowest
+
+
+def density(cell: NDArray[np.float64], symbols: Iterable[str]) -> float:
+    """Mass of the atoms of a cell over its volume, g/cm3; the axes may be left-handed."""
+    mass = sum(float(atomic_masses[atomic_numbers[symbol]]) for symbol in symbols)
+    return mass / abs(float(np.linalg.det(cell))) / AVOGADRO * 1e24
 
 
 def formula(symbols: Iterable[str]) -> str:

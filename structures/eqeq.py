@@ -129,7 +129,8 @@ def eqeq_charges(
         charge[free] = _minimum(curvature[np.ix_(free, free)], slope[free], atoms.size[free], rest)
     elif abs(rest) > 1e-6:
         raise InputError(
-            f"charges: every atom has one and they sum to {net_charge - rest:g} e; expected {net_charge:g} e"
+            f"charges: every atom has one and they sum to {net_charge - rest:g} e; expected {net_charge:g} e",
+            about="charges",
         )
     return np.asarray(charge[atoms.group])
 

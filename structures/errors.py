@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
 WARNING = "warning: "  # opens the lines of a provenance that come first and are not to be passed over
+
+About = Literal["", "charges", "charge_source", "net_charge"]
 
 
 class InputError(ValueError):
@@ -10,4 +14,17 @@ class InputError(ValueError):
 
     The message is one line that names the thing, what was expected and what was found; the
     command line prints it as it stands and exits with status 2.
+
+    Parameters
+    ----------
+    message : str
+    about : {"", "charges", "charge_source", "net_charge"}
+        Argument of `structures.cif.load_framework` that is to be changed, where it is not the file: a deck and the
+        command line have names of their own for it.
     """
+
+    about: About
+
+    def __init__(self, message: str = "", *, about: About = "") -> None:
+        super().__init__(message)
+        self.about = about

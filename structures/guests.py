@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import ceil, floor
+
+from structures.errors import WARNING
 
 # charge by formula in Hill order; single metal atoms of one common charge included
 IONS: Mapping[str, int] = {
@@ -146,7 +149,12 @@ def charge_of_guests(guests: Iterable[Guest], formula_units: int) -> tuple[float
             "units of the framework"
         )
         if abs(net - round(net)) > 1e-6:
-            lines.append(f"this is no whole charge per formula unit ({net:g} e): give net_charge if it is wrong")
+            whole = {floor(net), ceil(net)} if abs(net - floor(net) - 0.5) < 1e-6 else {round(net)}
+            nearest = " or ".join(f"{charge:g}" for charge in sorted(whole))
+            lines.append(
+                f"{WARNING}this is no whole charge per formula unit ({net:g} e, nearest {nearest}): give net_charge if "
+                "it is wrong"
+            )
     if doubtful:
         lines.append(f"guests of doubtful charge: {'; '.join(doubtful)}; give net_charge if this is wrong")
     return net, lines

@@ -42,11 +42,10 @@ def whole_hdf5(path: str | Path) -> Iterator[h5py.File]:
         If it cannot be written; an older file is as it was.
     """
     with whole_file(path) as temporary:
-        with h5py.File(temporary, "w", driver="core", backing_store=False) as file:
+        image = io.BytesIO()
+        with h5py.File(image, "w") as file:
             yield file
-            file.flush()
-            image = file.id.get_file_image()
-        temporary.write_bytes(image)
+        temporary.write_bytes(image.getbuffer())
         seal(temporary)
 
 
@@ -73,11 +72,13 @@ def sealed_hdf5(path: str | Path) -> Iterator[h5py.File]:
         found = stream.read()
         if not found.startswith(_MARK):
             raise InputError(
-                f"{path}: must end in its checksum; got none: it is cut off, of another program or of an older version"
+                f"{path}: must end in its checksum; got none: it is cut off, of another program or of an older "
+                "version; make it again"
             )
         if found != _seal_of(stream, length):
             raise InputError(
-                f"{path}: must match the checksum at its end; it was changed or damaged after it was written"
+                f"{path}: must match the checksum at its end; it was changed or damaged after it was written; "
+                "make it again"
             )
     with h5py.File(path, "r") as file:
         yield file

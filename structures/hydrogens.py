@@ -19,6 +19,7 @@ C_H = 1.089  # Å
 N_H = 1.015
 _CROWDED = 1.1  # Å; a hydrogen nearer than this to another atom is not put there
 _SINGLE = {"C": 1.53, "N": 1.47, "O": 1.43, "S": 1.82}  # Å, of a tetrahedral carbon
+_LOST_OXYGEN = "carboxylate carbon that lacks an oxygen"
 _CONJUGATED, _SATURATED = -0.08, -0.06  # Å, bond length against the single bond
 
 Vector = NDArray[np.float64]
@@ -100,6 +101,18 @@ def add_hydrogens(crystal: Crystal) -> tuple[Crystal, tuple[str, ...]]:
     )
 
 
+def open_carboxylates(crystal: Crystal) -> tuple[str, ...]:
+    """Labels of carbons between a carbon and the O of a metal and nothing else: part of their carboxylate is lost."""
+    atoms = _atoms(crystal)
+    return tuple(label for label, atom in zip(crystal.labels, atoms, strict=True) if _lacks_oxygen(atom, atoms))
+
+
+def open_valences(crystal: Crystal) -> NDArray[np.bool_]:
+    """Carbons that lack a bond to something, by their other bonds, (n_atoms,)."""
+    atoms = _atoms(crystal)
+    return np.array([atom.symbol == "C" and _missing(i, atoms) is not None for i, atom in enumerate(atoms)], dtype=bool)
+
+
 def _atoms(crystal: Crystal) -> list[_Atom]:
     bond = bonds(crystal)
     steps = (crystal.frac_coords[bond.b] + bond.image - crystal.frac_coords[bond.a]) @ crystal.cell
@@ -128,6 +141,8 @@ def _missing(i: int, atoms: list[_Atom]) -> _Missing | None:
 
 def _carbon(atom: _Atom, atoms: list[_Atom]) -> _Missing | None:
     count = len(atom.neighbours)
+    if _lacks_oxygen(atom, atoms):
+        return _Missing(_LOST_OXYGEN)
     if count == 1:
         return _end_carbon(atom, atoms)
     if count == 2:
@@ -149,6 +164,15 @@ def _carbon(atom: _Atom, atoms: list[_Atom]) -> _Missing | None:
             return _Missing("tetrahedral C-H", _unit(-(u + v + w))[None])
         return None if total > 348 else _Missing("carbon with three neighbours of unclear hybridisation")
     return None if count > 3 else _Missing("carbon without neighbours")
+
+
+def _lacks_oxygen(atom: _Atom, atoms: list[_Atom]) -> bool:
+    """Whether a carbon has only another carbon and, at the length of a carboxylate, the O of a metal."""
+    if atom.symbol != "C" or sorted(atom.symbols) != ["C", "O"]:
+        return False
+    oxygen = atom.symbols.index("O")
+    on_metal = any(is_metal(symbol) for symbol in atoms[atom.neighbours[oxygen]].symbols)
+    return bool(on_metal and atom.excess[oxygen] < _CONJUGATED)
 
 
 def _end_carbon(atom: _Atom, atoms: list[_Atom]) -> _Missing | None:

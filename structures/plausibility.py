@@ -8,16 +8,15 @@ the same.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
-from ase.data import atomic_masses, atomic_numbers
 from numpy.typing import NDArray
 
-from structures.crystal import Crystal, Pairs, bonds, is_metal, pairs_within
+from structures.crystal import ALKALI, Crystal, Pairs, bonds, density, is_metal, pairs_within
 from structures.errors import WARNING, InputError
 from structures.guests import Guest, guest_charge
-from structures.units import AVOGADRO
+from structures.hydrogens import open_carboxylates
 
 NEAREST_ATOMS = 0.5  # Å; nothing in a crystal is closer, so such atoms are images of one
 # shortest distances as parts of the sum of covalent radii
@@ -27,7 +26,6 @@ _ORGANIC_BOND = 0.68  # between non-metals: triple bonds 0.77, badly refined one
 _METALS_APART = 0.8  # two metals: Hg-Hg 0.95, Rh-Rh 0.83
 _MULTIPLE_BONDS = frozenset("Ti V Cr Mn Nb Mo Tc Ru Ta W Re Os Rh Pa U Np Pu Am".split())
 _LINEAR = frozenset("Cu Ag Au Hg".split())  # with two neighbours as a rule
-_ALKALI = frozenset("Li Na K Rb Cs".split())
 _FLAT = 357.0  # degrees around an atom with three bonds in one plane; 351 in a cyclopropane
 _THIN, _EMPTY = 0.2, 0.08  # g/cm3; MOF-210 0.25, DUT-60 0.19, MOF-399 0.13
 
@@ -91,10 +89,45 @@ def doubts(crystal: Crystal, directions: Sequence[int], guests: Sequence[Guest],
             *_about_nets(directions),
             *_about_metals(crystal, bond),
             *_about_carbon(crystal, bond, n_added),
+            *_about_carboxylates(crystal),
             *_about_density(crystal),
             *_about_guests(guests),
         )
     ]
+
+
+def refuse_lost_atoms(crystal: Crystal, short: Mapping[str, str], beyond: float) -> None:
+    """Refuse a framework that lacks atoms where its formula has more.
+
+    A formula may count solvent that was not refined, so elements that are short alone prove nothing; neither does
+    damage alone.
+
+    Parameters
+    ----------
+    crystal : Crystal
+        The framework without guests, before hydrogens were added.
+    short : mapping of str to str
+        Elements of which the cell holds fewer than the formula, in words.
+    beyond : float
+        Hydrogens that were added to carbon and that not even the formula has.
+
+    Raises
+    ------
+    InputError
+        With the counts and the damage.
+    """
+    of_framework = [text for symbol, text in short.items() if symbol in crystal.symbols]
+    if not of_framework:
+        return
+    bond, symbols = bonds(crystal), np.array(crystal.symbols)
+    carries = ((symbols[bond.a] == "C") & (symbols[bond.b] == "H")).any()
+    damage = [*_about_metals(crystal, bond), *_about_carboxylates(crystal)]
+    if beyond > 0.5 and carries:
+        damage.append(f"{beyond:.5g} hydrogens more than the formula would have to be added")
+    if damage:
+        raise InputError(
+            f"the list of atoms is not whole: it has {', '.join(of_framework)} of the formula, and {'; '.join(damage)}"
+        )
 
 
 def _refuse_crowded_carbon(crystal: Crystal, bond: Pairs) -> None:
@@ -127,7 +160,7 @@ def _about_metals(crystal: Crystal, bond: Pairs) -> list[str]:
     for atom in np.flatnonzero(crystal.metals):
         symbol = crystal.symbols[atom]
         least = 2 if symbol in _LINEAR else 3
-        if count[atom] < least and symbol not in _ALKALI:
+        if count[atom] < least and symbol not in ALKALI:
             neighbours = "neighbour" if count[atom] == 1 else "neighbours"
             bare[f"{crystal.labels[atom]} with {count[atom]} {neighbours}"] += 1
     return [f"metals lack neighbours, solvent taken off or atoms lost: {_named(bare)}"] if bare else []
@@ -148,6 +181,11 @@ def _about_carbon(crystal: Crystal, bond: Pairs, n_added: int) -> list[str]:
     if flat:
         texts.append(f"flat carbon with a fourth neighbour, perhaps solvent on the wall: {_named(flat)}")
     return texts
+
+
+def _about_carboxylates(crystal: Crystal) -> list[str]:
+    found = Counter(open_carboxylates(crystal))
+    return [f"carboxylate carbon that lacks an oxygen, or aldehyde without hydrogen: {_named(found)}"] if found else []
 
 
 def _flat_with_a_fourth(crystal: Crystal, bond: Pairs) -> Counter[str]:
@@ -171,14 +209,13 @@ def _flat_with_a_fourth(crystal: Crystal, bond: Pairs) -> Counter[str]:
 
 
 def _about_density(crystal: Crystal) -> list[str]:
-    mass = sum(float(atomic_masses[atomic_numbers[symbol]]) for symbol in crystal.symbols)
-    density = mass / float(np.linalg.det(crystal.cell)) / AVOGADRO * 1e24
-    if density < _EMPTY:
+    found = density(crystal.cell, crystal.symbols)
+    if found < _EMPTY:
         raise InputError(
-            f"framework must have a density of at least {_EMPTY:g} g/cm3; got {density:.3f} g/cm3 from {len(crystal)} "
+            f"framework must have a density of at least {_EMPTY:g} g/cm3; got {found:.3f} g/cm3 from {len(crystal)} "
             "atoms: most of its atoms are missing"
         )
-    return [f"density {density:.3f} g/cm3, less than nearly all frameworks have"] if density < _THIN else []
+    return [f"density {found:.3f} g/cm3, less than nearly all frameworks have"] if found < _THIN else []
 
 
 def _about_guests(guests: Iterable[Guest]) -> list[str]:

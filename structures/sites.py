@@ -104,14 +104,15 @@ def expand(
     count = np.array([len(orbit) for orbit in orbits])
     weight = float(count @ np.array([site.occupancy for site in sites]))
     volume = float(abs(np.linalg.det(cell)))
+    largest: dict[str, float] = {}  # sites that repeat another leave at least the larger one of their element
+    for site, copies in zip(sites, count, strict=True):
+        largest[site.symbol] = max(float(copies) * site.occupancy, largest.get(site.symbol, 0.0))
+    _refuse_crowd(name, sum(largest.values()), volume)
     distinct, lines = _without_doubles(cell, sites, orbits)
     if len(distinct) < len(sites):
         kept = set(distinct)
         weight = float(sum(count[k] * sites[k].occupancy for k in kept))
-    if weight > volume / _VOLUME:
-        raise InputError(
-            f"{name} must leave each atom at least {_VOLUME:g} Å³; got {weight:.0f} atoms in a cell of {volume:.1f} Å³"
-        )
+    _refuse_crowd(name, weight, volume)
     if count[distinct].sum() > MAX_ATOMS:
         raise InputError(f"{name} must have at most {MAX_ATOMS} atoms in the cell; got {count[distinct].sum()}")
     site_of = np.repeat(distinct, count[distinct]).astype(np.int64)
@@ -133,6 +134,14 @@ def expand(
         else np.arange(len(owner))[None],
     )
     return crystal, occupation, lines
+
+
+def _refuse_crowd(name: str, weight: float, volume: float) -> None:
+    if weight > volume / _VOLUME:
+        raise InputError(
+            f"{name} must leave each atom at least {_VOLUME:g} Å³; got {weight:.0f} atoms or more in a cell of "
+            f"{volume:.1f} Å³: are its lengths in Å?"
+        )
 
 
 def _orbit(cell: NDArray[np.float64], position: NDArray[np.float64], operations: Operations) -> NDArray[np.float64]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -23,7 +23,7 @@ from structures.in_memory import IDENTITY, check_sites, fingerprint, sites_of_at
 from structures.library import LIBRARY, library_cif
 from structures.plausibility import refuse_overlaps
 from structures.sites import Site, check_cell, expand
-from structures.stated_content import content_lines, matches_formula
+from structures.stated_content import Stated, matches_formula, stated_content
 
 if TYPE_CHECKING:
     from pymatgen.core import Structure
@@ -44,6 +44,8 @@ class Content:
         Source and everything mended or chosen in reading it, for the provenance.
     one_by_one : bool
         Whether every atom of the cell is listed, none made by symmetry.
+    stated : Stated
+        What the file says of its content besides.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Content:
     occupation: Occupation
     lines: tuple[str, ...]
     one_by_one: bool = False
+    stated: Stated = field(default_factory=Stated)
 
 
 def read_source(source: Source) -> Content:
@@ -82,10 +85,15 @@ def _from_memory(kind: str, cell: NDArray[np.float64], sites: list[Site]) -> Con
     check_sites(kind, sites)
     check_cell(kind, cell)
     digest = fingerprint(cell, sites)
+    turned = []
+    if np.linalg.det(cell) < 0:
+        cell = -cell
+        sites = [replace(site, frac=(-site.frac[0], -site.frac[1], -site.frac[2])) for site in sites]
+        turned.append("the axes of the cell are left-handed: all three were reversed, the atoms stay where they are")
     crystal, occupation, lines = expand(kind, cell, sites, IDENTITY)
     name = formula(site.symbol for site in sites)
     origin = f"structure: {kind} {name}, sha256 of its content {digest}"
-    return Content(name, crystal, occupation, (origin, *lines), one_by_one=True)
+    return Content(name, crystal, occupation, (origin, *turned, *lines), one_by_one=True)
 
 
 def _find(path: str | Path) -> Path:
@@ -123,6 +131,7 @@ def _read_block(path: Path, raw: bytes, block: Block, mended: list[str]) -> Cont
     operations = candidates[0] if len(candidates) == 1 else _choose_origin(block, cell, sites, candidates)
     cell, strained = symmetric_cell(path.name, cell, operations)
     crystal, occupation, doubled = expand(path.name, cell, sites, operations)
+    stated = stated_content(block, crystal, occupation, operations)
     lines = [
         f"structure: {path.name}, sha256 {hashlib.sha256(raw).hexdigest()}",
         *mended,
@@ -131,12 +140,12 @@ def _read_block(path: Path, raw: bytes, block: Block, mended: list[str]) -> Cont
         *volume_line(block, cell),
         *remarks,
         *doubled,
-        *content_lines(block, crystal, occupation, operations),
+        *stated.lines,
     ]
     origin = block.column("_audit_creation_method")
     if any(origin):
         lines.append("origin: " + " ".join(origin))
-    return Content(path.stem, crystal, occupation, tuple(lines), one_by_one=len(operations) == 1)
+    return Content(path.stem, crystal, occupation, tuple(lines), len(operations) == 1, stated)
 
 
 def _choose_origin(

@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 
 from structures.errors import InputError
 from structures.ion_shapes import bent_with_two, bistriflimide, centred, octahedral, tetrahedral
-from structures.units import BOLTZMANN, KCAL_PER_MOL
+from structures.units import BOLTZMANN, CALORIE, KCAL_PER_MOL
 
 _ROUNDING = 1e-6
 
@@ -166,7 +166,7 @@ class Species:
 
 
 _TWO_TO_SIXTH = 2.0 ** (1.0 / 6.0)
-_KJ_PER_MOL = KCAL_PER_MOL / 4.184
+_KJ_PER_MOL = KCAL_PER_MOL / CALORIE
 _UFF = "LJ: UFF, Rappé et al., J. Am. Chem. Soc. 114, 10024 (1992)"
 _SHANNON = "radius: Shannon, Acta Cryst. A32, 751 (1976), CN 6"
 

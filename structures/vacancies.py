@@ -1,20 +1,23 @@
 """Atoms that are missing from an otherwise symmetric list.
 
 A file that lists every atom of its cell repeats each by the symmetry of the crystal. Where a part of the list is lost
-the operations are still those of one of its elements, and they take some atoms to places where nothing is.
+the operations are still those of one of its elements; they take some atoms to places where nothing is, and the
+neighbours of those atoms to others that lack a bond. Where a hydrogen takes the place of a group, or a group points
+another way, no bond is lacking.
 """
 
 from __future__ import annotations
 
 import warnings
 from collections import Counter
+from dataclasses import dataclass
 
 import numpy as np
 import spglib
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from structures.crystal import Crystal, wrap
+from structures.crystal import Crystal, bonds, connected, wrap
 from structures.errors import WARNING
 
 _PRECISION = 0.1  # Å, of the operations of one element
@@ -25,6 +28,28 @@ _MAX_OPERATIONS = 48
 _MAX_ATOMS = 150  # of the element that gives the operations; the search grows with their square
 
 
+@dataclass(frozen=True, eq=False, slots=True)
+class _Net:
+    """Atoms besides hydrogen and the bonds among them.
+
+    Attributes
+    ----------
+    atoms : Crystal
+    a, b : (n_bonds,) int64
+        Each bond in both directions.
+    degree : (n_atoms,) int64
+        Bonds of each atom, those to hydrogen included.
+    bare : bool
+        Whether no carbon carries a hydrogen.
+    """
+
+    atoms: Crystal
+    a: NDArray[np.int64]
+    b: NDArray[np.int64]
+    degree: NDArray[np.int64]
+    bare: bool
+
+
 def missing_partners(crystal: Crystal) -> list[str]:
     """Warn of atoms without a partner under an operation that maps most others; hydrogens do not count.
 
@@ -33,17 +58,19 @@ def missing_partners(crystal: Crystal) -> list[str]:
     crystal : Crystal
         All atoms of a cell that were listed one by one.
     """
-    heavy = crystal.select([symbol != "H" for symbol in crystal.symbols])
-    symbols, (tree, owner) = np.array(heavy.symbols), _surroundings(heavy)
+    net = _heavy_net(crystal)
+    heavy, symbols, (tree, owner) = net.atoms, np.array(net.atoms.symbols), _surroundings(net.atoms)
     best: tuple[float, Counter[str]] = (_MOST, Counter())
     for element, count in Counter(heavy.symbols).items():
         if not 2 <= count <= _MAX_ATOMS:
             continue
         for rotation, translation in _operations(heavy.cell, heavy.frac_coords[symbols == element]):
-            moved = wrap(heavy.frac_coords @ rotation.T + translation)
-            share, lost = _unmatched(moved @ heavy.cell, symbols, tree, owner)
-            if lost and share > best[0]:
-                best = (share, lost)
+            distance, index = tree.query(wrap(heavy.frac_coords @ rotation.T + translation) @ heavy.cell)
+            matched = (distance < _SAME) & (symbols[owner[index]] == symbols)
+            share, empty = float(matched.mean()), distance > _EMPTY
+            if share > best[0] and empty.any():
+                lost = empty & _at_broken_bonds(net, matched, owner[index])
+                best = (share, Counter(symbols[lost].tolist())) if lost.any() else best
     if not best[1]:
         return []
     names = ", ".join(f"{n} {symbol}" for symbol, n in sorted(best[1].items()))
@@ -51,6 +78,20 @@ def missing_partners(crystal: Crystal) -> list[str]:
         f"{WARNING}an operation that maps {100 * best[0]:.0f} % of the atoms takes {names} to places where no atom is: "
         "atoms may be lost"
     ]
+
+
+def _heavy_net(crystal: Crystal) -> _Net:
+    bond, symbols = bonds(crystal), np.array(crystal.symbols)
+    heavy = symbols != "H"
+    number = np.cumsum(heavy) - 1
+    among = bond.select(heavy[bond.a] & heavy[bond.b])
+    return _Net(
+        atoms=crystal.select(heavy),
+        a=number[among.a],
+        b=number[among.b],
+        degree=np.bincount(bond.a, minlength=len(crystal))[heavy],
+        bare=not ((symbols[bond.a] == "C") & (symbols[bond.b] == "H")).any(),
+    )
 
 
 def _operations(
@@ -79,10 +120,16 @@ def _surroundings(crystal: Crystal) -> tuple[cKDTree, NDArray[np.int64]]:
     return cKDTree(frac[near] @ crystal.cell), near % len(crystal)
 
 
-def _unmatched(
-    moved: NDArray[np.float64], symbols: NDArray[np.str_], tree: cKDTree, owner: NDArray[np.int64]
-) -> tuple[float, Counter[str]]:
-    """Share of atoms with a partner of their element, and by element those that come to lie where nothing is."""
-    distance, index = tree.query(moved)
-    matched = (distance < _SAME) & (symbols[owner[index]] == symbols)
-    return float(matched.mean()), Counter(symbols[distance > _EMPTY].tolist())
+def _at_broken_bonds(net: _Net, matched: NDArray[np.bool_], partner: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Atoms without a partner in pieces that end at an atom whose partner has fewer bonds, (n_atoms,).
+
+    So do pieces that end nowhere. Without hydrogens a group with one bond to a non-metal may stand for one.
+    """
+    a, b, n_atoms = net.a, net.b, len(matched)
+    inside, edge = ~matched[a] & ~matched[b], ~matched[a] & matched[b]
+    piece = connected(n_atoms, a[inside], b[inside])
+    of_edge, end = piece[a[edge]], b[edge]
+    broken = net.degree[partner[end]] < net.degree[end]
+    if net.bare:
+        broken &= (np.bincount(of_edge, minlength=n_atoms)[of_edge] > 1) | net.atoms.metals[end]
+    return ~matched & (np.isin(piece, of_edge[broken]) | ~np.isin(piece, of_edge))

@@ -3,10 +3,12 @@
 import re
 import warnings
 from collections import Counter
+from unittest.mock import patch
 
 import numpy as np
 from cifs import NET, cif, wide_net
 from published_frameworks import FRAMEWORKS, primitive, structure
+from pymatgen.core import Composition
 from pymatgen.io.cif import CifParser
 
 from structures.library import library_cif
@@ -33,8 +35,12 @@ _GARBAGE = (
     "",
 )
 
+_OCCUPANCY = "_atom_site_occupancy"
+_EXTREMES = ("0", "0.0", "1000000", "9" * 310, f"0.{'0' * 310}1")
+
 SMALL_SEEDS = {
     "net": cif(),
+    "formula": cif(head="_chemical_formula_sum 'Cd0 O3 Zn1'\n_chemical_formula_weight 113.4"),
     "two groups of one oxygen": cif(
         (*NET[:1], "O1 O 0.5 0 0 0.6 1 -0.2", "O9 O 0.5 0.03 0.02 0.4 2 -0.2", *NET[2:]), operations=("x,y,z",)
     ),
@@ -83,6 +89,7 @@ def mutated(text, rng):
         _swap_values,
         _swap_lines,
         _digit,
+        _glued_number,
         _drop_character,
         _value,
         _cut,
@@ -141,6 +148,15 @@ def _digit(text, rng):
     return text[:k] + str(int(rng.integers(10))) + text[k + 1 :]
 
 
+def _glued_number(text, rng):
+    """A number that touches a letter, as in formulas, labels and operations, becomes an extreme one."""
+    found = list(re.finditer(r"(?<=[A-Za-z])\d+\.?\d*", text))
+    if not found:
+        return text
+    number = found[int(rng.integers(len(found)))]
+    return text[: number.start()] + _EXTREMES[int(rng.integers(len(_EXTREMES)))] + text[number.end() :]
+
+
 def _drop_character(text, rng):
     k = int(rng.integers(len(text) + 1))
     return text[:k] + text[k + 1 :]
@@ -176,11 +192,19 @@ def _column(text, rng):
 
 
 def independent_reading(path):
-    """Cell parameters and sites (element, place, occupancy) by pymatgen, None where it cannot read the file."""
-    with warnings.catch_warnings():
+    """Cell parameters and sites (element, place, occupancy) by pymatgen, None where it cannot read the file.
+
+    It takes an unknown occupancy for 0 and not for the 1 of the dictionary, and 0 for 1e-8, so little that it holds
+    the atom for any other; both are set right.
+    """
+    text = re.sub(r"[^\t\r\n -~]", "~", path.read_bytes().decode("utf-8", errors="replace"))
+    with warnings.catch_warnings(), patch.object(Composition, "amount_tolerance", 1e-10):
         warnings.simplefilter("ignore")
         try:
-            parser = CifParser(path, occupancy_tolerance=1e6, site_tolerance=1e-3)
+            parser = CifParser.from_str(text, occupancy_tolerance=1e6, site_tolerance=1e-3)
+            for block in parser._cif.data.values():
+                known = [value if value not in (".", "?") else "1" for value in block.data.get(_OCCUPANCY, ())]
+                block.data.update({_OCCUPANCY: known} if known else {})
             structure = parser.parse_structures(primitive=False, check_occu=False, on_error="ignore")[0]
         except Exception:  # it fails in many ways
             return None
@@ -188,12 +212,17 @@ def independent_reading(path):
         ("H" if kind.symbol == "D" else kind.symbol, site.frac_coords, float(occupancy))
         for site in structure
         for kind, occupancy in site.species.items()
+        if occupancy > 1e-6
     ]
     return structure.lattice.parameters, sites
 
 
-def disagreement(content, reading):
-    """Difference between what was read and an independent reading in words, empty if there is none."""
+def disagreement(content, reading, *, fewer=False, more=False, labels=False):
+    """Difference between what was read and an independent reading in words, empty if there is none.
+
+    With `fewer` atoms of the independent reading may be lacking, with `more` it may lack some; the others must agree.
+    With `labels` the elements come from labels, where Ca may be a carbon: only places and occupancies are compared.
+    """
     parameters, sites = reading
     crystal = content.crystal
     lengths = np.linalg.norm(crystal.cell, axis=1)
@@ -201,18 +230,28 @@ def disagreement(content, reading):
     found = (*lengths, *np.degrees(np.arccos(cosines)))
     if np.abs(np.array(found) - parameters).max() > 1e-2:
         return f"cell {found} and {parameters}"
-    if {s for s, _, _ in sites} != set(crystal.symbols):
-        return f"elements {sorted(set(crystal.symbols))} and {sorted({s for s, _, _ in sites})}"
-    for symbol in set(crystal.symbols):
-        mine = [k for k, s in enumerate(crystal.symbols) if s == symbol]
-        theirs = [(frac, occupancy) for s, frac, occupancy in sites if s == symbol]
-        step = crystal.frac_coords[mine][:, None] - np.array([frac for frac, _ in theirs])
-        gap = np.linalg.norm((step - np.round(step)) @ crystal.cell, axis=-1)
-        if gap.min(axis=1).max() > 0.06 or gap.min(axis=0).max() > 0.06:
-            return f"{symbol} atoms are {max(gap.min(axis=1).max(), gap.min(axis=0).max()):.3f} Å apart"
-        weight = content.occupation.occupancy[mine]
-        for k, (_, occupancy) in enumerate(theirs):
-            near = weight[gap[:, k] < 0.06].sum()
-            if abs(near - min(occupancy, near if occupancy > 1 else occupancy)) > 0.011:
-                return f"occupancy of {symbol} {near:.3f} and {occupancy:.3f}"
+    symbols = crystal.symbols
+    if labels:
+        symbols, sites = ["atom"] * len(symbols), [("atom", frac, value) for _, frac, value in sites]
+    mine, theirs = set(symbols), {symbol for symbol, _, _ in sites}
+    if (mine - theirs and not more) or (theirs - mine and not fewer):
+        return f"elements {sorted(mine)} and {sorted(theirs)}"
+    for symbol in mine & theirs:
+        atoms = np.array([k for k, s in enumerate(symbols) if s == symbol])
+        places = np.array([frac for s, frac, _ in sites if s == symbol])
+        occupancy = np.array([value for s, _, value in sites if s == symbol])
+        gap, own = _distances(crystal.frac_coords[atoms], places, crystal), _distances(places, places, crystal)
+        farthest = max(0.0 if more else gap.min(axis=1).max(), 0.0 if fewer else gap.min(axis=0).max())
+        if farthest > 0.06:
+            return f"{symbol} atoms are {farthest:.3f} Å apart"
+        weight = content.occupation.occupancy[atoms]
+        for k in range(len(places)):
+            near, given = weight[gap[:, k] < 0.06].sum(), occupancy[own[k] < 0.06].sum()
+            if (near or not fewer) and abs(near - min(given, near if given > 1 else given)) > 0.011:
+                return f"occupancy of {symbol} {near:.3f} and {given:.3f}"
     return ""
+
+
+def _distances(one, other, crystal):
+    step = one[:, None] - other
+    return np.linalg.norm((step - np.round(step)) @ crystal.cell, axis=-1)

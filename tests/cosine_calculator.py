@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -42,12 +43,15 @@ class CosineCalculator(Calculator):
 
 
 def two_site_network(a: float = 4.0) -> PoreNetwork:
-    """Li+ at x = 0 and x = a of a cell 2a long, with energies that are all wrong."""
+    """Li+ at x = 0 and x = a of a cell 2a long with a helium wall atom, with energies that are all wrong."""
     bonds = [(0, 1, (0, 0, 0)), (1, 0, (1, 0, 0)), *((s, s, v) for s in (0, 1) for v in ((0, 1, 0), (0, 0, 1)))]
-    return network_of(
+    empty = network_of(
         np.diag([2 * a, a, a]), np.array([[0.0, 0, 0], [0.5, 0, 0]]), bonds,
         site_energy=[-1.0, -1.2], saddle=[0.3, 0.35, 0.4, 0.5, 0.1, 0.2], species=(ion("Li+"),),
     )  # fmt: skip
+    return replace(
+        empty, framework_symbols=("He",), framework_frac=np.array([[0.25, 0.5, 0.5]]), framework_charges=np.zeros(1)
+    )
 
 
 CALCULATOR = """

@@ -1,13 +1,15 @@
-"""Small pore networks with a framework around them."""
+"""Small frameworks, and small pore networks with a framework around them."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+from landscapes import cubic_group
 from lattices import ion, network_of
 
 from lattice.network import PoreNetwork
+from structures.framework import Framework
 
 SIDE = 10.0  # Å
 # a zinc atom, and a C-C-O piece of linker that crosses the face x = 0; far from the sites
@@ -32,3 +34,22 @@ def framed_network(**changes: object) -> PoreNetwork:
         "percolation": np.array([[0.3, 0.3, 0.3], [0.3, 0.3, np.nan]]),
     }
     return replace(network, **(framework | changes))
+
+
+def oxide(**changes: object) -> Framework:
+    """Simple cubic array of positive atoms, 5 Å apart: a lithium ion sits in the middle of the cube."""
+    rotations, translations = cubic_group()
+    fields = {
+        "name": "oxide",
+        "cell": 5.0 * np.eye(3),
+        "symbols": ("O",),
+        "frac_coords": np.zeros((1, 3)),
+        "charges": np.ones(1),
+        "atom_classes": ("O",),
+        "formula_units": 1,
+        "net_charge": 1.0,
+        "rotations": rotations,
+        "translations": translations,
+        "provenance": ("made for a test",),
+    }
+    return Framework(**fields | changes)

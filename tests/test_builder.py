@@ -1,40 +1,23 @@
 """From frameworks to networks."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from cifs import MOF5 as DDEC
-from landscapes import cubic_group
+from frameworks import oxide
 
 from lattice import builder, cache
 from lattice.builder import LandscapeSettings, build_network, cached_network
+from lattice.cube import write_cube
+from runs.assumptions import network_assumptions
 from structures.cif import load_framework
 from structures.errors import InputError
-from structures.framework import Framework
 from structures.species import SHIPPED_SPECIES, Species
 
 LI = SHIPPED_SPECIES["Li+"]
 COARSE = LandscapeSettings(permittivity=1.0, spacing=0.35)
-
-
-def oxide(**changes):
-    """Simple cubic array of positive atoms, 5 Å apart: a lithium ion sits in the middle of the cube."""
-    rotations, translations = cubic_group()
-    fields = {
-        "name": "oxide",
-        "cell": 5.0 * np.eye(3),
-        "symbols": ("O",),
-        "frac_coords": np.zeros((1, 3)),
-        "charges": np.ones(1),
-        "atom_classes": ("O",),
-        "formula_units": 1,
-        "net_charge": 1.0,
-        "rotations": rotations,
-        "translations": translations,
-        "provenance": ("made for a test",),
-    }
-    return Framework(**fields | changes)
 
 
 @pytest.fixture(scope="module")
@@ -98,6 +81,33 @@ def test_a_medium_of_lower_symmetry_takes_operations_away():
     np.testing.assert_allclose(np.sort(turned.hop_saddle), np.sort(network.hop_saddle), atol=1e-6)
 
 
+def test_each_landscape_is_said_to_be_what_it_is(tmp_path):
+    """One ion computed, one from a file of another grid: only the first has a cut-off and a spacing."""
+    small = Species("small+", 1.0, 7.0, 1e-3, 2.0, 0.7, "test")
+    landscape = builder.ion_landscape(oxide(), small, replace(COARSE, spacing=0.5))
+    write_cube(tmp_path / "small.cube", oxide(), landscape.energy, "made for a test")
+    network = build_network(oxide(), [LI, small], COARSE, cubes={"small+": tmp_path / "small.cube"})
+    lines = [line for line in network.provenance if line.startswith("landscape of ")]
+    assert lines[0].startswith("landscape of Li+: q Phi / eps_r + Lennard-Jones, eps_r 1, grid 15x15x15, spacing 0.35")
+    assert lines[1].startswith("landscape of small+: energies from small.cube, 10x10x10 points, on 10x10x10")
+    assert len(lines) == 2
+    assert "Lennard-Jones" not in "".join(line for line in network.provenance if line != lines[0])
+    groups, log = network_assumptions(network, None)
+    assert [line for line in groups["landscape"] if line.startswith("landscape of ")] == lines
+    assert not any("small.cube" in line for line in log)
+
+
+@pytest.mark.parametrize(("n_saddles", "words"), [(30, "at 32 of 32 points"), (400, "at 100 of 402 points")])
+def test_the_error_of_orientations_is_said_to_be_that_of_the_points_looked_at(n_saddles, words):
+    looked_at = []
+    landscape = SimpleNamespace(n_orientations=9, orientation_error=lambda frac: looked_at.append(len(frac)) or 0.0123)
+    graph = SimpleNamespace(orbit=np.array([0, 0, 1]), frac=np.zeros((3, 3)))
+    stationary = SimpleNamespace(graph=graph, saddle_frac=np.zeros((n_saddles, 3)))
+    (line,) = builder._orientation_line(landscape, stationary)
+    assert f"by up to 0.012 eV {words};" in line
+    assert looked_at == [int(words.split()[1])]
+
+
 def test_building_twice_gives_the_same_network():
     assert build_network(oxide(), [LI], COARSE).content_hash == build_network(oxide(), [LI], COARSE).content_hash
 
@@ -133,7 +143,8 @@ def test_too_few_directions_are_refused():
     [
         ({"permittivity": 0.0}, "permittivity must lie between 1 and 10000 in every direction; got 0"),
         ({"persistence_kT": 300.0}, "persistence_kT must lie between 0 and 20; got 300"),
-        ({"temperatures": (400.0, 300.0)}, "temperatures must ascend between 1 and 100000 K; got 400 to 300 K"),
+        ({"temperatures": (400.0, 300.0)}, "temperatures must ascend between 50 and 1500 K; got 400 to 300 K"),
+        ({"temperatures": (1.0, 300.0)}, "temperatures must ascend between 50 and 1500 K; got 1 to 300 K"),
         ({"rate_model": "guess"}, "rate_model must be one of flux_tst, harmonic_tst, attempt_frequency; got guess"),
         ({"percolation_dimensions": 4}, "percolation_dimensions must lie between 1 and 3; got 4"),
         ({"spacing": float("nan")}, "spacing must lie between"),

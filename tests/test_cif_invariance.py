@@ -5,8 +5,10 @@ import numpy as np
 import pytest
 from ase import Atoms
 from cifs import MOF5, same_framework
+from pymatgen.core import Structure
 
 from structures.cif import load_framework
+from structures.source import read_source
 from structures.symmetry import symmetrise
 
 
@@ -103,6 +105,26 @@ def test_rotation_translation_supercell_and_order_of_a_framework(repeat):
     )
     atoms = Atoms(numbers=numbers, scaled_positions=frac, cell=cell, pbc=True)
     assert same_framework(framework, load_framework(atoms, charges=MOF5, cell="primitive")) == ""
+
+
+@pytest.mark.parametrize("kind", ["atoms", "structure"])
+def test_a_left_handed_cell_is_the_same_crystal(kind):
+    """Axes may form a left-handed set: every atom stays where it is, and the crystal is not mirrored."""
+    cell = np.array([[3.9, 0.0, 0.0], [0.0, 4.0, 0.0], [0.0, 0.3, -4.2]])
+    frac = np.array([[0.0, 0.0, 0.0], [0.5, 0.02, 0.04], [0.03, 0.5, 0.0], [0.0, 0.05, 0.5]])
+    left = Atoms("ZnO3", scaled_positions=frac, cell=cell, pbc=True)
+    right = Atoms("ZnO3", positions=left.positions, cell=cell * [[1.0], [1.0], [-1.0]], pbc=True)
+    source = left if kind == "atoms" else Structure(cell, ["Zn", "O", "O", "O"], frac)
+    crystal = read_source(source).crystal
+    assert np.linalg.det(crystal.cell) > 0
+    step = (crystal.frac_coords @ crystal.cell - left.positions) @ np.linalg.inv(cell)
+    assert np.abs(step - np.round(step)).max() < 1e-12
+    charges = {"Zn": 0.6, "O": -0.2}
+    framework = load_framework(source, charges=charges)
+    assert same_framework(load_framework(right, charges=charges), framework) == ""
+    mirrored = Atoms("ZnO3", scaled_positions=frac, cell=np.linalg.cholesky(cell @ cell.T), pbc=True)
+    assert same_framework(load_framework(mirrored, charges=charges), framework)
+    assert any("left-handed" in line for line in framework.provenance)
 
 
 def test_computed_charges_of_a_supercell(tmp_path):

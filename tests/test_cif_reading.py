@@ -203,18 +203,30 @@ def test_choice_of_origin_that_fits(tmp_path):
         content(tmp_path, text)
 
 
+def test_an_unknown_occupancy_is_whole(tmp_path):
+    """The default of the dictionary; it is said."""
+    text = cif((NET[0].replace(" 1 .", " ? ."), *NET[1:]))
+    framework = load_framework(write(tmp_path, text))
+    assert len(framework.symbols) == 4
+    assert "atoms without an occupancy taken as whole: Zn1" in framework.provenance
+    assert not any("without an occupancy" in line for line in load_framework(write(tmp_path, cif())).provenance)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
         (cif(operations=("x,y,z", "x,x,z")), "rotation or its inverse; got x,x,z"),
         (cif(operations=("x,y,z", "x+1/7,y,z")), "must look like x,y,z"),
         (cif(operations=("x,y,z", "x+1/24,y,z", "x,y+1/24,z")), "form a group of at most 192"),
+        (cif(operations=None, head="_symmetry_space_group_name_H-M 'P m m n'\n_symmetry_Int_Tables_number 47"),
+         "name and number of one space group .*; got name P m m n, number 47"),
         (cif(cell=(3.9, 3.9, "x", 90, 90, 90)), "_cell_length_c must be a number; got x"),
         (cif(cell=(3.9, 3.9, 0.01, 90, 90, 90)), "cell lengths from 1 to 1000"),
         (cif(cell=(3.9, 3.9, 1e5, 90, 90, 90)), "cell lengths from 1 to 1000"),
         (cif(cell=(3.9, 3.9, 3.9, 90, 90, 200)), "positive lengths and a volume"),
         (cif(cell=(3.9, 3.9, 3.9, 60, 60, 119.9)), "faces of the cell at least 1 Å apart"),
         (cif(NET, head="_cell_length_a 4.1"), "_cell_length_a must be given once"),
+        (cif(NET, columns=COLUMNS.replace("occupancy", "fract_z")), "_atom_site_fract_z must be given once"),
         (cif((*NET, "X1 Xx 0.5 0.5 0.5 1 . 0")), "must have an element symbol; got Xx"),
         (cif((*NET, "N1 N 1e9 0.5 0.5 1 . 0")), "must be near the cell"),
         (cif((*NET, "N1 N 0.5 0.5 0.5 1.7 . 0")), r"occupancy of atom N1 must lie in \[0, 1\]"),
@@ -231,6 +243,31 @@ def test_refused_in_one_line(tmp_path, text, message):
     with pytest.raises(InputError, match=message) as caught:
         load_framework(write(tmp_path, text))
     assert "\n" not in str(caught.value)
+
+
+def test_only_molecules_says_why(tmp_path):
+    """A net without its edges along all axes: atoms without places, and a formula that has more."""
+    rows = (NET[0], *(row.replace(" 0.5 ", " . ").replace(" 0.5 1", " . 1") for row in NET[1:]))
+    with pytest.raises(
+        InputError, match=r"only molecules: 1 Zn; perhaps because: atoms without coordinates left out: O1"
+    ):
+        load_framework(write(tmp_path, cif(rows)))
+    chain = cif(
+        ("Zn1 Zn 0 0 0 1 . 0", "O1 O 0.2 0 0 1 . 0"), cell=(9, 9, 9, 90, 90, 90), head="_chemical_formula_sum 'Zn O4'"
+    )
+    with pytest.raises(InputError, match=r"perhaps because: .*more atoms \(the list has 1 of 4 O\); operations of sym"):
+        load_framework(write(tmp_path, chain))
+
+
+def test_a_cell_in_other_units_is_refused_at_once(tmp_path):
+    """Lengths in nm: no search among the atoms before their number is compared with the volume."""
+    text = library_cif("mof5").read_text()
+    before = time.perf_counter()
+    with pytest.raises(
+        InputError, match=r"at least 2 Å³; got \d+ atoms or more in a cell of 17\.2 Å³: are its lengths"
+    ):
+        load_framework(write(tmp_path, text.replace("25.832", "2.5832")))
+    assert time.perf_counter() - before < 5
 
 
 @pytest.mark.parametrize("distance", [0.2, 0.7, 1.1])

@@ -24,6 +24,8 @@ from runs.cli import main
 from runs.deck_file import SHIPPED_DECKS, read_deck
 from runs.faults import fault_line, writing
 from runs.network_request import NetworkRequest, with_defaults
+from runs.run_request import RunRequest
+from runs.schedule import Outcome
 from structures.charges import ChargeSource
 from structures.cif import load_framework
 from structures.species import SHIPPED_SPECIES
@@ -84,7 +86,7 @@ def test_a_missing_deck(call):
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ('"ni_pacs_sym"', '"none.cif"', "deck.toml: [structure] cif: "),
+        ('"ni_pacs_sym"', '"none.cif"', "deck.toml:3: [structure] cif: "),
         ('"ni_pacs_sym"', '"none.cif"', "found no such file: none.cif"),
         ("[kmc]", '[landscape.cube]\n"Li+" = "li.cube"\n[kmc]', "[landscape] cube, Li+: expected a Gaussian cube"),
         ('"ni_pacs_sym"', '"empty.cif"', "deck.toml: [structure] cif: "),
@@ -169,22 +171,29 @@ def test_a_table_that_does_not_fit_in_memory(call, monkeypatch):
 
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_every_thread_needs_a_table_of_its_own(call, monkeypatch, command):
-    """Memory for four tables is enough for three threads; 100 threads would run the 18 tasks of the deck."""
-    monkeypatch.setattr(job, "run_job", lambda file, into, threads: job.check_job(file, threads=threads))
-    monkeypatch.setattr("lattice.supercell.available_memory", lambda: 4 * table_bytes(network(), (3, 3, 3)))
+    """Memory for the common table and six more is enough for three threads; 100 threads would run the 18 tasks."""
+    monkeypatch.setattr(job, "run_job", lambda file, request: job.check_job(file, threads=request.threads))
+    monkeypatch.setattr("lattice.supercell.available_memory", lambda: 7 * table_bytes(network(), (3, 3, 3)))
     assert call(command, "deck.toml", "--threads", "3").exit_code == 0
     assert "of 4 simultaneous tasks" in refused(call(command, "deck.toml", "--threads", "4"))
     assert "of 18 simultaneous tasks" in refused(call(command, "deck.toml", "--threads", "100"))
 
 
-def test_an_existing_output_folder_is_refused_and_force_replaces_only_our_files(call, monkeypatch):
+def test_a_run_goes_on_where_it_was_and_force_replaces_only_our_files(call, monkeypatch):
     """`--force` leaves foreign folders alone altogether, and foreign files in our own."""
-    monkeypatch.setattr(job, "run_job", lambda file, into, threads: into.claim(file.text) or 0)
+    monkeypatch.setattr(job, "simulate", lambda *given: Outcome())
+    monkeypatch.setattr(job, "present", lambda *given: None)
     assert call("run", "deck.toml").exit_code == 0
     results = Path("results/deck")
     (results / "notes.txt").write_text("mine")
     (results / "tasks" / "old.h5").write_text("old")
-    assert "--force" in refused(call("run", "deck.toml"))
+    assert call("run", "deck.toml").exit_code == 0
+    assert (results / "tasks" / "old.h5").exists()
+    change("replicas = 2", "replicas = 3")
+    changed = call("run", "deck.toml")
+    assert changed.exit_code == 2
+    assert "[scan] replicas: 2 before, 3 now" in changed.stderr
+    assert "--force" in changed.stderr
     assert (results / "tasks" / "old.h5").exists()
     assert call("run", "deck.toml", "--force").exit_code == 0
     assert (results / "notes.txt").read_text() == "mine"
@@ -197,6 +206,64 @@ def test_an_existing_output_folder_is_refused_and_force_replaces_only_our_files(
         call("run", "deck.toml", "--output", "foreign", "--force")
     )
     assert (foreign / "deck.toml").read_text() == DECK
+
+
+def test_the_options_of_a_run_become_its_request(call, monkeypatch):
+    """What is not given is left to the run; the deck that is run has what was added to it."""
+    seen = []
+    monkeypatch.setattr(job, "run_job", lambda file, request: seen.append((file, request)) or 0)
+    assert call("run", "deck.toml").exit_code == 0
+    assert seen[0][1] == RunRequest(Path("results/deck"))
+    extension = ("--extend", "replicas=5", "--extend", "temperatures_C=50,60")
+    options = ("--output", "out", "--fork", "new", "--threads", "3", "--time-limit", "1-02:03:04", "-q", "--force")
+    assert call("run", "deck.toml", *extension, *options).exit_code == 0
+    file, request = seen[1]
+    assert (file.deck.scan.replicas, file.deck.scan.temperatures_C) == (5, (-40, 25, 100, 50, 60))
+    assert request == RunRequest(
+        Path("out"), force=True, fork=Path("new"), extend={"replicas": (5.0,), "temperatures_C": (50.0, 60.0)},
+        threads=3, time_limit_s=((24 + 2) * 60 + 3) * 60 + 4, quiet=True,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--time-limit", "23:61:00"), "expected a time such as 23:50:00"),
+        (("--time-limit", "0s"), "expected a time such as 23:50:00"),
+        (("--time-limit", "30"), "found '30'"),
+        (("--extend", "replica=4"), "expected one of replicas, exchange_fractions"),
+        (("--extend", "replicas=4.5"), "expected replicas=WHOLE NUMBER, found 'replicas=4.5'"),
+        (("--extend", "replicas=4,5"), "expected replicas=WHOLE NUMBER"),
+        (("--extend", "replicas="), "expected replicas=NUMBER"),
+        (("--extend", "replicas=4", "--extend", "replicas=5"), "expected replicas once"),
+        (("--extend", "temperatures_C=nan"), "expected temperatures_C=NUMBER"),
+    ],
+)
+def test_run_refuses_an_option_that_it_cannot_read(call, arguments, words):
+    result = call("run", "deck.toml", *arguments)
+    assert result.exit_code == 2
+    assert words in " ".join(result.stderr.split())
+    assert not Path("results").exists()
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("23:50:00", 85800), ("90m", 5400), ("1.5h", 5400), ("2d", 172800)])
+def test_times_are_read(call, monkeypatch, text, seconds):
+    seen = []
+    monkeypatch.setattr(job, "run_job", lambda file, request: seen.append(request.time_limit_s) or 0)
+    assert call("run", "deck.toml", "--time-limit", text).exit_code == 0
+    assert seen == [seconds]
+
+
+def test_of_several_processes_the_first_one_speaks(call, monkeypatch):
+    """All of them have the same wrong option; a launcher would print it as often as there are processes."""
+    monkeypatch.setenv("PMI_SIZE", "3")
+    monkeypatch.setenv("PMI_RANK", "0")
+    first = call("run", "deck.toml", "--nonsense")
+    monkeypatch.setenv("PMI_RANK", "1")
+    second = call("run", "deck.toml", "--nonsense")
+    assert (first.exit_code, second.exit_code) == (2, 2)
+    assert "No such option" in first.stderr
+    assert second.output == ""
 
 
 def test_an_output_that_is_a_file(call):
@@ -221,7 +288,7 @@ def test_an_interrupt_before_the_first_task(call, monkeypatch):
     monkeypatch.setattr(network_source, "cached_network", interrupt)
     result = call("run", "deck.toml")
     assert result.exit_code == 130
-    assert result.stderr == "mofkmc: interrupted\n"
+    assert result.stderr == "mofkmc: interrupted; no task has begun: resume with the same command\n"
     assert not Path("results").exists()
 
 
@@ -314,7 +381,9 @@ def test_a_structure_that_is_not_there_is_refused_before_anything_heavy_is_impor
     assert words in line
 
 
-@pytest.mark.parametrize("arguments", [["--help"], ["network", "none.cif", "--species", "Li+"], ["run", "none.toml"]])
+@pytest.mark.parametrize(
+    "arguments", [["--help"], ["network", "none.cif", "--species", "Li+"], ["run", "none.toml"], ["init", "ni_mof"]]
+)
 def test_what_needs_no_calculation_imports_none(tmp_path, arguments):
     """In a process of its own: which of the heavy packages it has imported at its end."""
     code = (
@@ -341,7 +410,7 @@ def test_the_choices_of_the_command_line_are_those_of_the_packages():
     assert tuple(options["charge_source"].choices) == get_args(ChargeSource) == get_args(deck.ChargeSource)
 
 
-@pytest.mark.parametrize("command", [[], ["run"], ["check"], ["network"], ["refine"]])
+@pytest.mark.parametrize("command", [[], *([name] for name in main.commands)])
 def test_help_has_examples(command):
     result = CliRunner().invoke(main, [*command, "--help"])
     assert result.exit_code == 0

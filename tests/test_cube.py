@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from landscapes import Cosines, cubic_group
 
-from lattice.cube import landscape_from_cube, read_cube, write_cube
+from lattice import cube
+from lattice.cube import check_cube, landscape_from_cube, read_cube, write_cube
 from structures.errors import InputError
 from structures.framework import Framework
 from structures.species import SHIPPED_SPECIES
@@ -124,7 +127,7 @@ def changed(tmp_path, edit):
     ("edit", "message"),
     [
         (lambda t: t[: len(t) // 2], r"found \d+ values in place of the 1728 of its grid, 12 x 12 x 12$"),
-        (lambda t: "", "found the end of the file in its head, after 1 of 6 lines"),
+        (lambda t: "", "found the end of the file in its head, after 0 of 6 lines"),
         (lambda t: "\n".join([*t.split("\n")[:6], ""]), "found the end of the file in place of atom 1"),
         (lambda t: t.replace("  12 ", "  xx ", 1), "found 'xx .*' in place of a number of points and a step"),
         (lambda t: t.replace("  12 ", "999999 ", 3), "found a grid of 999999 x 999999 x 999999 points"),
@@ -146,7 +149,38 @@ def test_another_cell_and_other_places_of_the_atoms(tmp_path):
         landscape_from_cube(path, framework(6.5), LI)
     with pytest.raises(InputError, match=r"an atom O at 0\.25, 0\.5, 0\.5 as in box, found the nearest 1\.50 Å away"):
         landscape_from_cube(path, framework(frac=(0.25, 0.5, 0.5)), LI)
-    with pytest.raises(InputError, match="unit of a cube file must be eV or hartree; got 'kcal'"):
-        landscape_from_cube(path, framework(), LI, unit="kcal")
     with pytest.raises(InputError, match=r"none\.cube: expected a Gaussian cube file, found no such file"):
         read_cube(tmp_path / "none.cube")
+
+
+def test_energies_without_sites_are_refused_at_once(tmp_path):
+    path = tmp_path / "ion.cube"
+    for energy in (np.zeros((12, 12, 12)), 0.3 + 1e-7 * np.random.default_rng(0).random((12, 12, 12))):
+        write_cube(path, framework(), energy, "flat")
+        with pytest.raises(InputError, match=r"expected energies that make sites, found 0(\.3)? eV at all points"):
+            check_cube(path, framework())
+
+
+def test_a_checked_file_is_read_once(tmp_path, monkeypatch):
+    """Words that the end of a chunk cuts are whole, and the landscape takes what the check has read."""
+    monkeypatch.setattr(cube, "_CHUNK", 101)
+    energy = Cosines(n=12).energy
+    path = tmp_path / "ion.cube"
+    write_cube(path, framework(), energy, "a test")
+    checked = check_cube(path, framework())
+    assert checked.values == pytest.approx(energy, abs=1e-7)
+    path.unlink()
+    found = landscape_from_cube(checked, framework(), LI)
+    assert found.energy == pytest.approx(np.minimum(energy, found.wall), abs=1e-7)
+
+
+def test_reading_takes_little_more_than_the_values(tmp_path, monkeypatch):
+    """A word of Python per value would take ten times as much as the value."""
+    monkeypatch.setattr(cube, "_CHUNK", 10_000)
+    path = tmp_path / "ion.cube"
+    write_cube(path, framework(), np.random.default_rng(0).random((50, 50, 50)), "noise")
+    tracemalloc.start()
+    values = read_cube(path).values
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 3 * values.nbytes

@@ -1,11 +1,14 @@
 """A deck is either right, or every fault in it is named in one line with what was expected and what was found."""
 
+import re
 from pathlib import Path
 
+import numpy as np
 import pytest
-from decks import DECK, write_deck
+from decks import DECK, changed, write_deck
 
 from runs.deck import Deck, Rates
+from runs.deck_extension import extended
 from runs.deck_file import DeckError, DeckFile, find_deck, read_deck
 from runs.deck_keys import tables_in
 from runs.deck_species import deck_species
@@ -19,9 +22,10 @@ def deck_of(folder: Path, *changes: tuple[str, str]) -> DeckFile:
 
 
 def faults(folder: Path, *changes: tuple[str, str]) -> list[str]:
+    """Lines of the refusal, without the numbers of the lines in the deck."""
     with pytest.raises(DeckError) as caught:
         deck_of(folder, *changes)
-    return str(caught.value).splitlines()
+    return [re.sub(r"^deck\.toml:\d+: ", "deck.toml: ", line) for line in str(caught.value).splitlines()]
 
 
 def test_a_good_deck_is_read(tmp_path):
@@ -66,8 +70,12 @@ def test_a_good_deck_is_read(tmp_path):
         ),
         ("[landscape]", "[landscap]", "deck.toml: unknown table [landscap]; did you mean [landscape]?"),
         ("replicas = 2", "replicas = 1", "deck.toml: [scan] replicas: expected 2 to 100000, found 1"),
-        ("replicas = 2", "", "deck.toml: [scan] replicas: expected a value, found none"),
-        ("replicas = 2", "replicas = true", "deck.toml: [scan] replicas: expected a whole number, found True"),
+        ("replicas = 2", "", "deck.toml: [scan] replicas: expected a value of 2 to 100000, found none"),
+        (
+            "replicas = 2",
+            "replicas = true",
+            "deck.toml: [scan] replicas: expected a whole number of 2 to 100000, found true",
+        ),
         ('"exchange"', '"swap"', 'deck.toml: [composition] kind: expected "exchange" or "salt", found "swap"'),
         (
             'leaving = "Me2NH2+"',
@@ -135,6 +143,39 @@ def test_each_fault_has_its_line(tmp_path, old, new, line):
     assert line in faults(tmp_path, (old, new))
 
 
+@pytest.mark.parametrize(
+    ("old", "new", "line"),
+    [
+        ("spacing_A = 0.2", "spacing_A = 5", "spacing_A = 5"),
+        ("spacing_A = 0.2", "spacing = 0.2", "spacing = 0.2"),
+        ("Ni = 1.2", "Ni = 120", "Ni = 120"),
+        ("Ni = 1.2", 'Ni = "two"', 'Ni = "two"'),
+        ("replicas = 2", "", "[scan]"),
+        ("[landscape]", "[landscap]", "[landscap]"),
+        ("[0, 0.5, 1]", "[\n  0,  # ]\n  0.5,\n\n  7,\n]", "exchange_fractions = ["),
+        ("replicas = 2", 'seed = """\n[kmc]\nevents = 3\n"""\nreplicas = 1', "replicas = 1"),
+        ("contact_radius_A = 2.7", "charge = 9", "charge = 9"),
+        ("contact_radius_A = 2.7", "beads = [\n  {name = 3},\n]", "beads = ["),
+        ('[species."Me2NH2+"]\ncontact_radius_A = 2.7', "species.X = {charge = 9}", "species.X = {charge = 9}"),
+        ("events = 2000", "# events = 1\n'events' = 10", "'events' = 10"),
+        ("[0, 0.5, 1]", "[0.5, 0.5]", "exchange_fractions = [0.5, 0.5]"),
+        ('leaving = "Me2NH2+"', 'leaving = "Li+"', "[composition]"),
+        ("[kmc]", '[composition.treatment]\n"Na+" = "frozen"\n[kmc]', "[composition.treatment]"),
+        ("[kmc]", '[composition.treatment]\n"Li+" = "moving"\n[kmc]', '"Li+" = "moving"'),
+        ("[kmc]", "[[pair]]\nbelow_A = 3\n[[pair]]\nbelow_A = 300\n[kmc]", "below_A = 300"),
+        ("[kmc]", '[[pair]]\nbelow_A = 3\nenergy_eV = 1\n[[override.site]]\nspecies = "K+"\n[kmc]', "[[pair]]"),
+    ],
+)
+def test_a_fault_names_the_line_of_its_key_or_table(tmp_path, old, new, line):
+    """Whatever else is wrong with the deck, one fault points to this line of the file."""
+    text = changed((old, new)).splitlines()
+    with pytest.raises(DeckError) as caught:
+        deck_of(tmp_path, (old, new))
+    numbers = [int(found) for found in re.findall(r"^deck\.toml:(\d+): ", str(caught.value), re.MULTILINE)]
+    assert line in [text[number - 1] for number in numbers]
+    assert len(numbers) == len([line for line in str(caught.value).splitlines() if "expected this table" not in line])
+
+
 def test_all_faults_come_at_once(tmp_path):
     """Four tables are wrong, four lines come back."""
     lines = faults(
@@ -168,6 +209,9 @@ def test_what_is_not_toml_is_refused_in_one_line(tmp_path):
         with pytest.raises(DeckError) as caught:
             read_deck(path)
         assert f"{name}.toml" in str(caught.value).splitlines()[0]
+    path.write_text(changed(("replicas = 2", "replicas = 2 x")))
+    with pytest.raises(DeckError, match=r"^empty\.toml:34: expected TOML, found: [^\n]*\(at line 34, column 14\)$"):
+        read_deck(path)
 
 
 def test_a_shipped_deck_is_found_by_its_bare_name_and_a_missing_one_is_refused(tmp_path, monkeypatch):
@@ -251,7 +295,7 @@ def test_the_permittivity_is_a_number_or_a_tensor(tmp_path, value, read):
         ),
         ("[4, [4], 4]", "must be 1, 3 or 3x3 numbers; got (4, (4,), 4)"),
         ('"ten"', 'found "ten"'),
-        ("true", ": expected a number, 3 numbers along x, y, z, or a symmetric 3 x 3 tensor, found True"),
+        ("true", ": expected a number, 3 numbers along x, y, z, or a symmetric 3 x 3 tensor, found true"),
         ("[nan, 1, 1]", "must be finite; got [nan, 1.0, 1.0]"),
     ],
 )
@@ -268,7 +312,7 @@ def test_a_whole_number_may_be_written_as_a_power_of_ten(tmp_path):
     assert (deck.kmc.events, type(deck.kmc.events)) == (1_000_000, int)
     assert deck.lattice.repeats == (3, 3, 3)
     (line,) = faults(tmp_path, ("events = 2000", "events = 2000.5"))
-    assert line == "deck.toml: [kmc] events: expected a whole number, found 2000.5"
+    assert line == "deck.toml: [kmc] events: expected a whole number of 1000 to 1e+11 hops, found 2000.5"
 
 
 @pytest.mark.parametrize(
@@ -362,7 +406,7 @@ def test_an_ion_of_the_user_has_all_its_beads(tmp_path):
         ),
         ("lj_sigma_A = 3.3", "sigma_A = 3.3", '[species."CN-"] beads.2: unknown key sigma_A; did you mean lj_sigma_A?'),
         ("[0, 0, 0.6]", "[0, 0.6]", '[species."CN-"] beads.2.position_A: expected more values, found [0, 0.6]'),
-        ("charge = -0.6, ", "", '[species."CN-"] beads.2.charge: expected a value in e, found none'),
+        ("charge = -0.6, ", "", '[species."CN-"] beads.2.charge: expected a value of -4 to 4 e, found none'),
     ],
 )
 def test_beads_are_checked(tmp_path, old, new, line):
@@ -419,7 +463,7 @@ def test_overrides_are_read(tmp_path):
         ),
         ("energy_eV = 0.1", "energy = 0.1", "[[override.site]] 1, unknown key energy; did you mean energy_eV?"),
         ('["Li+", "Li+"]', '["Li+", "Na+"]', "[[pair]] 1, species: expected one of Li+, Me2NH2+, found 'Na+'"),
-        ("below_A = 3.5", "", "[[pair]] 1, below_A: expected a value in Å, found none"),
+        ("below_A = 3.5", "", "[[pair]] 1, below_A: expected a value of 0.1 to 30 Å, found none"),
     ],
 )
 def test_overrides_are_checked(tmp_path, old, new, line):
@@ -469,3 +513,90 @@ def test_a_charge_source_without_its_table(tmp_path):
     table = "[structure.charges]\nNi = 1.2\nO = -0.7\nC = 0.06\nH = 0.1\nN = -0.3\n"
     (line,) = faults(tmp_path, (table, ""), ("net_charge = -2", 'charge_source = "table"'))
     assert "expected a table [structure.charges]" in line
+
+
+@pytest.mark.parametrize(
+    ("written", "additions", "read"),
+    [
+        ("replicas = 2", {"replicas": (16,)}, "replicas = 16"),
+        ("  replicas=2 # of each", {"replicas": (16,)}, "  replicas = 16 # of each"),
+        ("replicas = 2", {"replicas": (2,)}, "replicas = 2"),
+        ("replicas = 2\n# replicas = 9", {"replicas": (3,)}, "replicas = 3\n# replicas = 9"),
+        ("replicas = 2\nseed = 5", {"temperatures_C": (25, 60)}, "temperatures_C = [-40, 25, 100, 60]"),
+        ("replicas = 2", {"exchange_fractions": (0.1, 0.1)}, "exchange_fractions = [0, 0.5, 1, 0.1]"),
+    ],
+)
+def test_an_extended_deck_has_more_tasks_and_is_otherwise_as_it_was_written(tmp_path, written, additions, read):
+    file = deck_of(tmp_path, ("replicas = 2", written))
+    more = extended(file, additions)
+    assert read in more.text
+    before, after = file.deck.scan.model_dump(), more.deck.scan.model_dump()
+    for name, values in additions.items():
+        own = before.pop(name)
+        assert after.pop(name) == (max(*values, own) if name == "replicas" else tuple(dict.fromkeys((*own, *values))))
+    assert before == after
+    assert more.text.count("\n") == file.text.count("\n")
+    assert extended(more, additions) is more
+
+
+def test_a_list_over_several_lines_is_extended_too(tmp_path):
+    file = deck_of(tmp_path, ("[0, 0.5, 1]", "[\n  0, # none\n  0.5,\n  1,\n]"))
+    more = extended(file, {"exchange_fractions": (0.25,)})
+    assert more.deck.scan.exchange_fractions == (0, 0.5, 1, 0.25)
+    assert more.deck.scan.temperatures == file.deck.scan.temperatures
+
+
+@pytest.mark.parametrize(
+    ("additions", "words"),
+    [
+        ({"replicas": (1,)}, "--extend replicas: expected at least the 2 of deck.toml, found 1"),
+        ({"temperatures_K": (300,)}, "--extend temperatures_K: expected a key of [scan] in deck.toml, found none"),
+        ({"replicas": (1e9,)}, "deck.toml:34: [scan] replicas: expected 2 to 100000, found 1e+09"),
+        ({"exchange_fractions": (2,)}, "[scan] exchange_fractions, item 4: expected 0 to 1, found 2"),
+    ],
+)
+def test_what_cannot_be_extended(tmp_path, additions, words):
+    file = deck_of(tmp_path)
+    with pytest.raises(InputError) as caught:
+        extended(file, additions)
+    assert words in str(caught.value)
+
+
+def test_a_scan_in_one_line_cannot_be_extended(tmp_path):
+    """Rather a refusal than a deck that means something else."""
+    table = DECK[DECK.index("[scan]") : DECK.index("[output]")]
+    inline = "scan = {exchange_fractions = [0], temperatures_C = [25], replicas = 2}\n"
+    (tmp_path / "deck.toml").write_text(inline + DECK.replace(table, ""))
+    with pytest.raises(InputError, match="found it written in another way"):
+        extended(read_deck(tmp_path / "deck.toml"), {"replicas": (3,)})
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_deck_with_changed_bytes_is_right_or_refused_in_lines(tmp_path, seed):
+    """Lines dropped, doubled or swapped, characters changed: never anything but a deck or a DeckError."""
+    rng, path, refused = np.random.default_rng(seed), tmp_path / "deck.toml", 0
+    original = find_deck(("ni_mof", "mof5")[seed % 2])[0].read_text(encoding="utf-8")
+    for _ in range(60):
+        lines = original.split("\n")
+        at, other = rng.integers(len(lines), size=2)
+        kind = rng.integers(4)
+        if kind == 0:
+            del lines[at]
+        elif kind == 1:
+            lines.insert(other, lines[at])
+        elif kind == 2:
+            lines[at], lines[other] = lines[other], lines[at]
+        text = "\n".join(lines)
+        if kind == 3:
+            place = int(rng.integers(len(text)))
+            text = text[:place] + str(rng.choice(list("[]{}\"'=.,#\n01-x\\é"))) + text[place + 1 :]
+        path.write_text(text, encoding="utf-8")
+        try:
+            read_deck(path)
+        except DeckError as error:
+            refused += 1
+            for line in str(error).split("\n"):
+                found = re.match(r"deck\.toml(?::(\d+))?: .*(expected|unknown|must)", line)
+                assert found, line
+                assert found[1] is None or 1 <= int(found[1]) <= text.count("\n") + 1
+    assert refused > 5

@@ -9,9 +9,9 @@ from ase.calculators.emt import EMT
 from cosine_calculator import CosineCalculator
 
 from lattice.atomistic import AtomisticCell
-from lattice.elastic_band import Accuracy, find_saddle, kicked, relax_site
+from lattice.elastic_band import SITE_KICK, Accuracy, find_saddle, kicked, relax_kicked, relax_site
 from lattice.hop_path import first_path
-from lattice.ion_atoms import IonAtoms, radii_of
+from lattice.ion_atoms import GENERIC, IonAtoms, radii_of
 
 LITHIUM = IonAtoms(("Li",), np.zeros((1, 3)), np.ones(1), "Li+")
 FINE = Accuracy(0.003, 200)
@@ -32,9 +32,7 @@ def test_minimum_and_saddle_in_closed_form(bend, B):
     calculator, cell = CosineCalculator(A=A, B=B, a=a, bend=bend), empty_cell(a)
     ends = []
     for x in (0.0, a):
-        start = cell.structure([[x, 0.0, 0.0]])
-        start.positions = kicked(cell, start.positions)
-        ends.append(relax_site(start, calculator, FINE, quiet))
+        ends.append(relax_kicked(cell, cell.structure([[x, 0.0, 0.0]]), calculator, FINE, quiet))
     assert [end.energies[0] for end in ends] == pytest.approx([-3 * A - B, -3 * A + B], abs=1e-4)
     images = first_path(cell, ends[0].positions[0], ends[1].positions[0], 5)
     band = find_saddle(images, (ends[0].energies[0], ends[1].energies[0]), lambda k: calculator, FINE, quiet)
@@ -48,9 +46,45 @@ def test_minimum_and_saddle_in_closed_form(bend, B):
 def test_a_start_on_a_saddle_falls_into_a_minimum():
     """The middle between two minima is left although no force acts there."""
     cell, calculator = empty_cell(4.0), CosineCalculator(A=0.3)
-    start = cell.structure([[2.0, 0.0, 0.0]])
-    start.positions = kicked(cell, start.positions)
-    assert relax_site(start, calculator, FINE, quiet).energies[0] == pytest.approx(-0.9, abs=1e-4)
+    made = relax_kicked(cell, cell.structure([[2.0, 0.0, 0.0]]), calculator, FINE, quiet)
+    assert made.energies[0] == pytest.approx(-0.9, abs=1e-4)
+    assert made.slack is None
+
+
+@pytest.mark.parametrize(("at", "steps"), [(0.0, 0), (-0.5, 1)])
+def test_a_kick_is_no_result_where_fmax_is_coarse(at, steps):
+    """Forces stay below A π/2 √3 = 0.03 eV/Å.
+
+    From the minimum -3A the kick leads uphill and is taken back; from half an ångström before it the kick leads
+    downhill, and at least one step follows.
+    """
+    cell, calculator = empty_cell(4.0), CosineCalculator(A=0.01)
+    site = cell.structure(at * GENERIC[None])
+    made = relax_kicked(cell, site, calculator, Accuracy(0.5, 200), quiet)
+    lower = [site.copy(), site.copy()]
+    lower[1].positions = kicked(cell, site.positions)
+    for atoms in lower:
+        atoms.calc = calculator
+    if steps:
+        assert made.energies[0] < lower[1].get_potential_energy() < lower[0].get_potential_energy()
+    else:
+        assert made.energies[0] == lower[0].get_potential_energy() < lower[1].get_potential_energy()
+        np.testing.assert_array_equal(made.positions[0], site.positions)
+    assert made.steps == 1
+    assert made.slack == pytest.approx(np.linalg.norm(lower[1].get_forces()[-1]))
+
+
+def test_a_calculator_without_any_force_is_no_relaxation():
+    cell = empty_cell(4.0)
+    assert relax_kicked(cell, cell.structure([[0.0, 0.0, 0.0]]), CosineCalculator(A=0.0), FINE, quiet).slack == 0.0
+
+
+def test_a_relaxation_that_ends_above_its_site_starts_again_from_there():
+    """With minima as close as the kick it lands in the next one, 2B higher."""
+    cell, calculator = empty_cell(4.0), CosineCalculator(A=0.002, B=0.001, a=SITE_KICK * GENERIC[0])
+    made = relax_kicked(cell, cell.structure([[0.0, 0.0, 0.0]]), calculator, FINE, quiet)
+    assert made.energies[0] == pytest.approx(-0.007, abs=1e-9)
+    assert made.slack is None
 
 
 def test_the_straight_path_over_a_ridge_is_left():
@@ -99,9 +133,7 @@ def test_a_molecular_ion_crosses_as_a_whole():
     nitrogen = IonAtoms(("N", "N"), np.array([[0.0, 0.0, 0.6], [0.0, 0.0, -0.6]]), np.array([0.5, 0.5]), "N2+")
     cell = AtomisticCell(4.0 * np.eye(3), (2, 2, 2), (), np.zeros((0, 3)), np.zeros(0), nitrogen, "ions")
     calculator = Dumbbell(A=0.3)
-    start = cell.structure(nitrogen.positions)
-    start.positions = kicked(cell, start.positions)
-    site = relax_site(start, calculator, FINE, quiet)
+    site = relax_kicked(cell, cell.structure(nitrogen.positions), calculator, FINE, quiet)
     end = cell.translated(site.positions[0], (1, 0, 0))
     images = first_path(cell, site.positions[0], end, 5)
     band = find_saddle(images, (site.energies[0],) * 2, lambda k: calculator, FINE, quiet)
@@ -184,8 +216,8 @@ def test_gold_on_aluminium_that_gives_way():
     calculators = [EMT() for _ in range(20)]
     hollow = slab.positions[-1] + np.array([side / 2, side / 2, 1.7])
     start, bridge = (cell.structure([place]) for place in (hollow, hollow + np.array([side / 2, 0.0, 0.3])))
-    start.positions = kicked(cell, start.positions)
-    low, high = (relax_site(atoms, calculators[0], Accuracy(0.01, 300), quiet) for atoms in (start, bridge))
+    low = relax_kicked(cell, start, calculators[0], Accuracy(0.01, 300), quiet)
+    high = relax_site(bridge, calculators[0], Accuracy(0.01, 300), quiet)
     assert low.force <= 0.01
     assert high.force <= 0.01
     end = cell.translated(low.positions[0], (1, 0, 0))

@@ -313,7 +313,7 @@ def test_equilibration_counts_its_moves_across_kernel_calls(monkeypatch):
     accepted = whole.equilibrate(40)
     assert accepted * 400 > 26
     fractions = []
-    monkeypatch.setattr("kmc.simulation._TRIALS", 7)
+    monkeypatch.setattr("kmc.simulation._Pace.moves", lambda self: 7)
     assert parts.equilibrate(40, progress=lambda text, fraction: fractions.append(fraction)) == accepted
     assert_same_state(whole.state, parts.state)
     assert fractions == pytest.approx(np.minimum(7 * np.arange(1, 59), 400) / 400)
@@ -336,7 +336,7 @@ def test_site_factors_that_went_wrong_are_noticed():
 
 def test_whoever_watches_can_stop_between_two_kernels(monkeypatch):
     """Fractions rise to one; an error out of the callback leaves a state from which the run goes on."""
-    monkeypatch.setattr("kmc.simulation._BLOCK", 20)
+    monkeypatch.setattr("kmc.simulation._Pace.moves", lambda self: 20)
     simulation, twin = start(), start()
     seen = []
     simulation.estimate_rate(90, progress=lambda text, fraction: seen.append(fraction))

@@ -100,6 +100,7 @@ def test_what_is_damaged_is_refused_in_one_line_and_never_given_to_hdf5(numbers,
         with pytest.raises(InputError) as caught, sealed_hdf5(numbers):
             pass
         assert str(caught.value).startswith(f"{numbers}: must ")
+        assert str(caught.value).endswith("; make it again")
         assert "\n" not in str(caught.value)
 
 

@@ -156,6 +156,15 @@ def test_energies_do_not_depend_on_the_number_of_threads(monkeypatch):
     assert np.array_equal(*results)
 
 
+def test_a_fine_grid_of_one_bead_is_exact():
+    """A table of bead energies saves nothing where one bead is all there is, however many points the grid has."""
+    landscape = compute_landscape(four_atoms(), LI, permittivity=5.0, spacing=0.11)
+    shape = landscape.energy.shape
+    points = np.random.default_rng(0).integers(0, shape, (500, 3))
+    exact = landscape.derivatives(points / shape)[0]
+    assert landscape.energy[tuple(points.T)] == pytest.approx(np.minimum(exact, landscape.wall), abs=1e-12)
+
+
 def test_the_wall_caps_the_grid_and_nothing_else():
     landscape = compute_landscape(four_atoms(), LI, permittivity=5.0, spacing=0.4, wall=2.0)
     assert landscape.energy.max() == 2.0

@@ -1,35 +1,41 @@
 """What `mofkmc network` prints and writes, on lattices that take no time to build."""
 
+import ast
 import io
+import pickle
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from typing import get_args
 
 import numpy as np
 import pandas as pd
 import pytest
 from click.testing import CliRunner, Result
 from decks import write_deck
+from frameworks import oxide
 from lattices import chain, ion, simple_cubic
 from rich.console import Console
 
+from analysis.network_orbits import species_summaries
 from lattice.network import PoreNetwork
 from lattice.overrides import HopOverride, SiteOverride, override_network
-from runs import network_comparison, network_output, network_source
-from runs.assumptions import network_assumptions
+from runs import network_comparison, network_job, network_output, network_source
+from runs.assumptions import network_assumptions, screening_line
 from runs.cli import main
 from runs.deck_file import read_deck
 from runs.folder import ResultsFolder
-from runs.network_comparison import agreement
-from runs.network_frames import hop_frame
+from runs.network_comparison import GridResult, agreement, convergence_table
+from runs.network_frames import hop_frame, prefactor_name
 from runs.network_output import NetworkResult, write_landscapes
 from runs.network_request import NetworkRequest
-from runs.network_source import source_of_deck, source_of_request
+from runs.network_source import NAMES, fault_with_key, fault_with_option, source_of_deck, source_of_request
 from runs.network_tables import hop_table, percolation_table, site_table
 from structures.charges import assign_charges
+from structures.cif import load_framework
 from structures.crystal import Crystal
-from structures.errors import InputError
+from structures.errors import About, InputError
 from structures.species import SHIPPED_SPECIES
 from structures.units import BOLTZMANN
 
@@ -125,10 +131,98 @@ def test_convergence_is_asked_for_and_stated(network):
     assert "All three grids agree: percolation energies within 5 meV" in result.output
 
 
+@pytest.fixture
+def of_oxide(tmp_path, monkeypatch) -> Callable[..., Result]:
+    """`mofkmc network --eps-r 1` with networks that are really built, of a cubic array without symmetry."""
+
+    def command(side: float, *options: str) -> Result:
+        framework = oxide(
+            cell=side * np.eye(3),
+            frac_coords=np.array([[0.07, 0.11, 0.09]]),
+            rotations=np.eye(3, dtype=int)[None],
+            translations=np.zeros((1, 3)),
+        )
+        monkeypatch.setattr(network_source, "load_framework", lambda cif, **options: framework)
+        words = ("network", "my.cif", "--species", "Li+", "--eps-r", "1", "--no-charge-sets", "--converge", *options)
+        return CliRunner().invoke(main, words)
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MOFKMC_CACHE", str(tmp_path / "cache"))
+    Path("my.cif").touch()
+    return command
+
+
+def test_grids_that_are_built_agree(of_oxide):
+    """The barrier of a cubic array is that of one saddle, refined: the grid need only find it."""
+    result = of_oxide(5.0, "--spacing", "0.4")
+    assert result.exit_code == 0, result.output
+    rows = [line.split() for line in result.output.split("Convergence with the energy grid")[1].splitlines()]
+    rows = [row for row in rows if row[:1] == ["Li+"]]
+    assert [row[1:5] for row in rows] == [[spacing, "1", "1", "3"] for spacing in ("0.6", "0.4", "0.3")]
+    assert len({tuple(row[5:]) for row in rows}) == 1
+    assert "All three grids agree" in result.output
+
+
+def test_a_grid_without_a_network_costs_no_files_and_is_named(of_oxide):
+    """Li+ fits 2.5 Å between oxygens so tightly that the coarsest grid has no point in the middle of its site."""
+    result = of_oxide(2.5, "--spacing", "0.5")
+    assert result.exit_code == 0, result.output
+    told = " ".join(result.output.split())
+    assert "Li+ 0.75 failed Li+ 0.5 1 1 3" in told
+    assert "The grid asked for is converged: compared with 0.375 Å, at 0.75 Å Li+ fits nowhere in oxide" in told
+    assert told.index("Written to") < told.index("Convergence with")
+    assert PoreNetwork.load("results/my_network/network.h5").n_sites == 1
+
+
+def test_grids_of_ions_from_cubes_are_not_compared(network, monkeypatch):
+    """A cube has a grid of its own: refused where nothing else is left, else that ion is left out."""
+    Path("li.cube").touch()
+    monkeypatch.setattr(network_job, "check_cube", lambda *args: None)
+    refused = network("--converge", "--cube", "Li+=li.cube")
+    assert refused.exit_code == 2
+    assert refused.stderr.startswith("mofkmc: --converge: expected an ion whose energies are computed")
+    assert refused.stdout == ""
+    ions = tuple(SHIPPED_SPECIES[name] for name in ("Li+", "Na+"))
+    both = replace(pores(), species=ions, percolation=np.ones((2, 3)))
+    asked = []
+
+    def cached(framework: object, species: tuple, settings: object, *, cubes: dict, **options: object) -> PoreNetwork:
+        asked.append(([one.name for one in species], cubes))
+        return both if len(species) == 2 else replace(pores(), species=species)
+
+    monkeypatch.setattr(network_source, "cached_network", cached)
+    mixed = network("--species", "Na+", "--converge", "--cube", "Li+=li.cube")
+    assert mixed.exit_code == 0, mixed.output
+    assert asked[1:] == [(["Na+"], {})] * 2
+    told = mixed.output.split("Convergence with the energy grid")[1]
+    assert "Li+" not in told.split("Not compared")[0]
+    assert "Not compared: Li+, whose energies come from a file with a grid of its own." in told
+
+
+def test_a_set_of_charges_that_fails_is_told(network, monkeypatch):
+    def energies(*args: object) -> np.ndarray:
+        raise InputError("no")
+
+    monkeypatch.setattr(network_comparison, "percolation_energies", energies)
+    result = network("--charge", "Zn=1")
+    assert result.exit_code == 0, result.output
+    assert "table given" in result.output
+    assert "failed" in result.output
+    assert "table given: no." in result.output
+
+
 def test_every_line_fits_a_narrow_terminal(network):
     """Tables and lists of a real terminal of 60 columns."""
     for part in (percolation_table(pores()), site_table(pores(), 300.0), hop_table(pores(), 300.0)):
         assert max(len(line.rstrip()) for line in printed(part, 60).splitlines()) <= 60
+
+
+def grids(*networks: PoreNetwork) -> list[GridResult]:
+    """Results of three grids for the only ion."""
+    return [
+        GridResult("Li+", spacing, species_summaries(network)[0])
+        for spacing, network in zip((0.3, 0.2, 0.15), networks, strict=True)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -140,8 +234,7 @@ def test_every_line_fits_a_narrow_terminal(network):
     ],
 )
 def test_grids_agree_within_a_few_mev(levels, words):
-    networks = [replace(pores(), percolation=np.array([[level, np.nan, np.nan]])) for level in levels]
-    said = agreement([0.3, 0.2, 0.15], networks)
+    said = agreement(grids(*(replace(pores(), percolation=np.array([[level, np.nan, np.nan]])) for level in levels)))
     assert said.startswith(words)
     assert ("Li+ crosses at an energy other by 29 meV" in said) == (words != "All three grids agree")
 
@@ -149,13 +242,29 @@ def test_grids_agree_within_a_few_mev(levels, words):
 def test_a_direction_crossed_on_one_grid_only_is_told():
     """Without a common direction there is no difference to give in meV."""
     never, once = (replace(pores(), percolation=np.array([[level, np.nan, np.nan]])) for level in (np.nan, 0.4))
-    assert "at 0.2 Å Li+ crosses in 0 instead of 1 directions" in agreement([0.3, 0.2, 0.15], [once, never, once])
+    assert "at 0.2 Å Li+ crosses in 0 instead of 1 directions" in agreement(grids(once, never, once))
+
+
+@pytest.mark.parametrize(
+    ("broken", "words"),
+    [
+        (0.3, "The grid asked for is converged: compared with 0.15 Å, at 0.3 Å Li+ fits nowhere."),
+        (0.15, "The grid asked for is not converged: at 0.15 Å Li+ fits nowhere."),
+    ],
+)
+def test_a_grid_without_a_network_does_not_agree(broken, words):
+    results = [
+        GridResult("Li+", grid.spacing, None, "Li+ fits nowhere") if grid.spacing == broken else grid
+        for grid in grids(pores(), pores(), pores())
+    ]
+    assert agreement(results) == words
+    assert f"Li+ {broken:g} failed" in " ".join(printed(convergence_table(results)).split())
 
 
 def test_grids_with_another_number_of_sites_do_not_agree():
     three = chain(np.zeros(3), np.full(3, 0.4), species=(SHIPPED_SPECIES["Li+"],))
     three = replace(three, percolation=pores().percolation)
-    said = agreement([0.3, 0.2, 0.15], [pores(), three, pores()])
+    said = agreement(grids(pores(), three, pores()))
     assert "not converged" in said
     assert "Li+ has 3 sites instead of 2" in said
 
@@ -224,6 +333,33 @@ def test_faults_of_charges_name_options_and_not_the_keys_of_a_deck(tmp_path, mon
     assert result.output == result.stderr
 
 
+def test_every_subject_of_a_fault_has_a_key_and_an_option():
+    """Subjects as the sources write them; a fault of the framework goes by its subject, whatever its words are."""
+    root = Path(__file__).parents[1]
+    sources = [path.read_text("utf-8") for part in ("structures", "lattice") for path in (root / part).glob("*.py")]
+    calls = [node for text in sources for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call)]
+    subjects = {
+        keyword.value.value
+        for call in calls
+        for keyword in call.keywords
+        if keyword.arg == "about" and isinstance(keyword.value, ast.Constant)
+    }
+    assert subjects | {""} == set(NAMES) == set(get_args(About))
+    for about, (key, option) in NAMES.items():
+        error = InputError("reworded", about=about)
+        assert fault_with_key(error) == f"[structure] {key}: reworded"
+        assert fault_with_option(error) == (f"{option}: reworded" if about else "reworded")
+        assert pickle.loads(pickle.dumps(error)).about == about
+
+
+@pytest.mark.parametrize("net_charge", [1e3, float("nan")])
+def test_an_impossible_net_charge_is_not_a_fault_of_the_file(net_charge):
+    with pytest.raises(InputError) as caught:
+        load_framework("mof5", net_charge=net_charge)
+    assert fault_with_key(caught.value).startswith("[structure] net_charge must be a charge in e")
+    assert fault_with_option(caught.value).startswith("--net-charge must be a charge in e")
+
+
 def test_a_cube_that_does_not_fit_is_refused_before_anything_is_printed(network, tmp_path):
     (tmp_path / "li.cube").write_text("energy in eV\n\n")
     result = network("--cube", "Li+=li.cube")
@@ -235,6 +371,7 @@ def test_a_cube_that_does_not_fit_is_refused_before_anything_is_printed(network,
 def test_prefactors_are_those_of_either_end():
     """k = exp(-barrier/kT) times the prefactor, from both ends; here the prefactor is one attempt frequency."""
     frame = hop_frame(pores(), 300.0)
+    assert prefactor_name(pores(), 300.0) == ("prefactor at 300 K", "nu")
     assert frame["barrier (eV)"].tolist() == pytest.approx([0.3, 0.4])
     assert frame["back (eV)"].tolist() == pytest.approx([0.2, 0.3])
     assert frame["prefactor at 300 K (nu)"].tolist() == pytest.approx([1.0, 1.0])
@@ -260,6 +397,25 @@ def test_the_provenance_is_sorted_into_groups():
     assert groups["landscape"][0] == "landscape: computed"
     assert groups["landscape"][1].startswith("Li+: LJ")
     assert log == ["Li+: merged into neighbours: 4 basins"]
+
+
+def test_a_network_without_hops_has_empty_tables():
+    """Two sites that nothing connects: the headings are there all the same."""
+    apart = pores()
+    fields = ("origin", "target", "image", "saddle", "orbit", "reverse", "log_conductance", "vector", "overridden")
+    none = {name: getattr(apart, name)[:0] for name in (f"hop_{one}" for one in fields) if name in apart.__slots__}
+    frame = hop_frame(replace(apart, **none), 300.0)
+    assert len(frame) == 0
+    assert frame.columns.tolist() == hop_frame(apart, 300.0).columns.tolist()
+    assert "barrier, eV" in printed(hop_table(replace(apart, **none), 300.0))
+
+
+@pytest.mark.parametrize(("cubes", "there"), [({}, False), ({"Li+": "li.cube"}, True)])
+def test_the_permittivity_is_not_said_to_screen_the_energies_of_a_file(cubes, there):
+    table = SimpleNamespace(permittivity=10.0, cube=cubes)
+    line = screening_line(SimpleNamespace(deck=SimpleNamespace(landscape=table)))
+    assert line.startswith("eps_r 10 screens all Coulomb energies")
+    assert ("except in the landscape of Li+" in line) == there
 
 
 SITES = """name: simple cubic

@@ -1,9 +1,12 @@
 """Pictures show what the tables say and are written as PNG."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from frameworks import framed_network
 from lattices import ion, network_of
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure
 from synthetic import arrhenius_diffusivity, record
 
@@ -76,6 +79,23 @@ def test_network_shows_framework_axes_and_a_scale_of_barriers():
     assert [text.get_text().split()[-2] for text in axes.texts if "Å" in text.get_text()] == ["10.00"] * 3
     (bar,) = axes.child_axes
     assert bar.get_ylim() == (0.0, pytest.approx(0.3))
+
+
+def test_numbers_of_the_user_are_marked_in_the_picture():
+    """Orbit 0 of the sites and the hops within the cell are given: a rim, a core and a note, on the first ion only."""
+    network = framed_network()
+    inside = (network.hop_image == 0).all(axis=1) & (network.site_species[network.hop_origin] == 0)
+    changed = replace(network, site_overridden=network.site_orbit == 0, hop_overridden=inside)
+    axes = plots.network(changed)
+    texts = [text.get_text() for text in axes.get_legend().get_texts()]
+    assert [text.endswith("meV†") for text in texts[:2]] == [True, False]
+    assert texts[2] == "† given by the user, not computed"
+    lines = [found for found in axes.collections if hasattr(found, "_segments3d")]
+    assert [len(found._segments3d) for found in lines] == [12, 6, 1, 1, 3, 3], "the core follows the hop inside"
+    assert lines[3].get_linewidth() < lines[2].get_linewidth()
+    rims = [tuple(found.get_edgecolor()[0][:3]) for found in axes.collections if not hasattr(found, "_segments3d")]
+    assert rims == [to_rgb(plots.INK), to_rgb("white")]
+    assert "†" not in "".join(text.get_text() for text in plots.network(changed, 1).get_legend().get_texts())
 
 
 def test_network_of_one_barrier_has_a_scale_that_begins_at_zero():

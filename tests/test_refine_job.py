@@ -1,6 +1,8 @@
 """Refinement of a network against energies known in closed form, and its restart."""
 
 import csv
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -185,6 +187,65 @@ def test_an_ion_that_leaves_its_basin_is_reported(request_):
     rows = table(request_, "sites.csv")
     assert rows[1]["refined"] == "no"
     assert "left its basin" in rows[1]["remark"]
+
+
+def test_an_accuracy_too_coarse_for_the_calculator_is_told(request_, capsys):
+    """0.1 Å off the minima the force is 0.074 eV/Å: with 0.5 allowed the sites stay where they are, with a remark."""
+    refine_job(replace(request_, fmax=0.5))
+    rows = table(request_, "sites.csv")
+    assert all("fmax is too coarse for this calculator: 0.1 Å off the site" in row["remark"] for row in rows)
+    assert [float(row["moved_A"]) for row in rows] == [0.0, 0.0]
+    assert np.ptp(refined(request_).site_energy) == pytest.approx(2 * B, abs=1e-9)
+    assert "fmax is too coarse" in capsys.readouterr().out
+    assert refine_job(request_) == 0  # what the coarse one left is not taken for finished
+    check_exact(refined(request_))
+    assert not any("coarse" in row["remark"] for row in (*table(request_, "sites.csv"), *table(request_, "hops.csv")))
+
+
+def test_a_band_between_ends_that_moved_is_made_again(request_):
+    """A finished band shifted by 0.5 Å as a whole is not that of its sites; shifted by 0.01 Å it is."""
+    assert refine_job(request_) == 0
+    part = request_.network.parent / "refined/parts/hop-0.json"
+    first = part.read_text()
+    for shift, kept in ((0.01, True), (0.5, False)):
+        changed = json.loads(first)
+        changed["positions"] = (np.array(changed["positions"]) + shift).tolist()
+        changed["energies"] = (np.array(changed["energies"]) + 1.0).tolist()
+        part.write_text(json.dumps(changed))
+        assert refine_job(request_) == 0
+        assert (json.loads(part.read_text()) == changed) == kept
+    check_exact(refined(request_))
+
+
+def test_a_hop_without_a_saddle_is_starred(request_, capsys):
+    """With 4A < B the deeper minimum along x is the only one: no image lies above the end put at the other site."""
+    calculator_file(request_.network.parent, 0.001, 0.05)
+    refine_job(replace(request_, fmax=0.5))
+    hops = [row for row in table(request_, "hops.csv") if "taken for the saddle" in row["remark"]]
+    assert hops
+    assert all(row["refined"] == "yes" for row in hops)
+    text = capsys.readouterr().out
+    printed = text.partition("Hops, old and new barriers")[2].partition("Percolation")[0].splitlines()
+    starred = {line.split()[0] for line in printed if re.search(r"\d\*", line)}
+    assert starred == {row["orbit"] for row in hops}
+
+
+def test_a_network_without_framework_is_refused(request_):
+    """Its calculator would see the ion alone, and every barrier become zero."""
+    empty = {"framework_symbols": (), "framework_frac": np.zeros((0, 3)), "framework_charges": np.zeros(0)}
+    replace(two_site_network(), **empty).save(request_.network)
+    with pytest.raises(InputError, match=r"expected a network with framework atoms, found none"):
+        refine_job(request_)
+
+
+@pytest.mark.parametrize("content", ["data_x\n_cell_length_a 10\n", ""])
+def test_a_file_of_another_kind_is_told_from_a_damaged_network(request_, tmp_path, content):
+    (tmp_path / "x.cif").write_text(content)
+    with pytest.raises(InputError, match=r"x.cif: expected the network.h5 .* found another kind of file"):
+        refine_job(replace(request_, network=tmp_path / "x.cif"))
+    request_.network.write_bytes(request_.network.read_bytes()[:-5])
+    with pytest.raises(InputError, match="must end in its checksum"):
+        refine_job(request_)
 
 
 def test_a_calculator_that_never_works_is_refused(request_):

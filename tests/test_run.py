@@ -1,23 +1,25 @@
 """A whole run on a small network: the same files for any number of threads, and readable after an interruption."""
 
-import hashlib
+import os
+import signal
 import threading
+import time
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
-import h5py
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from decks import write_deck
 from lattices import ion, simple_cubic
+from small_run import digests
 
 from analysis.campaign import Analysis
 from kmc.trajectory import read_task
 from runs import job, network_source, schedule, task
 from runs.cli import main
 from runs.deck_file import read_deck
+from runs.folder import ResultsFolder
 from runs.model import build_model
 from runs.seeds import stream
 from structures.errors import InputError
@@ -40,26 +42,6 @@ def run(tmp_path, monkeypatch):
     return call
 
 
-def digests(folder: Path) -> dict[str, str]:
-    """Hash of every number and text in every task file."""
-    found = {}
-    for path in sorted((folder / "tasks").glob("*.h5")):
-        digest = hashlib.sha256()
-
-        def add(name: str, item: h5py.Group | h5py.Dataset, digest=digest) -> None:
-            digest.update(name.encode())
-            for key, value in sorted(item.attrs.items()):
-                digest.update(f"{key}={value!r}".encode())
-            if isinstance(item, h5py.Dataset):
-                digest.update(np.asarray(item[()]).tobytes() if item.dtype.kind != "O" else repr(item[()]).encode())
-
-        with h5py.File(path) as file:
-            add("", file)
-            file.visititems(add)
-        found[path.name] = digest.hexdigest()
-    return found
-
-
 def test_a_run_gives_the_same_bits_for_one_and_two_threads_and_writes_its_tables(run):
     """Streams come from seed and task key alone; 3 loadings × 3 temperatures × 2 replicas = 18 tasks."""
     one = run("--output", "one", "--threads", "1")
@@ -80,39 +62,95 @@ def test_a_run_gives_the_same_bits_for_one_and_two_threads_and_writes_its_tables
     assert not set(digests(Path("three")).values()) & set(digests(Path("one")).values())
 
 
-def test_ctrl_c_keeps_the_finished_tasks_and_says_so(run, monkeypatch):
-    """The interrupt comes after the fifth task file; what is on disk is complete and analysable."""
-    real_wait = schedule.wait
-
-    def wait(pending, **options):
-        if len(list(Path("results/deck/tasks").glob("*.h5"))) >= 5:
-            raise KeyboardInterrupt
-        return real_wait(pending, **{**options, "timeout": 0.001})
-
-    monkeypatch.setattr(schedule, "wait", wait)
-    result = run("--threads", "1")
-    assert result.exit_code == 130
-    kept = sorted(Path("results/deck/tasks").iterdir())
-    assert 5 <= len(kept) < 18
-    assert f"{len(kept)} of 18 tasks are finished and stay readable" in result.stderr
-    for path in kept:
-        assert read_task(path).key == path.stem
-
-
-def test_a_failed_task_is_named_and_the_others_are_analysed(run, monkeypatch):
+def test_a_stopped_run_goes_on_with_the_same_command_to_the_same_bits(run, monkeypatch):
+    """SIGTERM comes when five task files are there; each of them is complete."""
+    assert run("--output", "whole").exit_code == 0
     real_write = task.write_task
 
     def write(path, *args, **options):
-        if path.stem == "x0.4615_T298.15K_r01":
+        real_write(path, *args, **options)
+        if len(list(Path("results/deck/tasks").glob("*.h5"))) == 5:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.5)
+
+    monkeypatch.setattr(task, "write_task", write)
+    stopped = run("--threads", "1")
+    assert stopped.exit_code == 0, stopped.output
+    kept = sorted(Path("results/deck/tasks").iterdir())
+    assert len(kept) == 5
+    assert f"mofkmc: stopped by SIGTERM; {len(kept)} tasks are finished and stay readable" in stopped.stderr
+    assert stopped.stderr.rstrip().endswith(": resume with the same command")
+    assert not Path("results/deck/summary.csv").exists()
+    before = digests(Path("results/deck"))
+    for path in kept:
+        assert read_task(path).key == path.stem
+    again = run("--threads", "2")
+    assert again.exit_code == 0, again.output
+    assert f"results/deck: going on, {len(kept)} of 18 tasks are finished" in again.stderr
+    assert before.items() <= digests(Path("results/deck")).items() == digests(Path("whole")).items()
+    for name in ("summary.csv", "activation.csv", "optimum.csv", "remarks.txt", "deck.toml"):
+        assert (Path("results/deck") / name).read_bytes() == (Path("whole") / name).read_bytes()
+    assert not list(Path("results/deck/checkpoints").glob("*"))
+    assert not Path("results/deck/run.lock").exists()
+
+
+def test_ctrl_c_keeps_the_finished_tasks_and_says_so(run, monkeypatch):
+    real_write = task.write_task
+
+    def write(path, *args, **options):
+        real_write(path, *args, **options)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.5)
+
+    monkeypatch.setattr(task, "write_task", write)
+    result = run("--threads", "1")
+    assert result.exit_code == 130
+    assert "mofkmc: interrupted; 1 task is finished and stays readable" in result.stderr
+
+
+def test_a_failed_task_is_named_and_the_others_are_analysed(run, monkeypatch):
+    """The same command tries it again."""
+    real_record = task.task_record
+
+    def record(simulation, samples, label):
+        if label.key == "x0.4615_T298.15K_r01":
+            raise FloatingPointError("site energies drifted")
+        return real_record(simulation, samples, label)
+
+    monkeypatch.setattr(task, "task_record", record)
+    result = run()
+    assert result.exit_code == 1
+    assert "mofkmc: x0.4615_T298.15K_r01 failed: FloatingPointError: site energies drifted" in result.stderr
+    assert len(list(Path("results/deck/tasks").glob("*.h5"))) == 17
+    assert Path("results/deck/summary.csv").exists()
+    monkeypatch.setattr(task, "task_record", real_record)
+    assert run().exit_code == 0
+    assert len(list(Path("results/deck/tasks").glob("*.h5"))) == 18
+
+
+def test_a_full_disk_ends_the_run_in_one_line_and_it_can_go_on(run, monkeypatch):
+    """No further task is computed for nothing."""
+    assert run("--output", "whole").exit_code == 0
+    real_write, tried = task.write_task, []
+
+    def write(path, *args, **options):
+        if len(list(Path("results/deck/tasks").glob("*.h5"))) == 4:
+            tried.append(path)
             raise OSError(28, "No space left on device")
         real_write(path, *args, **options)
 
     monkeypatch.setattr(task, "write_task", write)
-    result = run()
+    result = run("--threads", "1")
     assert result.exit_code == 1
-    assert "x0.4615_T298.15K_r01 failed: OSError: [Errno 28] No space left on device" in result.stderr
-    assert len(list(Path("results/deck/tasks").glob("*.h5"))) == 17
-    assert Path("results/deck/summary.csv").exists()
+    (path,) = tried
+    assert result.stderr.splitlines()[-2:] == [
+        f"mofkmc: {path.stem} failed: {path}: No space left on device",
+        f"mofkmc: {path}: No space left on device; 4 tasks are finished and stay readable in "
+        f"{path.parent}: resume with the same command",
+    ]
+    monkeypatch.setattr(task, "write_task", real_write)
+    assert run().exit_code == 0
+    assert digests(Path("results/deck")) == digests(Path("whole"))
 
 
 def test_an_interrupt_after_the_last_task_counts_all_of_them(run, monkeypatch):
@@ -126,7 +164,7 @@ def test_an_interrupt_after_the_last_task_counts_all_of_them(run, monkeypatch):
     assert result.exit_code == 130
     tasks = Path("results/deck/tasks")
     assert result.stderr.splitlines()[-1] == (
-        f"mofkmc: interrupted; 18 of 18 tasks are finished and stay readable in {tasks}"
+        f"mofkmc: interrupted; 18 tasks are finished and stay readable in {tasks}: resume with the same command"
     )
 
 
@@ -174,17 +212,20 @@ def test_equilibration_and_hops_share_one_bar_and_both_stop_at_once(run, tmp_pat
     """20 sweeps of 13 ions are 260 moves; the bar stands at 260/(260 + hops) when the clock starts."""
     made = build_model(read_deck(Path("deck.toml")), lambda *given: None)
     setting = task.Setting(made.file, job.build_lattice(made, 1), made.network.content_hash)
+    folder = ResultsFolder(tmp_path / "results")
+    folder.tasks.mkdir(parents=True)
+    workplace = task.Workplace(folder)
     seen: list[float] = []
 
     def do(watch: schedule.Watch) -> object:
         if job_of == "pilot":
             return task.simulated_time(setting, made.conditions[0], watch)
-        return task.run_task(setting, made.tasks[0], 1e-9, tmp_path / "task.h5", watch)
+        return task.run_task(setting, made.tasks[0], 1e-9, workplace, watch)
 
     do(schedule.Watch(threading.Event(), seen.append))
     assert seen[0] == 0.0
     assert seen == sorted(seen)
-    assert seen[1] == pytest.approx(260 / 2260)
+    assert any(fraction == pytest.approx(260 / 2260) for fraction in seen)
     assert seen[-1] > 0.99
 
     stop = threading.Event()

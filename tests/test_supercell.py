@@ -139,16 +139,30 @@ def test_a_short_ranged_energy_must_not_reach_the_own_image():
 def test_a_table_that_does_not_fit_is_refused_with_both_numbers(network, monkeypatch):
     assert table_bytes(network, (3, 3, 3)) == 17 * 17 * 27 * 8
     monkeypatch.setattr(lattice.supercell, "available_memory", lambda: 2**30)
-    with pytest.raises(InputError, match=r"needs 4\.3 GiB .* of 1 simultaneous task; 1\.0 GiB of memory are available"):
+    with pytest.raises(InputError, match=r"needs 6\.5 GiB .* of 1 simultaneous task; 1\.0 GiB of memory are available"):
         replicate(network, (100, 100, 100))
 
 
-def test_every_simultaneous_task_needs_a_table_of_its_own(network, monkeypatch):
-    monkeypatch.setattr(lattice.supercell, "available_memory", lambda: 4 * table_bytes(network, REPEATS))
+def test_every_simultaneous_task_needs_two_tables_of_its_own(network, monkeypatch):
+    """The factors of an ion that comes and of one that goes, beside the energies that all tasks share."""
+    monkeypatch.setattr(lattice.supercell, "available_memory", lambda: 7 * table_bytes(network, REPEATS))
     replicate(network, REPEATS, tasks=3)
     with pytest.raises(InputError, match="of 4 simultaneous tasks"):
         replicate(network, REPEATS, tasks=4)
     replicate(network, REPEATS, interaction=None, tasks=4)
+
+
+def test_the_table_can_be_one_that_another_process_has_built(network):
+    """`share` decides what is built and returns what is used; the lattice keeps no copy."""
+    elsewhere = replicate(network, REPEATS).interaction.dense
+    calls = []
+
+    def share(build):
+        calls.append(build)
+        return {"dense": elsewhere}
+
+    assert replicate(network, REPEATS, share=share).interaction.dense is elsewhere
+    assert (calls[0]()["dense"] == elsewhere).all()
 
 
 def test_coinciding_sites_must_exclude_each_other(network):

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from landscapes import cubic_group
 
-from lattice.symmetry import SpaceGroup, complete_orbits, grid_representatives, locate, site_action, wrap
+from lattice.symmetry import SpaceGroup, complete_orbits, grid_representatives, locate, site_action
+from structures.crystal import wrap
 from structures.errors import InputError
 
 

@@ -7,13 +7,19 @@ import numpy as np
 import pytest
 from random_network import TEMPERATURE, random_network
 
+import kmc.simulation
 import kmc.trajectory
 from kmc.placement import place_ions
 from kmc.simulation import Simulation
 from kmc.trajectory import (
+    Checkpoint,
+    Provenance,
     TaskLabel,
     read_checkpoint,
     read_frames,
+    read_label,
+    read_progress,
+    read_provenance,
     read_state,
     read_task,
     task_record,
@@ -25,7 +31,14 @@ from structures.errors import InputError
 from structures.hdf5 import seal
 
 LABEL = TaskLabel(
-    key="x0.50_T300_r2", seed=7, composition=0.5, composition_name="x", replica=2, network_hash="abc", deck="a = 1\n"
+    key="x0.50_T300_r2",
+    seed=7,
+    composition=0.5,
+    composition_name="x",
+    replica=2,
+    network_hash="abc",
+    deck="a = 1\n",
+    settings="def",
 )
 LATTICE = replicate(random_network(), (2, 1, 2))
 
@@ -55,6 +68,27 @@ def test_a_record_comes_back_as_it_was(finished, tmp_path):
     assert found.events[-1] == samples.hop_orbit_events.sum() > 0
     assert (found.displacement[:, 1:] == 0).all()
     assert [path.name for path in tmp_path.iterdir()] == ["task.h5"]
+
+
+def test_a_task_says_which_it_is_and_where_it_was_computed(finished, tmp_path):
+    """The label alone tells a file of another task, of another network or of other settings."""
+    _, _, record = finished
+    write_task(tmp_path / "task.h5", record, provenance=Provenance(12.5, 3, hosts=2, ranks=4, threads=8))
+    assert read_label(tmp_path / "task.h5") == LABEL
+    found = read_provenance(tmp_path / "task.h5")
+    assert {name: found[name] for name in ("seconds", "parts", "hosts", "ranks", "threads")} == {
+        "seconds": 12.5,
+        "parts": 3,
+        "hosts": 2,
+        "ranks": 4,
+        "threads": 8,
+    }
+    assert found["numpy"] == np.__version__
+    assert {"python", "mofkmc", "numba", "h5py"} <= found.keys()
+    assert LABEL.difference(dataclasses.replace(LABEL, deck="a = 1 # a remark")) == ""
+    for change in ({"key": "x"}, {"seed": 8}, {"network_hash": "abd"}, {"settings": ""}, {"composition": 0.25}):
+        (name,) = change
+        assert LABEL.difference(dataclasses.replace(LABEL, **change)).startswith(f"{name} {getattr(LABEL, name)} was ")
 
 
 def test_a_simulation_goes_on_from_the_file_with_the_same_bits(finished, tmp_path):
@@ -174,9 +208,16 @@ def test_a_run_stopped_anywhere_goes_on_from_its_checkpoint_with_the_same_bits(i
     for n_events in (0, 1, 30, 41, 60):
         assert not simulation.advance(sampler, n_events)
         stops.append(int(sampler.next_sample[0]))
-        write_checkpoint(tmp_path / "checkpoint.h5", simulation.state, sampler)
-        state, sampler = read_checkpoint(tmp_path / "checkpoint.h5")
-        simulation = Simulation(lattice, state, **options)
+        given = Checkpoint(LABEL, simulation.conditions, simulation.state, sampler, seconds=1.5, parts=3)
+        write_checkpoint(tmp_path / "checkpoint.h5", given)
+        found = read_checkpoint(tmp_path / "checkpoint.h5")
+        assert (found.label, found.seconds, found.parts) == (LABEL, 1.5, 3)
+        assert found.conditions.temperature == TEMPERATURE
+        assert (found.conditions.field == options["field"]).all()
+        made = simulation.state.n_events - 25
+        assert read_progress(tmp_path / "checkpoint.h5") == (stops[-1] / 61, made, 1.5)
+        sampler = found.sampler
+        simulation = Simulation(lattice, found.state, **options)
     assert simulation.advance(sampler)
     assert simulation.advance(sampler)
     found = finish(simulation, simulation.finish(sampler), tmp_path / "parts.h5")
@@ -184,6 +225,53 @@ def test_a_run_stopped_anywhere_goes_on_from_its_checkpoint_with_the_same_bits(i
     assert found.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize("samples", [1, 3])
+def test_neither_the_length_of_kernels_nor_their_samples_change_a_bit(samples, tmp_path, monkeypatch):
+    """A run in one kernel, and one whose kernels end after so many samples or 7 hops."""
+
+    def finish(name):
+        rng = np.random.default_rng(5)
+        state = place_ions(LATTICE, {"A+": 3, "B-": 3}, rng, temperature=TEMPERATURE)
+        simulation = Simulation(LATTICE, state, temperature=TEMPERATURE)
+        measured = simulation.run(2e-10, 600)
+        write_task(tmp_path / name, task_record(simulation, measured, LABEL), state=simulation.state)
+        return contents(tmp_path / name)
+
+    monkeypatch.setattr("kmc.simulation._SAMPLES", 1000)
+    monkeypatch.setattr("kmc.simulation._Pace.moves", lambda self: 10**6)
+    expected = finish("one.h5")
+    monkeypatch.setattr("kmc.simulation._SAMPLES", samples)
+    monkeypatch.setattr("kmc.simulation._Pace.moves", lambda self: 7)
+    found = finish("many.h5")
+    assert found.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+
+
+@pytest.mark.parametrize("cost", [1e-6, 3e-3])
+def test_kernels_return_in_time_whatever_a_hop_costs(finished, monkeypatch, cost):
+    """The clock goes by the moves made: every kernel takes at most 0.1 s, and soon nearly as much."""
+    simulation, clock, took = finished[0], [0.0], []
+
+    class Clock:
+        monotonic = staticmethod(lambda: clock[0])
+
+    def advance(tables, ions, sampler, last_event, rng):
+        took.append(cost * (last_event - int(ions.events[0])))
+        clock[0] += took[-1]
+        ions.events[0] = last_event
+        return 1
+
+    monkeypatch.setattr(kmc.simulation, "time", Clock)
+    monkeypatch.setattr(kmc.simulation.kernels, "advance", advance)
+    assert not simulation.advance(simulation.begin(1.0, 5), seconds=2.0)
+    assert max(took) <= 0.1
+    assert 2.0 <= clock[0] <= 2.1
+    assert min(took[10:-1]) > 0.09
+    assert not simulation.advance(simulation.begin(1.0, 5), seconds=0.0)
+    assert clock[0] > 2.0, "one kernel at least"
 
 
 def contents(path):

@@ -9,7 +9,7 @@ from wave_landscapes import CUBIC, ROTATED, SKEW, SimpleCubic, Waves, log_bessel
 
 from lattice.basins import find_basins, find_faces, grid_stencil
 from lattice.percolation import grid_percolation
-from lattice.quadrature import saddle_plane
+from lattice.quadrature import aliasing, saddle_plane
 from lattice.stationary import find_stationary_points
 from lattice.symmetry import SpaceGroup
 from lattice.transition_state import saddle_conductance, site_partition, thermal_flux
@@ -35,14 +35,22 @@ def test_thermal_flux_is_a_quarter_of_the_mean_speed():
     np.testing.assert_allclose(thermal_flux(6.94, np.array([300.0])), speed / 4 * 1e10, rtol=1e-8)
 
 
-@pytest.mark.parametrize("multiple", [CUBIC, ROTATED, SKEW], ids=["along the grid", "at 45 degrees", "skew"])
-@pytest.mark.parametrize("amplitude", [(1.0, 1.0, 1.0), (0.2, 0.05, 0.02)], ids=["stiff", "soft"])
-def test_cosines_in_any_cell(amplitude, multiple):
+STIFF = [(4.0, 0.15, 0.15), (7.0, 0.15, 0.15), (0.2, 4.0, 0.2)]  # one mode each
+ANY_CELL = [
+    *((A, cell, OFF_GRID) for A in [(1.0, 1.0, 1.0), (0.2, 0.05, 0.02)] for cell in (CUBIC, ROTATED, SKEW)),
+    *((A, ROTATED, shift) for A in STIFF for shift in (OFF_GRID, (0.0, 0.0, 0.0))),
+    (STIFF[0], SKEW, OFF_GRID),
+]
+
+
+@pytest.mark.parametrize(("amplitude", "multiple", "shift"), ANY_CELL)
+def test_cosines_in_any_cell(amplitude, multiple, shift):
     """E = -Σ A cos(2 pi x/a): Z = a³ Π I0(A/kT), Q = a² exp(-A/kT) I0 I0 over the faces of the cubes, at 0.2 Å.
 
-    Between barriers of 2 kT and 116 kT, with the minima between grid points and the faces at any angle to the grid.
+    Between barriers of 2 kT and 800 kT, with the minima on grid points or between them and the faces at any angle to
+    the grid. One stiff mode at 45° is wrong on it by a difference of two of its waves, not by any of them alone.
     """
-    landscape = SimpleCubic(amplitude, multiple=multiple, shift=OFF_GRID)
+    landscape = SimpleCubic(amplitude, multiple=multiple, shift=shift)
     stationary, log_Z, log_Q = rates_of(landscape)
     wells = round(np.linalg.det(multiple))
     assert log_Z.shape == (wells, 3)
@@ -51,6 +59,37 @@ def test_cosines_in_any_cell(amplitude, multiple):
     for energy, found in zip(stationary.graph.level_energy, log_Q, strict=True):
         axis = int(np.argmin([abs(landscape.saddle_energy(k) - energy) for k in range(3)]))
         np.testing.assert_allclose(found, landscape.log_face(axis, TEMPERATURES), atol=1e-3)
+
+
+@pytest.mark.parametrize("angle", [60.0, 90.0, 110.0])
+def test_error_of_a_gaussian_on_a_grid(angle):
+    """Σ h³ exp(-½ x H x/kT) over a grid with steps 0.2 Å at equal angles, against (2 pi kT)^(3/2) / sqrt(det H).
+
+    The bound is met where the minimum lies on a grid point, and holds where it lies between them.
+    """
+    rng = np.random.default_rng(int(angle))
+    c = np.cos(np.radians(angle))
+    steps = 0.2 * np.linalg.cholesky(np.full((3, 3), c) + (1.0 - c) * np.eye(3))
+    kT = BOLTZMANN * 200.0
+    index = np.indices((41, 41, 41)).reshape(3, -1).T - 20
+    for _ in range(8):
+        axes = np.linalg.qr(rng.normal(size=(3, 3)))[0]
+        width = rng.uniform(0.05, 0.2, 3)
+        hessian = axes * (kT / width**2) @ axes.T
+        bound = aliasing(steps, hessian, kT)
+        for shift in (np.zeros(3), rng.random(3)):
+            x = (index + shift) @ steps
+            total = np.exp(-0.5 / kT * np.einsum("mi,ij,mj->m", x, hessian, x)).sum() * np.linalg.det(steps)
+            error = total / ((2.0 * np.pi) ** 1.5 * width.prod()) - 1.0
+            assert abs(error) <= max(1.01 * bound, 1e-6)
+            if not shift.any() and bound < 0.5:
+                assert error == pytest.approx(bound, rel=1e-2, abs=1e-6)
+
+
+def test_a_flat_minimum_is_not_for_the_grid():
+    """A singular Hessian has no Gaussian."""
+    assert aliasing(0.2 * np.eye(3), np.diag([1.0, 1.0, 0.0]), 0.02) == np.inf
+    assert aliasing(0.2 * np.eye(3), np.diag([1.0, 1.0, -1.0]), 0.02) == np.inf
 
 
 @pytest.mark.parametrize("shift", [0.0, 0.025], ids=["on grid points", "between grid points"])
@@ -279,10 +318,73 @@ def test_a_site_that_the_grid_missed_is_harmonic():
     landscape = SimpleCubic((1.0, 1.0, 1.0), shift=OFF_GRID)
     basins, stationary = network(landscape)
     lost = replace(stationary, basin_site=np.full_like(stationary.basin_site, -1))
-    flux, harmonic = (
-        site_partition(landscape, basins, lost, TEMPERATURES, model=m) for m in ("flux_tst", "harmonic_tst")
-    )
+    notes = []
+    flux = site_partition(landscape, basins, lost, TEMPERATURES, model="flux_tst", notes=notes)
+    harmonic = site_partition(landscape, basins, lost, TEMPERATURES, model="harmonic_tst")
     np.testing.assert_array_equal(flux, harmonic)
+    assert notes == ["minima that the grid does not have, taken as harmonic: 1 orbit"]
+
+
+def test_a_minimum_in_the_basin_of_its_neighbour():
+    """Two minima 0.6 Å apart, of which the grid gives the place of one to the other: their sum stays what it is.
+
+    E = -A cos(x) + c cos(2 x) - B cos(y) - B cos(z) with c > A/4: Z is that of one well.
+    """
+    waves = [[1, 0, 0], [2, 0, 0], [0, 1, 0], [0, 0, 1]]
+    landscape = Waves(4.0 * np.eye(3), waves, (0.6, -0.168, 2.0, 2.0), shift=(0.513, 0.5, 0.5))
+    basins, stationary = network(landscape)
+    assert stationary.graph.n_sites == 2
+    x = 4.0 * (stationary.graph.frac[:, 0] - 0.513)
+    assert abs(x[1] - x[0]) < 0.7
+    place = (np.arange(4000) + 0.5) / 4000
+    along = -0.6 * np.cos(2 * np.pi * place) + 0.168 * np.cos(4 * np.pi * place)
+    exact = [np.log(64.0 * np.exp(-beta * along).mean()) for beta in BETA] + 2 * log_bessel(2.0, TEMPERATURES)
+    near = np.abs(basins.frac(np.arange(basins.label.size))[:, 0] - 0.513) < 0.2
+    for label in (basins.label, np.where(near & (basins.label == 0), 1, basins.label)):
+        moved = replace(basins, label=label.astype(np.int32))
+        notes = []
+        log_Z = site_partition(landscape, moved, stationary, TEMPERATURES, model="flux_tst", notes=notes)
+        np.testing.assert_allclose(np.logaddexp(*log_Z), exact, atol=1e-2)
+        assert notes == []
+    # where nothing around the minimum is left to it, the grid has the last word and the notes say so
+    none = replace(basins, label=np.where(basins.label == 0, 1, basins.label).astype(np.int32))
+    site_partition(landscape, none, stationary, TEMPERATURES, model="flux_tst", notes=notes)
+    assert notes == ["minima that the grid does not have, taken as harmonic: 1 orbit"]
+
+
+def test_flat_stationary_points_are_not_harmonic():
+    """A (1 - cos x)² = A (3/2 - 2 cos x + ½ cos 2x) is flat at x = 0: the integral stays, and the notes say so."""
+    waves = [[1, 0, 0], [2, 0, 0], [0, 1, 0], [0, 0, 1]]
+    landscape = Waves(4.0 * np.eye(3), waves, (0.2, -0.05, 0.2, 0.2), shift=OFF_GRID)
+    basins, stationary = network(landscape)
+    notes = []
+    log_Z = site_partition(landscape, basins, stationary, TEMPERATURES, model="harmonic_tst", notes=notes)
+    place = (np.arange(4000) + 0.5) / 4000
+    along = -0.2 * np.cos(2 * np.pi * place) + 0.05 * np.cos(4 * np.pi * place)
+    exact = [np.log(64.0 * np.exp(-beta * along).mean()) for beta in BETA] + 2 * log_bessel(0.2, TEMPERATURES)
+    np.testing.assert_allclose(log_Z[0], exact, atol=5e-3)
+    assert notes == ["flat minima, integrated because they are not harmonic: 1 orbit"]
+    saddle_conductance(landscape, stationary, LITHIUM, TEMPERATURES, model="harmonic_tst", notes=notes)
+    assert "flat saddle points" in notes[-1]
+
+
+@pytest.mark.parametrize("lowest", [2.0, 60.0])
+def test_a_wide_range_of_temperatures(lowest):
+    """Narrow lattices for the low temperatures reach only as high as these: in time, and exact at every one."""
+    landscape = SimpleCubic((0.4, 0.3, 0.2), multiple=ROTATED, shift=OFF_GRID)
+    temperatures = np.geomspace(lowest, 500.0, 12)
+    basins, stationary = network(landscape)
+    called = [0]
+    original = landscape.derivatives
+
+    def counted(frac):
+        called[0] += len(frac)
+        return original(frac)
+
+    landscape.derivatives = counted
+    log_Z = site_partition(landscape, basins, stationary, temperatures, model="flux_tst")
+    np.testing.assert_allclose(log_Z[0], landscape.log_partition(temperatures), atol=3e-3)
+    assert called[0] < 4e5
 
 
 def test_a_contact_of_the_grid_stands_for_a_saddle_point():
