@@ -193,16 +193,28 @@ _UNKNOWN = Holder("an unknown host", 0, "", "", "", "just now", "")
 
 
 def _create(path: Path, holder: Holder) -> bool:
-    """Write a lock unless there is one."""
+    """Write a lock unless there is one; it is there with its text or not at all, where the file system has links."""
+    written = path.with_name(f".{LOCK}.{secrets.token_hex(4)}.part")
     try:
-        descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644)
+        _write_new(written, holder)
+        try:
+            os.link(written, path)
+        except FileExistsError:
+            raise
+        except OSError:  # no links here
+            _write_new(path, holder)
     except FileExistsError:
         return False
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+    finally:
+        written.unlink(missing_ok=True)
+    return True
+
+
+def _write_new(path: Path, holder: Holder) -> None:
+    with path.open("x", encoding="utf-8") as file:
         file.write(_text(holder))
         file.flush()
         os.fsync(file.fileno())
-    return True
 
 
 def _text(holder: Holder) -> str:

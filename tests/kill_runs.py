@@ -52,6 +52,12 @@ def writing(folder: Path) -> bool:
     return any(True for place in (folder, folder / "tasks", folder / "checkpoints") for _ in place.glob(".*.part"))
 
 
+def ended_badly(status: int, folder: Path) -> str:
+    """Say how a run ended that should have been complete, and its last words."""
+    said = (folder.parent / "said.txt").read_text()
+    return f"the run ended with status {os.waitstatus_to_exitcode(status)}: {said[-2000:]}"
+
+
 def run_and_kill(deck: str, folder: Path, seconds: float, rng: np.random.Generator) -> str:
     """Run until a random moment, or from then on until a file is being written; "" if the run ends before."""
     in_write, pid = bool(rng.integers(2)), attempt(deck, folder)
@@ -60,7 +66,7 @@ def run_and_kill(deck: str, folder: Path, seconds: float, rng: np.random.Generat
         found, status = os.waitpid(pid, os.WNOHANG)
         if found:
             if status:
-                raise RuntimeError(f"the run ended with status {os.waitstatus_to_exitcode(status)}")
+                raise RuntimeError(ended_badly(status, folder))
             return ""
         if time.monotonic() >= moment and (not in_write or writing(folder)):
             os.kill(pid, signal.SIGKILL)
@@ -74,7 +80,7 @@ def finish(deck: str, folder: Path) -> float:
     begun = time.monotonic()
     _, status = os.waitpid(attempt(deck, folder), 0)
     if status:
-        raise RuntimeError(f"the run ended with status {os.waitstatus_to_exitcode(status)}")
+        raise RuntimeError(ended_badly(status, folder))
     return time.monotonic() - begun
 
 
