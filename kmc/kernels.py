@@ -166,12 +166,15 @@ def _move_charge(factor, interaction, old, new):
         for c2 in range(n2):
             gain2 = (gain1 * n2 + c2 - new2 + (n2 if c2 < new2 else zero)) * n3
             loss2 = (loss1 * n2 + c2 - old2 + (n2 if c2 < old2 else zero)) * n3
-            for c3 in range(n3):
-                gain = (gain2 + c3 - new3 + (n3 if c3 < new3 else zero)) * n
-                loss = (loss2 + c3 - old3 + (n3 if c3 < old3 else zero)) * n
-                for k in range(n):
+            first = zero
+            for last in (min(old3, new3), max(old3, new3), n3):  # runs of cells in which neither row wraps
+                gain = (gain2 + first - new3 + (n3 if first < new3 else zero)) * n
+                loss = (loss2 + first - old3 + (n3 if first < old3 else zero)) * n
+                length = (last - first) * n
+                for k in range(length):
                     factor[here + k] *= onto[b, gain + k] * away[a, loss + k]
-                here += n
+                here += length
+                first = last
 
 
 @jit
