@@ -101,7 +101,9 @@ def scatter_atoms(values: Float, framework: Framework, parameters: Float, cutoff
     factor = np.ascontiguousarray(np.linalg.cholesky(steps[::-1] @ steps[::-1].T).T)
     frac = np.array(framework.frac_coords)
     first = first_copies((framework.rotations, framework.translations), shape)
-    rows = np.stack(np.unravel_index(np.unique(first // shape[2]), shape[:2]), axis=1)
+    needed = np.zeros(shape[0] * shape[1], bool)
+    needed[first[first == np.arange(len(first))] // shape[2]] = True
+    rows = np.stack(np.unravel_index(np.flatnonzero(needed), shape[:2]), axis=1)
 
     def share(begin: int, end: int) -> None:
         field_kernels.scatter(values, frac, parameters, factor, cutoff, rows[begin:end], kind)
