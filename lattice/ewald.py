@@ -120,6 +120,32 @@ class EwaldPotential:
         psi *= self._factor
         return psi
 
+    def window(
+        self, frac: NDArray[np.float64], repeats: tuple[int, int, int], shape: tuple[int, int, int]
+    ) -> NDArray[np.float64]:
+        """Part of `table` around the offset 0, without the memory of the whole.
+
+        Parameters
+        ----------
+        frac, repeats
+            As for `table`.
+        shape : tuple of int
+            Cell offsets along each axis, an odd number or all.
+
+        Returns
+        -------
+        psi : (n_sites, d1, d2, d3, n_sites) float64, 1/Å
+            psi[a, n mod d, b] as in `table`, for offsets n from -d/2 to d/2.
+        """
+        frac = as_array(frac, "frac", np.float64, (None, 3))
+        psi = np.empty((len(frac), *shape, len(frac)))
+        ewald_kernels.fill_window(
+            frac, np.array(repeats), self.cell, self._translations, self._waves, self._weights, self._alpha,
+            self._background, self._unscreened, psi,
+        )  # fmt: skip
+        psi *= self._factor
+        return psi
+
 
 def coincident_pairs(frac: NDArray[np.float64], cell: NDArray[np.float64]) -> NDArray[np.int64]:
     """Pairs of sites, periodic images included, nearer than `COINCIDENCE`, each once, (m, 5): a, b, image of b.

@@ -81,3 +81,25 @@ def fill_rows(a, frac, repeats, cell, translations, waves, weights, alpha, backg
                     )
                     psi[a, c1, c2, c3, b] = value
                     psi[b, m1, m2, m3, a] = value
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def fill_window(frac, repeats, cell, translations, waves, weights, alpha, background, unscreened, psi):
+    """Fill psi[a, offset modulo d, b] for all cell offsets of a window, in place, 1/Å."""
+    size, point = psi.shape, np.empty(3)
+    for a in range(size[0]):
+        for x1 in range(size[1]):
+            for x2 in range(size[2]):
+                for x3 in range(size[3]):
+                    for b in range(size[4]):
+                        d1 = x1 - size[1] if 2 * x1 > size[1] else x1
+                        d2 = x2 - size[2] if 2 * x2 > size[2] else x2
+                        d3 = x3 - size[3] if 2 * x3 > size[3] else x3
+                        point[0] = (frac[b, 0] - frac[a, 0] + d1) / repeats[0]
+                        point[1] = (frac[b, 1] - frac[a, 1] + d2) / repeats[1]
+                        point[2] = (frac[b, 2] - frac[a, 2] + d3) / repeats[2]
+                        for i in range(3):
+                            point[i] -= np.rint(point[i])
+                        psi[a, x1, x2, x3, b] = potential_at(
+                            point, cell, translations, waves, weights, alpha, background, unscreened, COINCIDENCE
+                        )

@@ -1,0 +1,259 @@
+"""Bounds on the change of hop energies by a hop elsewhere, for the thinning of events.
+
+A hop of charge q along u changes ΔE of a hop q', v by q q' u·H·v with H the second derivatives of psi between both
+places. Near pairs get the exact value, from the Ewald energies; blocks of cells farther away get a bound from the
+largest |H| beyond their distance.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft, ndimage, special
+
+from kmc import thinning_kernels
+from kmc.multilevel_kernels import SPENT, Bounds
+from lattice.screening import screened_cell, screening_factor
+from lattice.supercell import Lattice
+from structures.units import COULOMB
+
+_SAFETY = 1.1  # of |H| between the points where it was computed
+
+
+@dataclass(frozen=True, slots=True)
+class Allowance:
+    """How far ΔE may move before an ion's rate is computed again; decides the speed and not the result.
+
+    Attributes
+    ----------
+    near, far : float
+        For hops nearby and far away, in units of 2kT.
+    share : float
+        Ions are looked at one by one where a hop may cost more than this share of `near`.
+    ions_per_block : float
+        Farther away, ions are renewed together with those in the same block of cells.
+    """
+
+    near: float = 0.4
+    far: float = 1.3
+    share: float = 0.05
+    ions_per_block: float = 1.5
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Blocks:
+    """Blocks of cells: cells along each axis, and how many blocks on each side count as nearby, (3,) each."""
+
+    size: NDArray[np.int64]
+    nearby: NDArray[np.int64]
+
+
+def choose_blocks(lattice: Lattice, allowance: Allowance, twice_kT: float, n_movers: int, contact: float) -> Blocks:
+    """Size of the blocks from the density of the ions, and the reach of the ion-by-ion bounds from the energies.
+
+    `contact`: real Å, within which ions must be looked at one by one whatever their energies.
+    """
+    network = lattice.network
+    cell = screened_cell(network.cell, lattice.permittivity)
+    heights = 1.0 / np.linalg.norm(np.linalg.inv(cell), axis=0)
+    volume = lattice.n_cells * float(abs(np.linalg.det(cell)))
+    edge = (allowance.ions_per_block * volume / max(n_movers, 1)) ** (1.0 / 3.0)
+    size = np.clip(np.rint(edge / heights), 1, lattice.repeats).astype(np.int64)
+    vector = (network.site_frac[network.hop_target] + network.hop_image - network.site_frac[network.hop_origin]) @ cell
+    charge = np.array([species.charge for species in network.species])[network.site_species][network.hop_origin]
+    dipole = float((np.abs(charge) * np.linalg.norm(vector, axis=1)).max(initial=0.0))
+    strength = 2.0 * COULOMB * screening_factor(lattice.permittivity) * dipole**2
+    reach = (strength / (allowance.share * allowance.near * twice_kT)) ** (1.0 / 3.0)
+    smallest = float(np.sqrt(np.linalg.eigvalsh(lattice.permittivity)[0]))
+    reach = max(reach, contact / smallest)
+    images = [np.abs(x).max(axis=0, initial=0) for x in (network.hop_image, network.exclusion_image)]
+    cells = np.maximum(np.ceil(reach / heights - 1e-9), 2 * images[0] + images[1])
+    return Blocks(size, np.ceil(cells / size - 1e-9).astype(np.int64))
+
+
+def pair_shape(lattice: Lattice, blocks: Blocks) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Cell offsets of the ion-by-ion bounds along each axis, and those of the energies that they are computed from."""
+    half = (blocks.nearby + 1) * blocks.size - 1
+    hop = np.abs(lattice.network.hop_image).max(axis=0, initial=0)
+    repeats = np.array(lattice.repeats, np.int64)
+    return np.minimum(2 * half + 1, repeats), np.minimum(2 * (half + 2 * hop) + 1, repeats)
+
+
+def make_bounds(
+    lattice: Lattice,
+    energy: NDArray[np.float64],
+    mobile: NDArray[np.bool_],
+    allowance: Allowance,
+    grouping: Blocks,
+    twice_kT: float,
+    tolerance: float,
+) -> Bounds:
+    """Tables of the bounds.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    energy : (n_sublattices, d1, d2, d3, n_sublattices) float64, eV
+        Of pairs by cell offset modulo d, at least as wide as `pair_shape` says.
+    mobile : (n_sublattices,) bool
+        Sublattices with ions that hop.
+    allowance : Allowance
+    grouping : Blocks
+    twice_kT : float, eV
+    tolerance : float, eV
+        By which the kept energies may differ from those of the table.
+    """
+    network, repeats = lattice.network, np.array(lattice.repeats, np.int64)
+    size, nearby = grouping.size, grouping.nearby
+    shape, _ = pair_shape(lattice, grouping)
+    blocks = -(-repeats // size)
+    reach = np.array([(-min(n, (b - 1) // 2), min(n, b // 2)) for n, b in zip(nearby, blocks, strict=True)], np.int64)
+    pair = np.zeros((len(network.hop_origin), *shape, network.n_sites), np.float32)
+    first = np.searchsorted(network.hop_origin, np.arange(network.n_sites + 1)).astype(np.int64)
+    thinning_kernels.fill_pairs(
+        first, network.hop_target.astype(np.int64), network.hop_image.astype(np.int64), mobile, energy, pair
+    )
+    _open_at_once(lattice, shape, pair)
+    limit = allowance.near * twice_kT
+    hop_class, far = _far_bounds(lattice, mobile, size, blocks, reach, allowance.far * twice_kT)
+    counts = np.arange(repeats.max())
+    return Bounds(
+        stretch=math.exp(allowance.near + allowance.far + 2.0 * tolerance / twice_kT),
+        limit=limit,
+        pair=pair,
+        pair_shift=shape // 2,
+        block_of=np.ascontiguousarray(np.minimum(counts // size[:, None], blocks[:, None] - 1), np.int32),
+        blocks=blocks,
+        reach=reach,
+        far=np.ascontiguousarray(np.stack([np.roll(far, n, axis=3) for n in range(blocks[2])], axis=1)).ravel(),
+        far_largest=far.max(axis=(1, 2, 3)).astype(np.int64),
+        hop_class=hop_class,
+    )
+
+
+def _open_at_once(lattice: Lattice, shape: NDArray[np.int64], pair: NDArray[np.float32]) -> None:
+    """Mark the ions for which a hop opens another one: it leaves, or no longer excludes, a site that they can reach."""
+    network = lattice.network
+    freed: dict[int, list[tuple[int, ...]]] = {a: [(a, 0, 0, 0)] for a in range(network.n_sites)}
+    for a, b, image in zip(network.exclusion_a, network.exclusion_b, network.exclusion_image.tolist(), strict=True):
+        freed[int(a)].append((int(b), *image))
+    into: dict[int, list[tuple[int, ...]]] = {a: [] for a in range(network.n_sites)}
+    for a, b, image in zip(network.hop_origin, network.hop_target, network.hop_image.tolist(), strict=True):
+        into[int(b)].append((int(a), *image))
+    for h, a in enumerate(network.hop_origin.tolist()):
+        for b, *cell in freed[a]:
+            for origin, *image in into[b]:
+                place = (np.array(cell) - np.array(image) + shape // 2) % np.array(lattice.repeats)
+                pair[(h, *place.tolist(), origin)] = np.inf
+
+
+def _far_bounds(
+    lattice: Lattice,
+    mobile: NDArray[np.bool_],
+    size: NDArray[np.int64],
+    blocks: NDArray[np.int64],
+    reach: NDArray[np.int64],
+    allowance: float,
+) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
+    """Class of every hop by charge times length, and what hops of each class cost the blocks by their offset."""
+    network = lattice.network
+    cell = screened_cell(network.cell, lattice.permittivity)
+    charge = np.array([species.charge for species in network.species], np.float64)[network.site_species]
+    vector = (network.site_frac[network.hop_target] + network.hop_image - network.site_frac[network.hop_origin]) @ cell
+    length = np.linalg.norm(vector, axis=1)
+    moves = mobile[network.hop_origin]
+    strength = np.abs(charge[network.hop_origin]) * length
+    scale = np.maximum(strength, 1e-9) / max(strength[moves].max(initial=0.0), 1e-9)
+    step = np.clip(np.floor(-2.0 * np.log2(np.minimum(scale, 1.0))), 0, 7).astype(np.int32)
+    classes, hop_class = np.unique(step, return_inverse=True)
+    distance = _block_distances(lattice, cell, mobile, size, blocks)
+    nearby = np.zeros(blocks, bool)
+    nearby[np.ix_(*(np.arange(low, high + 1) % n for (low, high), n in zip(reach, blocks, strict=True)))] = True
+    far = np.zeros((len(classes), *blocks), np.uint16)
+    if moves.any() and not nearby.all():
+        other = float((np.abs(charge[network.hop_origin]) * length)[moves].max())
+        longest_other = float(length[moves].max())
+        radius, largest = _second_derivative(screened_cell(lattice.cell, lattice.permittivity))
+        for n in range(len(classes)):
+            mine = (hop_class == n) & moves
+            if mine.any():
+                u = float(length[mine].max())
+                grid = (np.arange(8) + 0.5) / 8
+                closer = grid[:, None] * u + grid[None, :] * longest_other
+                between = np.maximum(distance[..., None] - closer.ravel(), radius[0])
+                mean = np.interp(between, radius, largest).mean(axis=-1)
+                bound = mean * float(strength[mine].max()) * other * COULOMB * screening_factor(lattice.permittivity)
+                far[n] = np.where(nearby, 0, np.minimum(np.ceil(bound / allowance * SPENT), SPENT // 2 - 1))
+    return hop_class.astype(np.int32), far
+
+
+def _block_distances(
+    lattice: Lattice,
+    cell: NDArray[np.float64],
+    mobile: NDArray[np.bool_],
+    size: NDArray[np.int64],
+    blocks: NDArray[np.int64],
+) -> NDArray[np.float64]:
+    """Smallest distance between sites of two blocks by their offset, screened Å, (b1, b2, b3)."""
+    repeats = np.array(lattice.repeats, np.int64)
+    supercell = cell * repeats[:, None]
+    right_angles = np.abs(supercell @ supercell.T - np.diag(np.diag(supercell @ supercell.T))).max() < 1e-6
+    images = [(0, 0, 0)] if right_angles else list(product((-1, 0, 1), repeat=3))
+    frac = lattice.network.site_frac[mobile]
+    distance = np.empty(lattice.repeats)
+    thinning_kernels.cell_distances(frac, repeats, supercell, np.array(images, np.float64), distance)
+    distance = ndimage.minimum_filter(distance, size=tuple(2 * size - 1), mode="wrap")
+    places = [
+        np.stack([np.arange(b) * s % n, (np.arange(b) * s - b * s) % n])
+        for b, s, n in zip(blocks, size, repeats, strict=True)
+    ]
+    both = [distance[np.ix_(places[0][i], places[1][j], places[2][k])] for i, j, k in product((0, 1), repeat=3)]
+    return np.asarray(np.min(both, axis=0))
+
+
+def _second_derivative(cell: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Bound on the second derivatives of psi beyond a distance: radii, Å, and the largest |H| there, 1/Å³.
+
+    |H| r³ is 2 nearby and larger where images meet; it is sampled on a grid, in shells.
+    """
+    lengths = np.linalg.norm(cell, axis=1)
+    grid = np.clip(np.rint(28 * lengths / lengths.max()), 8, 28).astype(int)
+    spacing = float((lengths / grid).max())
+    alpha = 0.45 / spacing
+    volume = float(abs(np.linalg.det(cell)))
+    reciprocal = 2.0 * np.pi * np.linalg.inv(cell).T
+    integers = np.stack(np.meshgrid(*(np.fft.fftfreq(n, 1 / n) for n in grid), indexing="ij"), axis=-1)
+    k = integers @ reciprocal
+    square = (k**2).sum(axis=-1)
+    square[0, 0, 0] = np.inf
+    weight = 4.0 * np.pi / volume * np.exp(-square / (4.0 * alpha**2)) / square
+    hessian = np.empty((*grid, 3, 3))
+    for i, j in product(range(3), repeat=2):
+        hessian[..., i, j] = -fft.ifftn(weight * k[..., i] * k[..., j]).real * math.prod(grid)
+    frac = np.stack(np.meshgrid(*(np.fft.fftfreq(n) for n in grid), indexing="ij"), axis=-1)
+    nearest = np.full(tuple(grid), np.inf)
+    for image in product((-1, 0, 1), repeat=3):
+        vector = (frac + np.array(image)) @ cell
+        r = np.linalg.norm(vector, axis=-1)
+        nearest = np.minimum(nearest, r)
+        safe = np.maximum(r, 0.5 * spacing)
+        gauss = 2.0 * alpha / np.sqrt(np.pi) * np.exp(-((alpha * safe) ** 2))
+        complement = special.erfc(alpha * safe)
+        along = 2.0 * complement / safe**3 + 2.0 * gauss / safe**2 + 2.0 * alpha**2 * gauss
+        across = -complement / safe**3 - gauss / safe**2
+        unit = vector / safe[..., None]
+        hessian += across[..., None, None] * np.eye(3)
+        hessian += (along - across)[..., None, None] * unit[..., :, None] * unit[..., None, :]
+    product_r3 = np.abs(np.linalg.eigvalsh(hessian)).max(axis=-1) * nearest**3
+    reached = nearest > 2.0 * spacing
+    radius = np.geomspace(min(1.0, 0.1 * spacing), float(nearest.max()) + spacing, 200)
+    factor = np.full(len(radius), 2.0)
+    for n, r in enumerate(radius):
+        shell = reached & (np.abs(nearest - r) <= spacing)
+        factor[n] = max(2.0, _SAFETY * float(product_r3[shell].max(initial=0.0)))
+    largest = np.maximum.accumulate((factor / radius**3)[::-1])[::-1]
+    return radius, largest

@@ -1,0 +1,69 @@
+"""Jitted loops over the pairs of sublattices that prepare the bounds of kmc/thinning.py."""
+
+import math
+
+import numpy as np
+from numba import njit
+
+jit = njit(cache=True, nogil=True, error_model="numpy")
+
+
+@jit
+def fill_pairs(first, target, image, mobile, energy, pair):
+    """Largest change of ΔE of the hops of an ion by a hop, for every hop of a cell and place of the ion, eV.
+
+    The change of ΔE of v by u is e(u, v) - e(u, 0) - e(0, v) + e(0, 0) between the ends of both hops.
+
+    Parameters
+    ----------
+    first : (n_sublattices + 1,) int64
+    target : (n_hops,) int64
+    image : (n_hops, 3) int64
+    mobile : (n_sublattices,) bool
+    energy : (n_sublattices, w1, w2, w3, n_sublattices) float64, eV
+        By cell offset modulo w.
+    pair : (n_hops, d1, d2, d3, n_sublattices) float32, eV
+        Modified in place; the offset is counted from -(d // 2).
+    """
+    size, w1, w2, w3 = pair.shape, energy.shape[1], energy.shape[2], energy.shape[3]
+    for a in range(len(mobile)):
+        for h in range(first[a], first[a + 1]):
+            to = target[h]
+            for x1 in range(size[1]):
+                for x2 in range(size[2]):
+                    for x3 in range(size[3]):
+                        d1, d2, d3 = x1 - size[1] // 2, x2 - size[2] // 2, x3 - size[3] // 2
+                        e1, e2, e3 = d1 - image[h, 0], d2 - image[h, 1], d3 - image[h, 2]
+                        for b in range(len(mobile)):
+                            if not mobile[b] or not mobile[a]:
+                                continue
+                            origin = energy[to, e1 % w1, e2 % w2, e3 % w3, b] - energy[a, d1 % w1, d2 % w2, d3 % w3, b]
+                            largest = 0.0
+                            for g in range(first[b], first[b + 1]):
+                                i1, i2, i3, c = image[g, 0], image[g, 1], image[g, 2], target[g]
+                                end = energy[to, (e1 + i1) % w1, (e2 + i2) % w2, (e3 + i3) % w3, c]
+                                end -= energy[a, (d1 + i1) % w1, (d2 + i2) % w2, (d3 + i3) % w3, c]
+                                largest = max(largest, abs(end - origin))
+                            pair[h, x1, x2, x3, b] = largest * 1.0001
+
+
+@jit
+def cell_distances(frac, repeats, supercell, images, distance):
+    """Smallest distance between sites of two cells by their offset modulo the supercell; `distance` changes."""
+    for x1 in range(repeats[0]):
+        for x2 in range(repeats[1]):
+            for x3 in range(repeats[2]):
+                smallest = np.inf
+                for a in range(len(frac)):
+                    for b in range(len(frac)):
+                        f1 = (frac[b, 0] - frac[a, 0] + x1) / repeats[0]
+                        f2 = (frac[b, 1] - frac[a, 1] + x2) / repeats[1]
+                        f3 = (frac[b, 2] - frac[a, 2] + x3) / repeats[2]
+                        f1, f2, f3 = f1 - np.rint(f1), f2 - np.rint(f2), f3 - np.rint(f3)
+                        for n in range(len(images)):
+                            g1, g2, g3 = f1 + images[n, 0], f2 + images[n, 1], f3 + images[n, 2]
+                            x = g1 * supercell[0, 0] + g2 * supercell[1, 0] + g3 * supercell[2, 0]
+                            y = g1 * supercell[0, 1] + g2 * supercell[1, 1] + g3 * supercell[2, 1]
+                            z = g1 * supercell[0, 2] + g2 * supercell[1, 2] + g3 * supercell[2, 2]
+                            smallest = min(smallest, x * x + y * y + z * z)
+                distance[x1, x2, x3] = math.sqrt(smallest)

@@ -1,0 +1,200 @@
+"""The engine with meshes and thinning: its energies against the full Ewald sum, its dynamics against the exact engine.
+
+Small supercells are made to use meshes by a density of sites that puts only part of them within the reach of level 0.
+"""
+
+import numpy as np
+import pytest
+from lattices import ion, network_of
+from replicas import z_score
+from scipy import stats
+
+from kmc import multilevel_kernels as kernels
+from kmc.multilevel_simulation import MultilevelSimulation
+from kmc.placement import place_ions
+from kmc.rates import exclusion_counts, open_hops
+from kmc.simulation import Simulation
+from kmc.thinning import Allowance
+from lattice.ewald import EwaldPotential
+from lattice.ewald_sum import potential_of_charges
+from lattice.supercell import replicate
+
+T = 300.0  # K
+CUBIC = [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
+
+
+def cubic(saddle=0.3):
+    """Simple cubic, 3 Å, eps_r = 10."""
+    bonds = [(0, 0, image) for image in CUBIC]
+    return network_of(3.0 * np.eye(3), np.zeros((1, 3)), bonds, saddle=saddle, permittivity=10.0)
+
+
+def two_species():
+    """A skewed cell of three points for ions of charge +1 and -2, with hops of two lengths, clipped and not."""
+    cell = np.array([[6.0, 0.0, 0.0], [1.0, 7.0, 0.0], [0.5, -1.0, 8.0]])
+    frac = np.array([[0.0, 0.0, 0.0], [0.4, 0.1, 0.2], [0.3, 0.6, 0.7]])
+    bonds = [(0, 1, (0, 0, 0)), (1, 2, (0, 0, 0)), (2, 0, (0, 1, 1)), (0, 0, (1, 0, 0)), (1, 1, (0, 1, 0))]
+    return network_of(
+        cell, frac, bonds, site_energy=np.array([0.0, 0.05, 0.02]), saddle=np.array([0.3, 0.1, 0.25, 0.4, 0.12]),
+        species=(ion("A+"), ion("B-", -2.0)), rates=(1.0, 0.5), permittivity=np.diag([8.0, 10.0, 12.0]),
+    )  # fmt: skip
+
+
+def start(lattice, counts, *, seed=1, **options):
+    state = place_ions(lattice, counts, np.random.default_rng(seed), temperature=T)
+    return MultilevelSimulation(lattice, state, temperature=T, **options)
+
+
+@pytest.fixture(scope="module")
+def gas():
+    simulation = start(replicate(cubic(), (20, 20, 20), interaction=None), {"A": 160})
+    simulation.equilibrate(3)
+    simulation.step(2000)
+    return simulation
+
+
+@pytest.fixture(scope="module")
+def salt():
+    lattice = replicate(two_species(), (8, 8, 8), interaction=None)
+    simulation = start(lattice, {"A+": 24, "B-": 12}, field=(2e-3, -1e-3, 5e-4))
+    simulation.equilibrate(3)
+    simulation.step(2000)
+    return simulation
+
+
+def test_the_direct_sum_is_that_of_the_pair_potential():
+    """Σ q_j psi(r - r_j) over all charges, own images included, in a skewed cell and an anisotropic medium."""
+    rng = np.random.default_rng(3)
+    cell = np.array([[9.0, 0.0, 0.0], [2.0, 8.0, 0.0], [-1.0, 1.5, 11.0]])
+    eps_r = np.diag([2.0, 3.0, 5.0])
+    frac, charge = rng.random((7, 3)), rng.normal(size=7)
+    points = np.concatenate([rng.random((4, 3)), frac[:2]])
+    ewald = EwaldPotential(cell, eps_r)
+    expected = [sum(q * ewald.at((p - f)[None])[0] for f, q in zip(frac, charge, strict=True)) for p in points]
+    np.testing.assert_allclose(potential_of_charges(cell, eps_r, frac, charge, points), expected, atol=1e-10)
+
+
+@pytest.mark.parametrize("name", ["gas", "salt"])
+def test_every_site_energy_is_that_of_the_full_ewald_sum(name, request):
+    """All sites of the supercell against the dense table, one ion's own row against its pair energies."""
+    simulation = request.getfixturevalue(name)
+    lattice, state = simulation.lattice, simulation.state
+    full = replicate(lattice.network, lattice.repeats)
+    expected = sum(full.interaction.row(int(site)) for site in state.ion_site)
+    places = [
+        (*np.unravel_index(c, lattice.repeats), b)
+        for c in range(lattice.n_cells)
+        for b in range(lattice.network.n_sites)
+    ]
+    kept = [kernels.site_energy(simulation._model.fields, s, *map(int, p)) for s, p in enumerate(places)]
+    error = np.array(kept) - expected
+    assert len(simulation._model.fields.unit) > 1
+    assert np.abs(error).max() < 2e-4
+    first, unit = lattice.hop_offset, np.repeat(np.arange(lattice.n_sites), np.diff(lattice.hop_offset))
+    assert len(first) == lattice.n_sites + 1
+    assert np.abs(error[lattice.hop_target] - error[unit]).max() < simulation.tolerance
+
+
+@pytest.mark.parametrize("name", ["gas", "salt"])
+def test_fields_occupants_and_bounds_equal_their_recount(name, request):
+    """The values are whole numbers, so that thousands of hops leave no difference; no rate is above its bound."""
+    simulation = request.getfixturevalue(name)
+    model, walkers, state = simulation._model, simulation._walkers, simulation.state
+    simulation.step(1000)
+    kept = model.fields.value.copy()
+    kernels.place_all(model, walkers)
+    assert (kept == model.fields.value).all()
+    assert (state.blocked == exclusion_counts(simulation.lattice, state.ion_site)).all()
+    assert (np.flatnonzero(state.occupant >= 0) == np.sort(state.ion_site)).all()
+    assert simulation.counters["violations"] == 0
+    unpacked = kernels.evaluation(model)
+    for m, ion_ in enumerate(walkers.mover):
+        rate, _ = kernels.evaluate(
+            unpacked[0], unpacked[1], walkers.blocked, walkers.rate, unpacked[2], *map(int, walkers.cell[ion_, :4])
+        )
+        assert rate <= walkers.tree[m] * (1 + 1e-9)
+    assert np.isclose(walkers.tree[walkers.tree_first[-1]], walkers.tree[: len(walkers.mover)].sum(), rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["gas", "salt"])
+def test_rates_are_those_of_the_plain_reference(name, request):
+    """Leaving rates from the kept fields against kmc.rates on the full table, within what the tolerance allows."""
+    simulation = request.getfixturevalue(name)
+    model, walkers, state = simulation._model, simulation._walkers, simulation.state
+    full = replicate(simulation.lattice.network, simulation.lattice.repeats)
+    hops = open_hops(full, state, simulation.conditions)
+    expected = np.bincount(hops.ion, weights=hops.rate, minlength=state.n_ions)
+    unpacked = kernels.evaluation(model)
+    found = [
+        kernels.evaluate(
+            unpacked[0], unpacked[1], walkers.blocked, walkers.rate, unpacked[2], *map(int, walkers.cell[i, :4])
+        )[0]
+        for i in range(state.n_ions)
+    ]
+    np.testing.assert_allclose(found, expected, rtol=simulation.tolerance / simulation.conditions.kT)
+    assert simulation.check().worst < simulation.tolerance
+
+
+def test_thinning_draws_waiting_times_and_hops_of_the_true_rates():
+    """From one state: the first hop's time is exponential with the total rate, its ion drawn by the rates; loose and
+    tight allowances alike."""
+    lattice = replicate(cubic(saddle=0.1), (12, 12, 12), interaction=None)
+    simulation = start(lattice, {"A": 8}, allowance=Allowance(near=0.5, far=1.0))
+    hops = open_hops(replicate(lattice.network, lattice.repeats), simulation.state, simulation.conditions)
+    total = hops.rate.sum()
+    expected = np.bincount(hops.ion, weights=hops.rate, minlength=8) / total
+    walkers, times, ions = simulation._walkers, [], np.zeros(8)
+    sites, cells = walkers.site.copy(), walkers.cell.copy()
+    for _ in range(2000):
+        begin = float(walkers.clock[0])
+        simulation.step(1)
+        times.append(float(walkers.clock[0]) - begin)
+        moved = int(np.flatnonzero(walkers.site != sites)[0])
+        ions[moved] += 1
+        kernels.relocate(simulation._model, walkers, moved, *(int(c) for c in cells[moved, :4]), -1)
+        kernels.renew_all(simulation._model, walkers)
+    assert stats.kstest(times, "expon", args=(0, 1 / total)).pvalue > 1e-3
+    assert stats.chisquare(ions, expected * ions.sum()).pvalue > 1e-3
+
+
+@pytest.mark.validation
+def test_diffusivities_are_those_of_the_exact_engine():
+    """D_J, D*, hop rate and energy at 10,648 sites and 213 ions against the rejection-free engine, over replicas."""
+    block, n_blocks, found = 2e-8, 40, {"exact": [], "multilevel": []}
+    lattices = {
+        "exact": replicate(cubic(), (22, 22, 22)),
+        "multilevel": replicate(cubic(), (22, 22, 22), interaction=None),
+    }
+    for name, stream in [(n, s) for n in found for s in range(16)]:
+        rng = np.random.default_rng([stream, len(name)])
+        state = place_ions(lattices[name], {"A": 213}, rng, temperature=T)
+        engine = Simulation if name == "exact" else MultilevelSimulation
+        simulation = engine(lattices[name], state, temperature=T)
+        simulation.equilibrate(30)
+        place, events, time = simulation.positions(), state.n_events, state.time
+        collective, begin = [], place
+        for _ in range(n_blocks):
+            if name == "exact":
+                simulation.run(block, 1)
+            else:
+                simulation.advance(simulation.state.time + block)
+            now = simulation.positions()
+            collective.append(((now - place).sum(axis=0) ** 2).mean() / 2 / block / 213)
+            place = now
+        elapsed = state.time - time
+        tracer = ((place - begin) ** 2).mean() / 2 / elapsed
+        found[name].append((np.mean(collective), tracer, (state.n_events - events) / elapsed, simulation.energy()))
+    exact, multilevel = np.array(found["exact"]), np.array(found["multilevel"])
+    for k in range(4):
+        error = np.sqrt(exact[:, k].var(ddof=1) / 16 + multilevel[:, k].var(ddof=1) / 16)
+        assert abs(exact[:, k].mean() - multilevel[:, k].mean()) < 3.5 * error, (k, exact[:, k], multilevel[:, k])
+    assert abs(z_score(multilevel[:, 2], exact[:, 2].mean())) < 6
+
+
+def test_energy_is_that_of_the_full_table(gas):
+    full = replicate(gas.lattice.network, gas.lattice.repeats)
+    pairs = sum(
+        full.interaction.row(int(s))[gas.state.ion_site].sum() - full.interaction.row(int(s))[s]
+        for s in gas.state.ion_site
+    )
+    assert gas.energy() == pytest.approx(0.5 * pairs, abs=160 * 1e-4)
