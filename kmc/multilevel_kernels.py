@@ -3,7 +3,7 @@
 The energy of site j with all ions is V_j = near_j + q_j Σ_l Σ_n B_l(r_j - r_n) c_l,n: `near` is kept for all sites,
 c_l are coefficients of cubic splines on meshes that become coarser with the level. An ion adds one tabulated row to
 every level, so that the fields are a function of the ions' places alone; they are whole numbers of a small unit and
-never drift. See kmc/multilevel.py for the rows.
+never drift. See kmc/multilevel_plan.py for the levels.
 
 An event is drawn by thinning: every ion has a bound that its leaving rate cannot exceed before it is renewed, an ion is
 drawn by its bound and hops if a uniform number below the bound lies below its true rate. The times between the trials
@@ -112,8 +112,16 @@ class Walkers(NamedTuple):
     rate: NDArray[np.float64]  # (largest number of hops of a site,) scratch
     clock: NDArray[np.float64]  # (2,) s: time, next_time
     events: NDArray[np.int64]  # (1,)
-    orbit_hops: NDArray[np.int64]  # (2, n_orbits): all hops, and those that undid the ion's last one
     counters: NDArray[np.int64]  # (N_COUNTERS,)
+
+
+class Statistics(NamedTuple):
+    """What is counted at every hop; arrays of a Sampler, see kmc/kernels.py."""
+
+    orbit_hops: NDArray[np.int64]  # (2, n_orbits): all hops, and those that undid the ion's last one
+    arrival: NDArray[np.float64]  # (n_ions,) s
+    site_time: NDArray[np.float64]  # (n_sublattices,) s, stays that have ended
+    departures: NDArray[np.int64]  # (n_sublattices,)
 
 
 @jit
@@ -199,6 +207,17 @@ def site_energy(fields, site, c1, c2, c3, sublattice):
     """Energy V of an ion on a site with all ions, eV."""
     near = fields.unit[0] * fields.value[site]
     return near + fields.charge[sublattice] * mesh_potential(fields, c1, c2, c3, sublattice)
+
+
+@jit
+def site_energies(model, n_sites):
+    """Energy V on every site with all ions, (n_sites,), eV."""
+    energy, n, repeats = np.empty(n_sites), len(model.fields.charge), model.repeats
+    for site in range(n_sites):
+        c, b = site // n, site % n
+        c1, c2, c3 = c // (repeats[1] * repeats[2]), c // repeats[2] % repeats[1], c % repeats[2]
+        energy[site] = site_energy(model.fields, site, c1, c2, c3, b)
+    return energy
 
 
 @jit
@@ -309,6 +328,25 @@ def cell_of(cell, ion):
 
 
 @jit
+def sum_bounds(walkers):
+    """Form all sums of the tree of bounds anew."""
+    tree = walkers.tree
+    for m in range(0, len(walkers.mover), ARITY):
+        _set_bound(tree, walkers.tree_first, m, tree[m])
+
+
+@jit
+def mover_rates(model, walkers):
+    """Leaving rate of every mover, (n_movers,), 1/s."""
+    fields, hops, constants = evaluation(model)
+    rates = np.zeros(len(walkers.mover))
+    for m in range(len(rates)):
+        c1, c2, c3, a = cell_of(walkers.cell, walkers.mover[m])
+        rates[m], _ = evaluate(fields, hops, walkers.blocked, walkers.rate, constants, c1, c2, c3, a)
+    return rates
+
+
+@jit
 def renew_all(model, walkers):
     """Put all movers into their blocks and renew every bound."""
     fields, hops, constants = evaluation(model)
@@ -323,8 +361,7 @@ def renew_all(model, walkers):
         c1, c2, c3, a = cell_of(walkers.cell, ion)
         _enter_block(walkers.head, walkers.cell, ion, _block(model.bounds.block_of, model.bounds.blocks, c1, c2, c3))
         _, tree[m] = evaluate(fields, hops, walkers.blocked, walkers.rate, constants, c1, c2, c3, a)
-    for m in range(0, len(walkers.mover), ARITY):
-        _set_bound(tree, first, m, tree[m])
+    sum_bounds(walkers)
 
 
 @jit
@@ -445,10 +482,10 @@ def relocate(model, walkers, ion, t1, t2, t3, sublattice, hop):
 
 
 @jit
-def _hop(model, walkers, mover, hop):
+def _hop(model, walkers, statistics, mover, hop):
     """Carry out a hop and enter it into the ion's image and the statistics, in place."""
     ion, place, repeats = np.int64(walkers.mover[mover]), model.hops.place, model.repeats
-    c1, c2, c3, _ = cell_of(walkers.cell, ion)
+    c1, c2, c3, a = cell_of(walkers.cell, ion)
     t1, t2, t3 = c1 + place[hop, 0], c2 + place[hop, 1], c3 + place[hop, 2]
     f1, f2, f3 = _fold(t1, repeats[0]), _fold(t2, repeats[1]), _fold(t3, repeats[2])
     walkers.image[ion, 0] += (t1 - f1) // repeats[0]
@@ -456,9 +493,12 @@ def _hop(model, walkers, mover, hop):
     walkers.image[ion, 2] += (t3 - f3) // repeats[2]
     relocate(model, walkers, ion, f1, f2, f3, place[hop, 3], hop)
     orbit, last = model.hops.orbit[hop], walkers.last_hop[ion]
-    walkers.orbit_hops[0, orbit] += 1
+    statistics.orbit_hops[0, orbit] += 1
     if last >= 0 and model.hops.reverse[last] == hop:
-        walkers.orbit_hops[1, orbit] += 1
+        statistics.orbit_hops[1, orbit] += 1
+    statistics.site_time[a] += walkers.clock[0] - statistics.arrival[ion]
+    statistics.departures[a] += 1
+    statistics.arrival[ion] = walkers.clock[0]
     walkers.last_hop[ion] = hop
     walkers.events[0] += 1
     block_of, blocks = model.bounds.block_of, model.bounds.blocks
@@ -482,13 +522,13 @@ def _choose(rate, n_hops, x):
 
 
 @jit
-def advance(model, walkers, until, last_event, rng):
+def advance(model, walkers, statistics, until, last_event, rng):
     """Run to a time or an event count; the dynamics is exact for the energies that the fields hold.
 
     A trial at the total bound B takes three random numbers: its time, its ion, and its place below the ion's bound. The
     time is drawn as soon as the state before it is known and kept in the clock.
 
-    `walkers` is modified in place. Returns DONE at `until`, PAUSED at `last_event` or BLOCKED (no hop is open).
+    `walkers` and `statistics` are modified in place. Returns DONE at `until`, PAUSED at `last_event` or BLOCKED (no hop is open).
     """
     clock, events, counters, used = walkers.clock, walkers.events, walkers.counters, walkers.used
     tree, tree_first, rate, blocked, cell = (
@@ -521,7 +561,7 @@ def advance(model, walkers, until, last_event, rng):
             counters[VIOLATIONS] += 1
         if x < leaving:
             hop = first_hop[a] + _choose(rate, first_hop[a + 1] - first_hop[a], x)
-            _hop(model, walkers, mover, hop)
+            _hop(model, walkers, statistics, mover, hop)
             t1, t2, t3, b = cell_of(cell, ion)
             _, fresh = evaluate(fields, hops, blocked, rate, constants, t1, t2, t3, b)
             counters[RENEWALS] += _renew_nearby(bounds, unpacked, walkers, hop, c1, c2, c3, ion)

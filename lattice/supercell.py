@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 from numpy.typing import ArrayLike, DTypeLike, NDArray
@@ -23,6 +23,7 @@ from structures.units import COULOMB
 _GIB = 2.0**30
 _TABLES_OF_A_TASK = 2  # the factors of an ion that comes and of one that goes, beside the energies that all tasks share
 
+Coulomb = Literal["coulomb", "untabulated coulomb"]
 Tables = dict[str, NDArray[Any]]
 Share = Callable[[Callable[[], Tables]], Tables]
 
@@ -165,6 +166,22 @@ class InteractionTable:
         return row
 
 
+@dataclass(frozen=True, slots=True)
+class UntabulatedCoulomb:
+    """Coulomb energies in a supercell that is too large for a table; the engine computes them on meshes.
+
+    Attributes
+    ----------
+    n_sites : int
+        Of the supercell.
+    pair_overrides : tuple of PairOverride
+        Energies of near pairs instead of their Coulomb energies.
+    """
+
+    n_sites: int
+    pair_overrides: tuple[PairOverride, ...] = ()
+
+
 @dataclass(frozen=True, eq=False, slots=True)
 class Lattice:
     """A pore network repeated (n1, n2, n3) times under periodic boundaries.
@@ -186,7 +203,7 @@ class Lattice:
     exclusion_offset : (n_sites + 1,) int64
     exclusion_site : (n_exclusions,) int32
         Other sites that must be empty while this one is occupied, each listed once.
-    interaction : InteractionTable
+    interaction : InteractionTable or UntabulatedCoulomb
 
     Raises
     ------
@@ -202,7 +219,7 @@ class Lattice:
     hop_wrap: NDArray[np.int8]
     exclusion_offset: NDArray[np.int64]
     exclusion_site: NDArray[np.int32]
-    interaction: InteractionTable
+    interaction: InteractionTable | UntabulatedCoulomb
 
     def __post_init__(self) -> None:
         if len(self.repeats) != 3 or min(self.repeats) < 1:
@@ -219,11 +236,9 @@ class Lattice:
         n_hops = self.n_cells * len(self.network.hop_origin)
         _require(self.hop_target, "hop_target", np.int32, (n_hops,))
         _require(self.hop_wrap, "hop_wrap", np.int8, (n_hops, 3))
-        if self.interaction.is_dense and self.interaction.dense.shape[:4] != (self.network.n_sites, *self.repeats):
-            raise ValueError(
-                f"dense must have shape {(self.network.n_sites, *self.repeats, self.network.n_sites)}; "
-                f"got {self.interaction.dense.shape}"
-            )
+        table, shape = self.interaction, (self.network.n_sites, *self.repeats)
+        if isinstance(table, InteractionTable) and table.is_dense and table.dense.shape[:4] != shape:
+            raise ValueError(f"dense must have shape {(*shape, self.network.n_sites)}; got {table.dense.shape}")
 
     @property
     def n_cells(self) -> int:
@@ -293,7 +308,7 @@ def replicate(
     repeats: tuple[int, int, int],
     *,
     permittivity: ArrayLike | None = None,
-    interaction: Literal["coulomb"] | PairEnergies | None = "coulomb",
+    interaction: Coulomb | PairEnergies | None = "coulomb",
     pair_overrides: Sequence[PairOverride] = (),
     tasks: int = 1,
     share: Share = for_this_process,
@@ -306,8 +321,9 @@ def replicate(
     repeats : tuple of int
     permittivity : float, (3,) or (3, 3) array_like, optional
         eps_r between the ions; by default the one of the network.
-    interaction : "coulomb", PairEnergies or None
-        Long-range Coulomb energy by Ewald summation, given short-range energies, or exclusions alone.
+    interaction : "coulomb", "untabulated coulomb", PairEnergies or None
+        Long-range Coulomb energy by Ewald summation, tabulated here or, in large supercells, left to the engine; given
+        short-range energies; or exclusions alone.
     pair_overrides : sequence of PairOverride
         Energies of near pairs instead of their Coulomb energies.
     tasks : int
@@ -329,7 +345,7 @@ def replicate(
     n1, n2, n3 = (int(n) for n in repeats)
     repeats = (n1, n2, n3)
     eps_r = as_tensor(network.permittivity if permittivity is None else permittivity)
-    if isinstance(interaction, str):
+    if interaction == "coulomb":
         require_memory(network, repeats, tasks)
     exclusions = np.column_stack([network.exclusion_a, network.exclusion_b, network.exclusion_image]).astype(np.int64)
     _refuse_own_image(exclusions, repeats, network, "exclusion")
@@ -421,15 +437,18 @@ def _interaction(
     network: PoreNetwork,
     repeats: tuple[int, int, int],
     permittivity: NDArray[np.float64],
-    interaction: Literal["coulomb"] | PairEnergies | None,
+    interaction: Coulomb | PairEnergies | None,
     pair_overrides: Sequence[PairOverride],
     share: Share,
-) -> InteractionTable:
+) -> InteractionTable | UntabulatedCoulomb:
     n_sublattices = network.n_sites
     nothing = np.zeros((n_sublattices, 0, 0, 0, n_sublattices))
     if isinstance(interaction, str):
-        if interaction != "coulomb":
+        if interaction not in get_args(Coulomb):
             raise InputError(f'interaction must be "coulomb", PairEnergies or None; got {interaction!r}')
+        if interaction == "untabulated coulomb":
+            _refuse_coincidence(network)
+            return UntabulatedCoulomb(n_sublattices * int(np.prod(repeats)), tuple(pair_overrides))
         offset, site, _ = _expand(np.zeros((0, 5), np.int64), repeats, n_sublattices)
 
         def tabulate() -> Tables:

@@ -1,0 +1,238 @@
+"""Tables of the rows that an ion adds to every level, in whole numbers of a small unit; see kmc/multilevel_plan.py."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kmc.multilevel_kernels import Fields, near_rows
+from kmc.multilevel_meshes import Meshes, cubic, runs_of, splines
+from kmc.multilevel_plan import Level, charges, energy_sum, period_of, window_shape
+from lattice.screening import screened_cell
+from lattice.supercell import Lattice
+from structures.errors import InputError
+
+_MOST_ENTRIES = 10**8  # of all rows
+_MOST_HOP_ENTRIES = 3 * 10**7  # of all differences of rows
+
+
+def make_fields(
+    lattice: Lattice,
+    reach: float,
+    levels: tuple[Level, ...],
+    energy: NDArray[np.float64],
+    changed: NDArray[np.float64],
+    filling: float,
+) -> Fields:
+    """Rows of all levels.
+
+    Parameters
+    ----------
+    lattice : Lattice
+    reach : float
+        Of level 0, screened Å.
+    levels : tuple of Level
+    energy, changed : (n_sublattices, d1, d2, d3, n_sublattices) float64, eV
+        Of pairs, holding at least the window of `reach`, and the part of overrides; see `pair_window`.
+    filling : float
+        Ions per site.
+    """
+    repeats, network, q = np.array(lattice.repeats, np.int64), lattice.network, charges(lattice)
+    n_sublattices = network.n_sites
+    sizes = np.array([lattice.repeats, *(level.nodes for level in levels)], np.int64)
+    width = np.array([n_sublattices, *(1 for _ in levels)], np.int64)
+    common = np.lcm.reduce([period_of(lattice.repeats, level.nodes) for level in levels], axis=0)
+    period = np.tile(common, (len(sizes), 1)).astype(np.int64)
+    step = sizes * period // repeats
+    runs, data, unit = [], [], np.zeros(len(sizes))
+    run_count = []
+    near = _near_runs(lattice, reach, np.array(energy.shape[1:4]))
+    for phase in product(*(range(p) for p in period[0])):
+        shifted = near.copy()
+        shifted[:, :3] += np.array(phase)
+        runs.append(shifted)
+    per_sublattice = np.concatenate(runs)
+    near_cells = int(near[:, 3].sum())
+    n_near = n_sublattices * int(period[0].prod())
+    entries = n_near * near_cells * n_sublattices
+    if entries > _MOST_ENTRIES:
+        raise InputError(
+            f"the rows of {lattice.repeats} cells would need {entries:.2g} numbers; use repeats with small factors"
+        )
+    runs = [per_sublattice] * n_sublattices
+    run_count = [np.full(n_near, len(near))]
+    lengths = [np.concatenate(runs)[:, 3] * n_sublattices]
+    meshes = Meshes(lattice, levels)
+    sources = [meshes.rows(a, phase) for a in range(n_sublattices) for phase in product(*(range(p) for p in common))]
+    for number, level in enumerate(levels, start=1):
+        found = [source[number - 1] for source in sources]
+        unit[number] = _unit([values for _, values in found], filling * lattice.n_sites / math.prod(level.nodes))
+        for run, values in found:
+            runs.append(run)
+            lengths.append(run[:, 3])
+            run_count.append(np.array([len(run)]))
+            data.append(np.rint(values / unit[number]).astype(np.int32))
+    run = np.concatenate(runs)
+    length = np.concatenate(lengths).astype(np.int64)
+    n_rows = n_sublattices * period.prod(axis=1)
+    longest = int(repeats.max())
+    node, weight = splines(lattice, sizes)
+    counts = np.arange(longest)
+    fields = Fields(
+        value=np.zeros(int((sizes.prod(axis=1) * width).sum()), np.int32),
+        first=np.concatenate([[0], np.cumsum(sizes.prod(axis=1) * width)]).astype(np.int64),
+        size=sizes,
+        width=width,
+        unit=unit,
+        anchor=np.ascontiguousarray(counts // period[:, :, None] * step[:, :, None], np.int32),
+        phase=np.ascontiguousarray(counts % period[:, :, None], np.int32),
+        period=period,
+        first_row=np.concatenate([[0], np.cumsum(n_rows)]).astype(np.int64),
+        first_run=np.concatenate([[0], np.cumsum(np.concatenate(run_count))]).astype(np.int64),
+        run=run.astype(np.int32),
+        run_data=np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64),
+        data=np.concatenate([np.zeros(entries, np.int32), *data]),
+        hop_first_run=np.zeros(1, np.int64),
+        hop_run=np.zeros((0, 4), np.int32),
+        hop_run_data=np.zeros(0, np.int64),
+        hop_data=np.zeros(0, np.int32),
+        node=node,
+        weight=weight,
+        charge=q,
+    )
+    rows = np.empty(entries)
+    near_rows(fields, energy, repeats, rows)
+    table = rows.reshape(n_sublattices, int(common.prod()), near_cells, n_sublattices)
+    _balance(lattice, fields, sources, near, energy_sum(lattice, changed), table)
+    unit[0] = _unit(list(rows.reshape(n_near, -1)), filling)
+    fields.data[:entries] = np.rint(rows / unit[0])
+    return _with_hop_rows(lattice, fields)
+
+
+def _with_hop_rows(lattice: Lattice, fields: Fields) -> Fields:
+    """Add the differences of the rows of both ends of every hop, unless they take too much memory.
+
+    One pass over them instead of two halves the cost of an event.
+    """
+    network, period, n_levels = lattice.network, fields.period[0], len(fields.width)
+    mean_row = len(fields.data) / (len(fields.first_run) - 1)
+    if 1.2 * mean_row * n_levels * len(network.hop_origin) * int(period.prod()) > _MOST_HOP_ENTRIES:
+        return fields
+    step = fields.size * fields.period // np.array(lattice.repeats)
+    runs, data = [], []
+    for a, b, image in zip(network.hop_origin, network.hop_target, network.hop_image.astype(np.int64), strict=True):
+        for phase in product(*(range(p) for p in period)):
+            cycle, there = np.divmod(np.array(phase) + image, period)
+            for level in range(n_levels):
+                old = _row(fields, level, int(a), np.array(phase))
+                new = _row(fields, level, int(b), there)
+                new[0][:, :3] += cycle * step[level]
+                run, values = _difference_row(old, new, int(fields.width[level]))
+                runs.append(run)
+                data.append(values)
+    run = np.concatenate(runs)
+    width = np.tile(fields.width, len(runs) // n_levels)
+    length = run[:, 3].astype(np.int64) * np.repeat(width, [len(r) for r in runs])
+    return fields._replace(
+        hop_first_run=np.concatenate([[0], np.cumsum([len(r) for r in runs])]).astype(np.int64),
+        hop_run=run.astype(np.int32),
+        hop_run_data=np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64),
+        hop_data=np.concatenate(data),
+    )
+
+
+def _row(
+    fields: Fields, level: int, sublattice: int, phase: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    period = fields.period[level]
+    row = int(fields.first_row[level] + np.ravel_multi_index((sublattice, *phase), (len(fields.charge), *period)))
+    runs = slice(fields.first_run[row], fields.first_run[row + 1])
+    first = int(fields.run_data[runs][0])
+    count = int(fields.run[runs, 3].sum() * fields.width[level])
+    return fields.run[runs].astype(np.int64), fields.data[first : first + count]
+
+
+def _difference_row(
+    old: tuple[NDArray[np.int64], NDArray[np.int32]], new: tuple[NDArray[np.int64], NDArray[np.int32]], width: int
+) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Row `new` less row `old`, on the runs that hold both."""
+    start = np.minimum(old[0][:, :3].min(axis=0), new[0][:, :3].min(axis=0))
+    ends = [np.column_stack([r[:, :2] + 1, r[:, 2] + r[:, 3]]).max(axis=0) for r in (old[0], new[0])]
+    shape = np.maximum(*ends) - start
+    box, inside = np.zeros((*shape, width), np.int32), np.zeros(shape, bool)
+    for sign, (runs, values) in ((-1, old), (1, new)):
+        line = np.repeat(runs[:, :3] - start, runs[:, 3], axis=0)
+        line[:, 2] += np.arange(len(line)) - np.repeat(np.cumsum(runs[:, 3]) - runs[:, 3], runs[:, 3])
+        place = tuple(line.T)
+        box[place] += sign * values.reshape(-1, width)
+        inside[place] = True
+    union = runs_of(inside, start)
+    line = np.repeat(union[:, :3] - start, union[:, 3], axis=0)
+    line[:, 2] += np.arange(len(line)) - np.repeat(np.cumsum(union[:, 3]) - union[:, 3], union[:, 3])
+    return union, box[tuple(line.T)].ravel()
+
+
+def _balance(
+    lattice: Lattice,
+    fields: Fields,
+    sources: list[list[tuple[NDArray[np.int64], NDArray[np.float64]]]],
+    near: NDArray[np.int64],
+    exact: NDArray[np.float64],
+    table: NDArray[np.float64],
+) -> None:
+    """Make the rows of all ions of a sublattice add up to the exact sum, in place.
+
+    The errors of the splines depend on where a site lies within its mesh: those of single pairs are tiny, but with the
+    mean density of ions they add up to a periodic potential. Its negative is spread over the rows of level 0.
+    `table`: (n_sublattices, phases, near cells, n_sublattices) eV.
+    """
+    period, n = fields.period[0], len(fields.charge)
+    phases = np.array(list(product(*(range(p) for p in period))))
+    offsets = np.concatenate([[(i, j, k + m) for m in range(length)] for i, j, k, length in near])
+    target = (phases[:, None, :] + offsets) % period
+    index = (target[..., 0] * period[1] + target[..., 1]) * period[2] + target[..., 2]
+    for a in range(n):
+        total = np.zeros((len(phases), n))
+        np.add.at(total, index, table[a])
+        for level in range(1, len(fields.width)):
+            step = fields.size[level] * period // np.array(lattice.repeats)
+            folded = np.zeros(step)
+            for runs, values in (source[level - 1] for source in sources[a * len(phases) : (a + 1) * len(phases)]):
+                line = np.repeat(runs[:, :3], runs[:, 3], axis=0)
+                line[:, 2] += np.arange(len(line)) - np.repeat(np.cumsum(runs[:, 3]) - runs[:, 3], runs[:, 3])
+                np.add.at(folded, tuple((line % step).T), values)
+            place = (phases[:, None, :] + lattice.network.site_frac) * (fields.size[level] / np.array(lattice.repeats))
+            low, weight = cubic(place)
+            for i, j, k in product(range(4), repeat=3):
+                node = (low + np.array([i - 1, j - 1, k - 1])) % step
+                both = weight[..., 0, i] * weight[..., 1, j] * weight[..., 2, k]
+                total += fields.charge * both * folded[node[..., 0], node[..., 1], node[..., 2]]
+        table[a] -= ((total - exact[a]) / len(offsets))[index]
+
+
+def _unit(rows: Sequence[NDArray[np.float64]], sources: float) -> float:
+    """Choose the unit of the whole numbers of a level: 2³¹ of it are far beyond its values."""
+    largest = max(float(np.abs(row).max()) for row in rows)
+    mean = max(abs(float(row.sum())) for row in rows) * sources
+    spread = math.sqrt(max(float((row**2).sum()) for row in rows) * sources)
+    return (10.0 * largest + 4.0 * mean + 50.0 * spread) / 2**31
+
+
+def _near_runs(lattice: Lattice, reach: float, window: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Find the runs of cell offsets along the third axis that hold sites within `reach`, (n_runs, 4)."""
+    cell = screened_cell(lattice.network.cell, lattice.permittivity)
+    shape = np.minimum(window_shape(lattice, reach), window)
+    axes = [np.arange(n) - n // 2 for n in shape]
+    offset = np.stack(np.meshgrid(*axes, indexing="ij"), axis=-1).astype(np.float64)
+    frac = lattice.network.site_frac
+    inside = np.zeros(shape, bool)
+    for difference in np.unique((frac[None, :] - frac[:, None]).reshape(-1, 3).round(9), axis=0):
+        inside |= np.linalg.norm((offset + difference) @ cell, axis=-1) <= reach
+    for axis, n in enumerate(shape):  # an axis within reach of both ends is taken whole
+        if n == lattice.repeats[axis]:
+            inside |= inside.any(axis=axis, keepdims=True) & (2.0 * reach >= np.linalg.norm(cell[axis]) * (n - 1))
+    return runs_of(inside, np.array([axis[0] for axis in axes]))
