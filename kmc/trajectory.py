@@ -12,6 +12,7 @@ import importlib.metadata
 import json
 import platform
 from dataclasses import asdict, dataclass, fields
+from dataclasses import field as dataclass_field
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ _ATTRIBUTES: dict[str, type] = {
     "deck": str,
     "blocked": bool,
 }
+_ADDED_ATTRIBUTES, _ADDED_STATISTICS = ("field", "cell"), ("site_occupation", "site_departures")  # not in every file
 _PACKAGES = ("mofkmc", "numpy", "numba", "h5py")
 
 
@@ -166,6 +168,12 @@ class TaskRecord:
     origins : (n_lags,) int64
     hop_orbit_events, hop_orbit_returns : (n_orbits,) int64
     drift : float, eV
+    field : (3,) float64, V/Å
+        Uniform external field.
+    cell : (3, 3) float64, Å
+        Of the supercell; zero if the file does not tell, as those of version 0.1 that know no field.
+    site_occupation : (n_sites,) float64
+        By site of the network's cell; empty if the file does not tell, like `site_departures`, (n_sites,) int64.
 
     Raises
     ------
@@ -201,6 +209,10 @@ class TaskRecord:
     hop_orbit_returns: NDArray[np.int64]
     drift: float
     settings: str = ""
+    field: NDArray[np.float64] = dataclass_field(default_factory=lambda: np.zeros(3))
+    cell: NDArray[np.float64] = dataclass_field(default_factory=lambda: np.zeros((3, 3)))
+    site_occupation: NDArray[np.float64] = dataclass_field(default_factory=lambda: np.zeros(0))
+    site_departures: NDArray[np.int64] = dataclass_field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         n_species, n_times, n_lags = len(self.species_names), len(self.time), len(self.lag)
@@ -217,6 +229,10 @@ class TaskRecord:
             ("origins", np.int64, (n_lags,)),
             ("hop_orbit_events", np.int64, (None,)),
             ("hop_orbit_returns", np.int64, (len(self.hop_orbit_events),)),
+            ("field", np.float64, (3,)),
+            ("cell", np.float64, (3, 3)),
+            ("site_occupation", np.float64, (None,)),
+            ("site_departures", np.int64, (len(self.site_occupation),)),
         ):
             object.__setattr__(self, name, as_array(getattr(self, name), name, dtype, shape))
         msd = np.array(self.msd, np.float64)  # nan for a species without ions
@@ -260,6 +276,10 @@ def task_record(simulation: Simulation, samples: Samples, label: TaskLabel) -> T
         hop_orbit_returns=samples.hop_orbit_returns,
         drift=samples.drift,
         settings=label.settings,
+        field=simulation.conditions.field,
+        cell=lattice.cell,
+        site_occupation=samples.site_occupation,
+        site_departures=samples.site_departures,
     )
 
 
@@ -320,6 +340,8 @@ def read_task(path: str | Path) -> TaskRecord:
             hop_orbit_returns=statistics["hop_orbit_returns"][...],
             drift=float(statistics.attrs["drift"]),
             **attributes,
+            **{name: file.attrs[name] for name in _ADDED_ATTRIBUTES if name in file.attrs},
+            **{name: statistics[name][...] for name in _ADDED_STATISTICS if name in statistics},
         )
 
 
@@ -426,7 +448,7 @@ def read_progress(path: str | Path) -> tuple[float, int, float]:
 
 def _write(file: h5py.File, record: TaskRecord, state: State | None, frames: Frames | None) -> None:
     file.attrs["task"] = record.key
-    for name in (*_ATTRIBUTES, "permittivity"):
+    for name in (*_ATTRIBUTES, "permittivity", *_ADDED_ATTRIBUTES):
         file.attrs[name] = getattr(record, name)
     text = h5py.string_dtype()
     file.create_dataset("species/name", data=np.array(record.species_names, dtype=object), dtype=text)
@@ -436,7 +458,7 @@ def _write(file: h5py.File, record: TaskRecord, state: State | None, frames: Fra
         file.create_dataset(f"samples/{name}", data=getattr(record, name), compression="gzip", compression_opts=4)
     for name, array in (("lag", record.lag), ("tracer", record.msd), ("origins", record.origins)):
         file[f"msd/{name}"] = array
-    for name in ("hop_orbit_events", "hop_orbit_returns"):
+    for name in ("hop_orbit_events", "hop_orbit_returns", *_ADDED_STATISTICS):
         file[f"statistics/{name}"] = getattr(record, name)
     file["statistics"].attrs["drift"] = record.drift
     file["statistics"].attrs["events"] = int(record.events[-1])
