@@ -476,19 +476,19 @@ def _correlate(history, square, origins, index, place, species):
 
 
 @jit
-def _record(tables, ions, sampler):
-    """Write one sample of the present configuration; `sampler` is modified in place."""
-    index, site = sampler.next_sample[0], ions.configuration.site
-    place = positions(tables.sites, site, ions.image)
+def record(sites, site, image, species, n_events, energy, sampler):
+    """Write one sample of the present places of all ions; `sampler` is modified in place."""
+    index = sampler.next_sample[0]
+    place = positions(sites, site, image)
     for ion in range(len(place)):
         for axis in range(3):
-            sampler.displacement[index, ions.species[ion], axis] += place[ion, axis] - sampler.start[ion, axis]
-    sampler.events[index] = ions.events[0] - sampler.first_event
-    sampler.energy[index] = configuration_energy(tables, ions)
-    _correlate(sampler.history, sampler.square, sampler.origins, index, place, ions.species)
+            sampler.displacement[index, species[ion], axis] += place[ion, axis] - sampler.start[ion, axis]
+    sampler.events[index] = n_events - sampler.first_event
+    sampler.energy[index] = energy
+    _correlate(sampler.history, sampler.square, sampler.origins, index, place, species)
     if sampler.frame_every > 0 and index % sampler.frame_every == 0:
         sampler.frame_site[index // sampler.frame_every] = site
-        sampler.frame_image[index // sampler.frame_every] = ions.image
+        sampler.frame_image[index // sampler.frame_every] = image
     sampler.next_sample[0] += 1
 
 
@@ -516,7 +516,8 @@ def advance(tables, ions, sampler, last_event, rng):
         if np.isnan(clock[1]):
             clock[1] = clock[0] - math.log1p(-rng.random()) / total if total > 0.0 else np.inf
         while sampler.next_sample[0] < n_samples and sampler.begin + sampler.time[sampler.next_sample[0]] < clock[1]:
-            _record(tables, ions, sampler)
+            energy = configuration_energy(tables, ions)
+            record(tables.sites, configuration.site, ions.image, ions.species, events[0], energy, sampler)
         if n_samples > 0 and sampler.next_sample[0] == n_samples:
             clock[0] = sampler.begin + sampler.time[n_samples - 1]
             return DONE

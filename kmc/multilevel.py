@@ -28,7 +28,7 @@ from structures.errors import InputError
 from structures.units import COULOMB
 
 TOLERANCE = 1e-4  # eV, of the energy of every hop
-CHECK_EVERY = 2**20  # events between two comparisons with the full sum
+RECOUNT_EVERY = 2**20  # events
 _MARGIN = 5.5  # standard deviations of the measured errors that must lie within the tolerance
 _CHECKED_IONS = 48
 
@@ -90,7 +90,7 @@ class Multilevel:
         Of the energy of every hop.
     allowance : Allowance
         Of the thinning; decides the speed and the random numbers used, not the statistics.
-    check_every : int
+    recount_every : int, optional
         Events between two comparisons with the full sum.
     accuracy : int, optional
         Place in ACCURACIES; by default the first whose measured errors suffice.
@@ -111,12 +111,12 @@ class Multilevel:
         *,
         tolerance: float = TOLERANCE,
         allowance: Allowance | None = None,
-        check_every: int = CHECK_EVERY,
+        recount_every: int | None = None,
         accuracy: int | None = None,
         prepared: Prepared | None = None,
     ) -> None:
         self.lattice, self.state, self.conditions = lattice, state, conditions
-        self.largest_drift, self._check_every = tolerance, check_every
+        self.largest_drift, self._check_every = tolerance, recount_every or RECOUNT_EVERY
         self._allowance = allowance or Allowance()
         self.sites: Sites = site_tables(lattice, conditions.temperature, _own_energy(lattice))
         self.n_orbits = int(lattice.network.hop_orbit.max(initial=-1)) + 1
@@ -140,7 +140,7 @@ class Multilevel:
             self.conditions,
             tolerance=self.largest_drift,
             allowance=self._allowance,
-            check_every=self._check_every,
+            recount_every=self._check_every,
             prepared=self.prepared,
         )
 
@@ -283,9 +283,7 @@ class Multilevel:
 
     def energy(self) -> float:
         """Energy of the configuration, Σ F_i + ½ Σ_{i≠j} e_ij, from the kept fields, eV."""
-        return float(
-            kernels.configuration_energy(self.model, self._walkers, self.sites.energy, self.sites.own_energy)
-        )
+        return float(kernels.configuration_energy(self.model, self._walkers, self.sites.energy, self.sites.own_energy))
 
     def drift(self) -> float:
         """Largest difference found between kept energies of hops and the full Ewald sum, eV."""

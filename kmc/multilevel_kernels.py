@@ -350,7 +350,7 @@ def mover_rates(model, walkers):
 def renew_all(model, walkers):
     """Put all movers into their blocks and renew every bound."""
     fields, hops, constants = evaluation(model)
-    tree, first = walkers.tree, walkers.tree_first
+    tree = walkers.tree
     walkers.head[:] = -1
     walkers.block_used[:] = 0
     walkers.left[0] = SPENT
@@ -528,7 +528,8 @@ def advance(model, walkers, statistics, until, last_event, rng):
     A trial at the total bound B takes three random numbers: its time, its ion, and its place below the ion's bound. The
     time is drawn as soon as the state before it is known and kept in the clock.
 
-    `walkers` and `statistics` are modified in place. Returns DONE at `until`, PAUSED at `last_event` or BLOCKED (no hop is open).
+    `walkers` and `statistics` are modified in place. Returns DONE at `until`, PAUSED at `last_event` or BLOCKED (no hop
+    is open).
     """
     clock, events, counters, used = walkers.clock, walkers.events, walkers.counters, walkers.used
     tree, tree_first, rate, blocked, cell = (

@@ -8,9 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kmc.state import State
-from lattice.supercell import Lattice
+from lattice.supercell import InteractionTable, Lattice
 from structures.errors import InputError
 from structures.units import BOLTZMANN
+
+_TRIES = 100  # to find a free site at random before all sites are looked at
 
 
 def place_ions(
@@ -24,7 +26,8 @@ def place_ions(
     """Draw a starting configuration that respects all exclusions.
 
     The ions come in random order; each takes a free site with the Boltzmann weight of its energy among those already
-    placed. When none is free, the ions that forbid one of the least forbidden sites give way and are placed again.
+    placed, or of the site's own energy where the interaction is not tabulated. When none is free, the ions that forbid
+    one of the least forbidden sites give way and are placed again.
 
     Parameters
     ----------
@@ -87,6 +90,7 @@ class _Filling:
         self._kT = BOLTZMANN * temperature
         self._species_sites = [np.flatnonzero(lattice.site_species == p) for p in range(len(lattice.network.species))]
         self._energy = np.tile(lattice.network.rates(temperature).free_energy, lattice.n_cells)
+        self._by_rejection = not isinstance(lattice.interaction, InteractionTable)
         self._taken = np.zeros(lattice.n_sites, dtype=bool)
         self.blocked = np.zeros(lattice.n_sites, np.int16)
 
@@ -101,6 +105,9 @@ class _Filling:
         patience, most = 1000 + 100 * len(pending), 0
         while pending:
             species = pending.pop()
+            if self._by_rejection and (site := self._drawn(species)) >= 0:
+                self._change(site, +1)
+                continue
             sites = self._species_sites[species]
             free = sites[self.blocked[sites] == 0]
             if free.size == 0:
@@ -117,6 +124,19 @@ class _Filling:
             self._change(int(self._rng.choice(free, p=weight / weight.sum())), +1)
             most = max(most, len(ion_species) - len(pending))
 
+    def _drawn(self, species: int) -> int:
+        """Draw a free site of a species by the weight of its energy alone; -1 if many tries have found none."""
+        n_sublattices = self._lattice.network.n_sites
+        mine = np.flatnonzero(self._lattice.network.site_species == species)
+        weight = np.exp(-(self._energy[mine] - self._energy[mine].min()) / self._kT)
+        below = np.cumsum(weight) / weight.sum()
+        for _ in range(_TRIES):
+            b = int(mine[min(int(np.searchsorted(below, self._rng.random(), side="right")), len(mine) - 1)])
+            site = int(self._rng.integers(self._lattice.n_cells)) * n_sublattices + b
+            if self.blocked[site] == 0:
+                return site
+        return -1
+
     def _excluded(self, site: int) -> NDArray[np.int32]:
         offset = self._lattice.exclusion_offset
         return self._lattice.exclusion_site[offset[site] : offset[site + 1]]
@@ -132,4 +152,5 @@ class _Filling:
         self._taken[site] = sign > 0
         self.blocked[site] += sign
         self.blocked[self._excluded(site)] += sign
-        self._energy += sign * self._lattice.interaction.row(site)
+        if isinstance(self._lattice.interaction, InteractionTable):
+            self._energy += sign * self._lattice.interaction.row(site)

@@ -48,14 +48,14 @@ def interaction_energy(lattice: Lattice, ion_site: NDArray[np.int32]) -> NDArray
     """Energy V on every site with all ions, (n_sites,), eV."""
     energy = np.zeros(lattice.n_sites)
     for site in ion_site:
-        energy += lattice.interaction.row(int(site))
+        energy += lattice.table.row(int(site))
     return energy
 
 
 def total_energy(lattice: Lattice, ion_site: NDArray[np.int32], temperature: float) -> float:
     """Energy of a configuration, Σ F_i + ½ Σ_{i≠j} e_ij, eV."""
     free_energy = np.tile(lattice.network.rates(temperature).free_energy, lattice.n_cells)
-    own = sum(lattice.interaction.row(int(site))[site] for site in ion_site)
+    own = sum(lattice.table.row(int(site))[site] for site in ion_site)
     pairs = interaction_energy(lattice, ion_site)[ion_site].sum() - own
     return float(free_energy[ion_site].sum() + 0.5 * pairs)
 
@@ -76,7 +76,7 @@ def open_hops(lattice: Lattice, state: State, conditions: Conditions) -> OpenHop
     ions, hops, energies, rates = [], [], [], []
     for ion in np.flatnonzero(state.mobile).tolist():
         site = int(state.ion_site[ion])
-        row = lattice.interaction.row(site)
+        row = lattice.table.row(site)
         excluded = set(lattice.exclusion_site[lattice.exclusion_offset[site] : lattice.exclusion_offset[site + 1]])
         for hop in range(lattice.hop_offset[site], lattice.hop_offset[site + 1]):
             target = int(lattice.hop_target[hop])

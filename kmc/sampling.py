@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc.kernels import Sampler, Tables, positions
+from kmc.kernels import Sampler, Sites, positions
 from kmc.state import State
 from structures.errors import InputError
 
@@ -97,20 +97,23 @@ def time_grid(until: float, n_samples: int) -> NDArray[np.float64]:
     return until * (np.arange(n_samples + 1) / n_samples)
 
 
-def empty_sampler(time: NDArray[np.float64], tables: Tables, state: State, *, frame_every: int = 0) -> Sampler:
+def empty_sampler(
+    time: NDArray[np.float64], sites: Sites, n_orbits: int, state: State, *, frame_every: int = 0
+) -> Sampler:
     """Allocate the arrays that the event loop fills from the present state on.
 
     Parameters
     ----------
     time : (n_times,) float64, s
         From now; may be empty.
-    tables : Tables
+    sites : Sites
+    n_orbits : int
+        Of the network's hops.
     state : State
     frame_every : int
         Keep the ions' places at every so many samples; 0 keeps none.
     """
-    n_times, n_ions, n_species = len(time), state.n_ions, len(tables.sites.first) - 1
-    n_orbits = int(tables.hops.orbit.max(initial=-1)) + 1
+    n_times, n_ions, n_species = len(time), state.n_ions, len(sites.first) - 1
     n_levels = 1
     while (n_times - 1) >> n_levels > N_LAGS // 2:
         n_levels += 1
@@ -120,7 +123,7 @@ def empty_sampler(time: NDArray[np.float64], tables: Tables, state: State, *, fr
         first_event=state.n_events,
         time=time,
         next_sample=np.zeros(1, np.int64),
-        start=positions(tables.sites, state.ion_site, state.ion_image),
+        start=positions(sites, state.ion_site, state.ion_image),
         displacement=np.zeros((n_times, n_species, 3)),
         events=np.zeros(n_times, np.int64),
         energy=np.zeros(n_times),
@@ -129,8 +132,8 @@ def empty_sampler(time: NDArray[np.float64], tables: Tables, state: State, *, fr
         origins=np.zeros((n_levels, N_LAGS + 1), np.int64),
         orbit_hops=np.zeros((2, n_orbits), np.int64),
         arrival=np.full(n_ions, state.time),
-        site_time=np.zeros(len(tables.sites.energy)),
-        departures=np.zeros(len(tables.sites.energy), np.int64),
+        site_time=np.zeros(len(sites.energy)),
+        departures=np.zeros(len(sites.energy), np.int64),
         drift=np.zeros(1),
         frame_every=frame_every,
         frame_site=np.zeros((n_frames, n_ions), np.int32),
@@ -138,22 +141,22 @@ def empty_sampler(time: NDArray[np.float64], tables: Tables, state: State, *, fr
     )
 
 
-def site_occupation(sampler: Sampler, tables: Tables, state: State) -> NDArray[np.float64]:
+def site_occupation(sampler: Sampler, sites: Sites, state: State) -> NDArray[np.float64]:
     """Mean number of ions on each site of the network's cell, (n_sublattices,), exact in time.
 
     Parameters
     ----------
     sampler : Sampler
         Of a run that is complete.
-    tables : Tables
+    sites : Sites
     state : State
         At its end.
     """
-    n_sublattices, until = len(tables.sites.energy), float(sampler.time[-1])
+    n_sublattices, until = len(sites.energy), float(sampler.time[-1])
     lasting = sampler.begin + until - sampler.arrival
-    sublattice = tables.sites.sublattice[state.ion_site]
+    sublattice = sites.sublattice[state.ion_site]
     stays = sampler.site_time + np.bincount(sublattice, lasting, n_sublattices)
-    return np.asarray(stays * (n_sublattices / len(tables.sites.species)) / until)
+    return np.asarray(stays * (n_sublattices / len(sites.species)) / until)
 
 
 def mean_square_displacement(

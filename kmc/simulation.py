@@ -9,18 +9,17 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kmc import kernels
-from kmc.kernels import LARGEST_EXPONENT, Ions, Sampler
+from kmc.kernels import Sampler
+from kmc.multilevel import Multilevel
 from kmc.sampling import Frames, Samples, empty_sampler, mean_square_displacement, site_occupation, time_grid
 from kmc.state import State, species_counts
-from kmc.tables import Conditions, prepare_tables, workspace
-from lattice.supercell import Lattice
-from structures.errors import InputError
+from kmc.streaming import Streaming
+from kmc.tables import Conditions
+from lattice.supercell import Lattice, UntabulatedCoulomb
 
-REBUILD_EVERY = 2**17  # events between two full recounts of the site factors
 _KERNEL_SECONDS = 0.1  # between two returns to Python, where a run can be stopped
 _FIRST_MOVES, _MOST_MOVES = 8, 2**24
 _SAMPLES = 64  # of a kernel: while nothing hops there can be any number of them between two events
-_LARGEST_DRIFT = 1e-6  # eV
 _NO_TIMES = np.zeros(0)
 
 Progress = Callable[[str, float], None]
@@ -47,7 +46,11 @@ class _Pace:
 
 
 class Simulation:
-    """Rejection-free kinetic Monte Carlo of ions on a lattice at one temperature.
+    """Kinetic Monte Carlo of ions on a lattice at one temperature.
+
+    The interaction that the lattice has got decides on the engine: with a table, or a list of neighbours, it is the
+    rejection-free one of kmc/streaming.py, exact to rounding; without, the one of kmc/multilevel.py, whose energies
+    are within a tolerance of the full Ewald sum.
 
     Parameters
     ----------
@@ -59,8 +62,9 @@ class Simulation:
         Multiplies all rates of the network, see Conditions; by default 1e12 /s if they are relative to it, else 1.
     field : (3,) float64, V/Å
         Uniform external field; it lowers ΔE of a hop d by q E·d.
-    rebuild_every : int
-        Events between two full recounts; it decides the last bits of a trajectory.
+    recount_every : int, optional
+        Events between two full recounts of the energies, or comparisons with the full sum; by default 2**17 and 2**20.
+        With a table it decides the last bits of a trajectory.
 
     Raises
     ------
@@ -78,24 +82,15 @@ class Simulation:
         temperature: float,
         attempt_frequency: float | None = None,
         field: ArrayLike = (0.0, 0.0, 0.0),
-        rebuild_every: int = REBUILD_EVERY,
+        recount_every: int | None = None,
     ) -> None:
         self.lattice, self.state = lattice, state
         factor = lattice.network.rate_factor if attempt_frequency is None else attempt_frequency
         self.conditions = Conditions(temperature, factor, np.asarray(field, np.float64))
         if len(state.occupant) != lattice.n_sites:
             raise ValueError(f"state must have {lattice.n_sites} sites like the lattice; got {len(state.occupant)}")
-        self._tables = prepare_tables(lattice, self.conditions, rebuild_every)
-        fresh = state.site_factor.size == 0
-        if fresh:
-            state.site_factor = np.ones(lattice.n_sites)
-        self._ions = workspace(state, self._tables)
-        if fresh:
-            self._rebuild(np.zeros(1))
-        elif not self.drift() < _LARGEST_DRIFT:
-            raise ValueError(
-                f"state must come from this lattice and temperature; its site energies differ by {self.drift():.2g} eV"
-            )
+        engine = Multilevel if isinstance(lattice.interaction, UntabulatedCoulomb) else Streaming
+        self.engine: Multilevel | Streaming = engine(lattice, state, self.conditions, recount_every=recount_every)
 
     def equilibrate(self, sweeps: int, *, progress: Progress | None = None) -> float:
         """Bring all ions, frozen ones included, to equilibrium by Metropolis moves to any site; the clock stands still.
@@ -122,25 +117,25 @@ class Simulation:
         trials = int(sweeps) * self.state.n_ions
         accepted, drift = np.zeros(1, np.int64), np.zeros(1)
         self.state.ion_last_hop[:] = -1
-        self._ions.clock[1] = np.nan
+        self.engine.clock[1] = np.nan
         self._hand_back()
         made, pace = 0, _Pace()
         while made < trials:
             n_trials = min(pace.moves(), trials - made)
-            status = kernels.equilibrate(self._tables, self._ions, accepted, drift, n_trials, self.state.rng)
+            status = self.engine.equilibrate(n_trials, accepted, drift, self.state.rng)
             _refuse_overflow(status)
             pace.done(n_trials)
             made += n_trials
             if progress is not None:
                 progress("equilibration", made / trials)
-        self._rebuild(drift)
-        _refuse_drift(float(drift[0]))
+        self.engine.settle(drift)
+        self._refuse_drift(float(drift[0]))
         return float(accepted[0]) / trials if trials else 0.0
 
     def step(self, n_events: int = 1) -> int:
         """Make so many hops without sampling; the number made is smaller if no hop is open any more."""
         before = self.state.n_events
-        self.advance(empty_sampler(_NO_TIMES, self._tables, self.state), n_events)
+        self.advance(self._sampler(_NO_TIMES), n_events)
         return self.state.n_events - before
 
     def estimate_rate(self, n_events: int, *, progress: Progress | None = None) -> float:
@@ -152,13 +147,12 @@ class Simulation:
         copy = self.state.copy()
         copy.rng = np.random.Generator(self.state.rng.bit_generator.jumped())  # type: ignore[attr-defined]
         copy.next_time = np.nan
-        ions, first = workspace(copy, self._tables), copy.n_events
-        sampler, made = empty_sampler(_NO_TIMES, self._tables, copy), 0
-        for _ in self._blocks(ions, sampler, first + n_events, copy.rng):
-            made = int(ions.events[0]) - first
+        engine, first, made = self.engine.on(copy), copy.n_events, 0
+        for _ in _blocks(engine, self._sampler(_NO_TIMES), first + n_events, copy.rng):
+            made = int(engine.events[0]) - first
             if progress is not None:
                 progress("rate", made / n_events)
-        elapsed = float(ions.clock[0]) - copy.time
+        elapsed = float(engine.clock[0]) - copy.time
         return n_events / elapsed if made == n_events and elapsed > 0.0 else 0.0
 
     def run(self, until: float, n_samples: int, *, frame_every: int = 0, progress: Progress | None = None) -> Samples:
@@ -192,7 +186,7 @@ class Simulation:
         State and sampler together are a checkpoint: stored with `kmc.trajectory.write_checkpoint` after any part, they
         go on in another Simulation as if nothing had been in between, to the last bit.
         """
-        return empty_sampler(time_grid(until, n_samples), self._tables, self.state, frame_every=frame_every)
+        return self._sampler(time_grid(until, n_samples), frame_every)
 
     def advance(
         self,
@@ -224,7 +218,7 @@ class Simulation:
         ValueError
             If the sampler does not belong to this simulation.
         """
-        fresh = empty_sampler(_NO_TIMES, self._tables, self.state)
+        fresh = self._sampler(_NO_TIMES)
         for name in ("start", "orbit_hops", "site_time"):
             here, given = getattr(fresh, name).shape, getattr(sampler, name).shape
             if here != given:
@@ -235,7 +229,7 @@ class Simulation:
         last = np.iinfo(np.int64).max if n_events is None else self.state.n_events + n_events
         end = time.monotonic() + seconds
         try:
-            for _ in self._blocks(self._ions, sampler, last, self.state.rng):
+            for _ in _blocks(self.engine, sampler, last, self.state.rng):
                 if progress is not None:
                     progress("events", float(sampler.next_sample[0]) / max(n_times, 1))
                 if time.monotonic() >= end:
@@ -258,7 +252,7 @@ class Simulation:
         if taken < wanted:
             raise ValueError(f"run must have all its {wanted} samples; got {taken}")
         drift = max(float(sampler.drift[0]), self.drift())
-        _refuse_drift(drift)
+        self._refuse_drift(drift)
         lag, msd, origins = mean_square_displacement(sampler, species_counts(self.state, sampler.displacement.shape[1]))
         frames = Frames(sampler.frame_every, sampler.frame_site, sampler.frame_image)
         return Samples(
@@ -271,7 +265,7 @@ class Simulation:
             origins=origins,
             hop_orbit_events=sampler.orbit_hops[0],
             hop_orbit_returns=sampler.orbit_hops[1],
-            site_occupation=site_occupation(sampler, self._tables, self.state),
+            site_occupation=site_occupation(sampler, self.engine.sites, self.state),
             site_departures=sampler.departures,
             drift=drift,
             blocked=bool(self.state.next_time == np.inf),
@@ -280,62 +274,54 @@ class Simulation:
 
     def positions(self) -> NDArray[np.float64]:
         """Unwrapped places of all ions, (n_ions, 3), Å."""
-        return np.asarray(kernels.positions(self._tables.sites, self.state.ion_site, self.state.ion_image))
+        return np.asarray(kernels.positions(self.engine.sites, self.state.ion_site, self.state.ion_image))
 
     def energy(self) -> float:
         """Energy of the configuration, Σ F_i + ½ Σ_{i≠j} e_ij, from the kept site energies, eV."""
-        return float(kernels.configuration_energy(self._tables, self._ions))
+        return self.engine.energy()
 
     def site_interaction(self) -> NDArray[np.float64]:
         """Energy V of an ion on every site with all ions, as it is kept, (n_sites,), eV; q φ_j for Coulomb."""
-        reference = self.state.reference[self._tables.sites.species]
-        free_energy = np.tile(self._tables.sites.energy, self.lattice.n_cells)
-        with np.errstate(divide="ignore"):  # a factor that went down to zero is found by `drift`
-            return np.asarray(reference - self._tables.twice_kT * np.log(self.state.site_factor) - free_energy)
+        return self.engine.site_interaction()
 
     def mover_rates(self) -> tuple[NDArray[np.float64], float]:
         """Rate of leaving its site of every mobile ion, (n_movers,), and their sum, 1/s."""
-        movers = self._ions.movers
-        kernels.enter_sites(self._tables, self._ions)
-        total = kernels.renew_rates(self._tables.hops, self._ions.configuration, movers)
-        return movers.tree[: len(movers.ion)].copy(), float(total)
+        return self.engine.mover_rates()
 
     def drift(self) -> float:
-        """Largest difference between a kept site energy and its recount, eV."""
-        recount = kernels.interaction_energy(self._tables.interaction, self.state.ion_site)
-        return float(np.abs(recount - self.site_interaction()).max(initial=0.0))
+        """Largest difference between a kept energy and its recount, eV; see the engine for which energies."""
+        return self.engine.drift()
 
-    def _rebuild(self, drift: NDArray[np.float64]) -> None:
-        largest = kernels.rebuild(self._tables, self._ions, drift)
-        if not largest < LARGEST_EXPONENT:
-            raise InputError(
-                f"site energies must lie within {LARGEST_EXPONENT:g} x 2kT of their mean; "
-                f"got {largest:.0f} x 2kT at {self.conditions.temperature:g} K"
-            )
+    def _sampler(self, time: NDArray[np.float64], frame_every: int = 0) -> Sampler:
+        return empty_sampler(time, self.engine.sites, self.engine.n_orbits, self.state, frame_every=frame_every)
 
-    def _blocks(self, ions: Ions, sampler: Sampler, last_event: int, rng: np.random.Generator) -> Iterator[int]:
-        """Run to the end of the samples or to an event count, and give the kernel's status every now and then."""
-        status, pace = kernels.PAUSED, _Pace()
-        while status == kernels.PAUSED and ions.events[0] < last_event:
-            first = int(ions.events[0])
-            near = sampler._replace(time=sampler.time[: int(sampler.next_sample[0]) + _SAMPLES])
-            status = int(kernels.advance(self._tables, ions, near, min(last_event, first + pace.moves()), rng))
-            _refuse_overflow(status)
-            pace.done(int(ions.events[0]) - first)
-            if status == kernels.DONE and len(near.time) < len(sampler.time):
-                status = kernels.PAUSED
-            yield status
+    def _refuse_drift(self, drift: float) -> None:
+        largest = self.engine.largest_drift
+        if not drift < largest:
+            raise FloatingPointError(f"energies must be within {largest:g} eV of their recount; got {drift:g}")
 
     def _hand_back(self) -> None:
-        self.state.time, self.state.next_time = (float(t) for t in self._ions.clock)
-        self.state.n_events = int(self._ions.events[0])
+        self.engine.keep()
+        self.state.time, self.state.next_time = (float(t) for t in self.engine.clock)
+        self.state.n_events = int(self.engine.events[0])
+
+
+def _blocks(
+    engine: Multilevel | Streaming, sampler: Sampler, last_event: int, rng: np.random.Generator
+) -> Iterator[int]:
+    """Run to the end of the samples or to an event count, and give the kernel's status every now and then."""
+    status, pace = kernels.PAUSED, _Pace()
+    while status == kernels.PAUSED and engine.events[0] < last_event:
+        first = int(engine.events[0])
+        near = sampler._replace(time=sampler.time[: int(sampler.next_sample[0]) + _SAMPLES])
+        status = engine.advance(near, min(last_event, first + pace.moves()), rng)
+        _refuse_overflow(status)
+        pace.done(int(engine.events[0]) - first)
+        if status == kernels.DONE and len(near.time) < len(sampler.time):
+            status = kernels.PAUSED
+        yield status
 
 
 def _refuse_overflow(status: int) -> None:
     if status == kernels.OVERFLOW:
         raise FloatingPointError("site factors left the range of floating-point numbers between two recounts")
-
-
-def _refuse_drift(drift: float) -> None:
-    if not drift < _LARGEST_DRIFT:
-        raise FloatingPointError(f"site energies must be within {_LARGEST_DRIFT:g} eV of their recount; got {drift:g}")

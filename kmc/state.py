@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -34,6 +34,9 @@ class State:
         every site in the form that the rates need. Empty until a Simulation prepares it; part of the state because
         its last bits depend on the history.
     reference : (n_species,) float64, eV
+    thinning : (any,) float64
+        Bounds on the rates of all ions and how much of their allowances is used, where events are drawn by thinning:
+        part of the state because the random numbers of the next events depend on them. Empty otherwise.
     time : float, s
     next_time : float, s
         Time of the next hop when it is already drawn, else nan.
@@ -54,6 +57,7 @@ class State:
     next_time: float
     n_events: int
     rng: np.random.Generator
+    thinning: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     @property
     def n_ions(self) -> int:
@@ -62,7 +66,7 @@ class State:
 
     def copy(self) -> State:
         """Return an independent copy; its generator continues with the same numbers."""
-        return State(**{field.name: copy.deepcopy(getattr(self, field.name)) for field in fields(self)})
+        return State(**{f.name: copy.deepcopy(getattr(self, f.name)) for f in fields(self)})
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return every array of the state by its name."""

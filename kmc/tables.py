@@ -21,7 +21,7 @@ from kmc.kernels import (
     Tables,
 )
 from kmc.state import State
-from lattice.network import Rates
+from lattice.network import PoreNetwork
 from lattice.supercell import Lattice, cell_coordinates
 from structures.checks import as_array
 from structures.errors import InputError
@@ -112,9 +112,9 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
     InputError
         If a pair of ions has an energy beyond the range of exp(-e/2kT).
     """
-    network, interaction = lattice.network, lattice.interaction
+    interaction, unit = lattice.table, np.arange(lattice.network.n_sites)
+    sites = site_tables(lattice, conditions.temperature, _pair_energies(lattice, unit, unit))
     twice_kT = 2.0 * conditions.kT
-    rates = network.rates(conditions.temperature)
     dense = _dense_rows(lattice)
     tables = dense, interaction.pair_energy
     strongest = max(abs(bound(table, initial=0.0)) for table in tables for bound in (np.min, np.max))
@@ -126,7 +126,7 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
     gain = np.divide(dense, -twice_kT)
     np.exp(gain, out=gain)
     return Tables(
-        sites=_sites(lattice, rates.free_energy),
+        sites=sites,
         interaction=Interaction(
             repeats=np.array(lattice.repeats, np.int64),
             cell=_cells(lattice),
@@ -139,7 +139,7 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
             pair_factor=np.exp(-interaction.pair_energy / twice_kT),
         ),
         exclusions=Exclusions(lattice.exclusion_offset, lattice.exclusion_site),
-        hops=_hops(lattice, conditions, rates),
+        hops=_hops(lattice, conditions),
         twice_kT=twice_kT,
         rebuild_every=rebuild_every,
     )
@@ -147,15 +147,15 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
 
 def _dense_rows(lattice: Lattice) -> NDArray[np.float64]:
     """Give the dense table as (n_sublattices, n_sites): a row holds the energies with an ion of the first cell."""
-    dense = lattice.interaction.dense
+    dense = lattice.table.dense
     return dense.reshape(len(dense), np.prod(dense.shape[1:4], dtype=int) * dense.shape[4])
 
 
 def _pair_energies(lattice: Lattice, site: NDArray[Any], other: NDArray[Any]) -> NDArray[np.float64]:
     """Energies of ions on sites of the first cell with ions on other sites, pair by pair, eV."""
-    if lattice.interaction.is_dense:
+    if lattice.table.is_dense:
         return np.asarray(_dense_rows(lattice)[site, other])
-    return np.array([lattice.interaction.row(i)[j] for i, j in zip(site, other, strict=True)], np.float64)
+    return np.array([lattice.table.row(i)[j] for i, j in zip(site, other, strict=True)], np.float64)
 
 
 def _cells(lattice: Lattice) -> NDArray[np.int32]:
@@ -164,32 +164,45 @@ def _cells(lattice: Lattice) -> NDArray[np.int32]:
     return np.column_stack([cells, sublattice]).astype(np.int32)
 
 
-def _sites(lattice: Lattice, free_energy: NDArray[np.float64]) -> Sites:
+def site_tables(lattice: Lattice, temperature: float, own_energy: NDArray[np.float64]) -> Sites:
+    """Sites of a lattice at one temperature; `own_energy`: (n_sublattices,) eV, of an ion with its own images."""
     network, unit = lattice.network, np.arange(lattice.network.n_sites)
     return Sites(
         species=lattice.site_species,
         sublattice=np.tile(unit.astype(np.int32), lattice.n_cells),
-        energy=free_energy,
-        own_energy=_pair_energies(lattice, unit, unit),
+        energy=network.rates(temperature).free_energy,
+        own_energy=own_energy,
         position=lattice.position,
         supercell=lattice.cell,
         first=np.searchsorted(network.site_species, np.arange(len(network.species) + 1)).astype(np.int64),
     )
 
 
-def _hops(lattice: Lattice, conditions: Conditions, rates: Rates) -> Hops:
-    """Give the hop constants; the hops of the first cell stand for those of all cells.
+def hop_constants(
+    network: PoreNetwork, conditions: Conditions, own_field: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Constants of the rates min(top, min(square x, linear) x) of the hops of a cell, (n_hops,) each, 1/s.
 
-    The site factors hold free energies, the barriers are counted between energies: `entropy` is the difference.
+    x = exp(-Δ(F + V)/2kT) holds free energies, the barriers are counted between energies: `entropy` is the difference.
+
+    Parameters
+    ----------
+    network : PoreNetwork
+    conditions : Conditions
+    own_field : (n_hops,) float64, eV
+        e_ij - e_ii, the part of ΔV that is the ion's own.
+
+    Raises
+    ------
+    InputError
+        If a constant leaves the range of floating-point numbers.
     """
-    network, twice_kT = lattice.network, 2.0 * conditions.kT
-    origin, target = network.hop_origin, lattice.hop_target[: len(network.hop_origin)]
-    forbidden = [lattice.exclusion_site[slice(*lattice.exclusion_offset[a : a + 2])] for a in range(network.n_sites)]
-    own_field = _pair_energies(lattice, origin, target) - _pair_energies(lattice, origin, origin)
+    origin, target, twice_kT = network.hop_origin, network.hop_target, 2.0 * conditions.kT
+    rates = network.rates(conditions.temperature)
     charge = np.array([species.charge for species in network.species])[network.site_species]
     work = charge[origin] * (network.hop_vector @ conditions.field)
     entropy = rates.free_energy - network.site_energy
-    shift = (own_field + work + entropy[network.hop_target] - entropy[origin]) / twice_kT
+    shift = (own_field + work + entropy[target] - entropy[origin]) / twice_kT
     kra = network.hop_saddle - 0.5 * (network.site_energy[origin] + network.site_energy[network.hop_target])
     attempt = conditions.attempt_frequency * rates.prefactor
     with np.errstate(over="ignore"):
@@ -199,6 +212,16 @@ def _hops(lattice: Lattice, conditions: Conditions, rates: Rates) -> Hops:
             f"field and barriers must stay within some 300 kT; got {np.abs(work).max():.3g} eV of work and "
             f"E_KRA down to {kra.min():.3g} eV at {conditions.temperature:g} K"
         )
+    return attempt, linear, square
+
+
+def _hops(lattice: Lattice, conditions: Conditions) -> Hops:
+    """Give the hop constants; the hops of the first cell stand for those of all cells."""
+    network = lattice.network
+    origin, target = network.hop_origin, lattice.hop_target[: len(network.hop_origin)]
+    forbidden = [lattice.exclusion_site[slice(*lattice.exclusion_offset[a : a + 2])] for a in range(network.n_sites)]
+    own_field = _pair_energies(lattice, origin, target) - _pair_energies(lattice, origin, origin)
+    top, linear, square = hop_constants(network, conditions, own_field)
     own = np.array([j in forbidden[i] for i, j in zip(origin, target, strict=True)], bool)
     unit = np.searchsorted(origin, np.arange(network.n_sites))
     degree = np.bincount(origin, minlength=network.n_sites)
@@ -218,7 +241,7 @@ def _hops(lattice: Lattice, conditions: Conditions, rates: Rates) -> Hops:
         target=lattice.hop_target.astype(np.uint32),
         wrap=lattice.hop_wrap,
         shift=rows(own * lattice.n_sites, np.uint32),
-        top=rows(attempt, np.float64),
+        top=rows(top, np.float64),
         linear=rows(linear, np.float64),
         square=rows(square, np.float64),
         groups=groups,

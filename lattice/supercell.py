@@ -241,6 +241,19 @@ class Lattice:
             raise ValueError(f"dense must have shape {(*shape, self.network.n_sites)}; got {table.dense.shape}")
 
     @property
+    def table(self) -> InteractionTable:
+        """Tabulated interaction.
+
+        Raises
+        ------
+        ValueError
+            If the lattice has none.
+        """
+        if isinstance(self.interaction, InteractionTable):
+            return self.interaction
+        raise ValueError("lattice must have its interaction in a table; got one that is left to the engine")
+
+    @property
     def n_cells(self) -> int:
         """Cells in the supercell."""
         return int(np.prod(self.repeats))

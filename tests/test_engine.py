@@ -51,11 +51,11 @@ def assert_same_state(a, b):
 
 
 @pytest.mark.parametrize(
-    ("name", "rebuild_every"), [("coulomb", 2**17), ("coulomb", 13), ("pairs", 13), ("none", 2**17)]
+    ("name", "recount_every"), [("coulomb", 2**17), ("coulomb", 13), ("pairs", 13), ("none", 2**17)]
 )
-def test_the_trajectory_is_that_of_the_plain_reference(name, rebuild_every):
+def test_the_trajectory_is_that_of_the_plain_reference(name, recount_every):
     """Same random numbers, same ions, sites, images and times, over 150 events in one call; one species is frozen."""
-    simulation = start(name, frozen=("C2+",), rebuild_every=rebuild_every)
+    simulation = start(name, frozen=("C2+",), recount_every=recount_every)
     twin = simulation.state.copy()
     image, last, events, returns = np.zeros((10, 3), int), {}, {}, {}
     for time, ion_, site, hop, wrap in reference_kmc(simulation.lattice, twin, simulation.conditions, 150):
@@ -139,12 +139,12 @@ def test_hops_cost_the_difference_of_total_energies_and_obey_detailed_balance(na
 def test_one_call_and_many_calls_have_the_same_bits():
     """Pausing after any event, pickling through a copy, or running in a second thread changes nothing."""
     for name in LATTICES:
-        whole, parts, copied, threaded = (start(name, rebuild_every=31) for _ in range(4))
+        whole, parts, copied, threaded = (start(name, recount_every=31) for _ in range(4))
         whole.step(200)
         for n in (1, 2, 60, 37, 100):
             parts.step(n)
         copied.step(77)
-        copied = Simulation(LATTICES[name], copied.state.copy(), temperature=TEMPERATURE, field=FIELD, rebuild_every=31)
+        copied = Simulation(LATTICES[name], copied.state.copy(), temperature=TEMPERATURE, field=FIELD, recount_every=31)
         copied.step(123)
         with ThreadPoolExecutor(2) as pool:
             list(pool.map(lambda simulation: simulation.step(200), (threaded, start(name, seed=2))))
@@ -169,7 +169,7 @@ def test_a_run_goes_on_from_its_state_with_the_same_bits():
 def test_reversing_every_hop_returns_to_the_start():
     """Sites, images and exclusion counts exactly; the site factors to rounding."""
     simulation = start()
-    state, tables = simulation.state, simulation._tables
+    state, tables = simulation.state, simulation.engine.tables
     begin, path = state.copy(), []
     for _ in range(300):
         before = state.ion_site.copy()
@@ -184,7 +184,7 @@ def test_reversing_every_hop_returns_to_the_start():
         assert simulation.lattice.hop_target[hop] == old
         state.ion_image[moved] += simulation.lattice.hop_wrap[hop]
         kernels._relocate(
-            tables.interaction, tables.exclusions, simulation._ions.configuration, moved, here, old
+            tables.interaction, tables.exclusions, simulation.engine.ions.configuration, moved, here, old
         )  # fmt: skip
     for name in ("ion_site", "ion_image", "occupant", "blocked"):
         assert (getattr(state, name) == getattr(begin, name)).all(), name
@@ -295,7 +295,7 @@ def test_equilibration_gives_boltzmanns_distribution(small_cell):
 
 
 def test_equilibration_respects_exclusions_and_keeps_the_recount():
-    simulation = start(rebuild_every=17)
+    simulation = start(recount_every=17)
     for _ in range(50):
         simulation.equilibrate(2)
         state = simulation.state
@@ -309,7 +309,7 @@ def test_equilibration_respects_exclusions_and_keeps_the_recount():
 
 def test_equilibration_counts_its_moves_across_kernel_calls(monkeypatch):
     """In calls of seven trials each, the factors are still rebuilt every 13 moves: the same bits as in one call."""
-    whole, parts = start(rebuild_every=13), start(rebuild_every=13)
+    whole, parts = start(recount_every=13), start(recount_every=13)
     accepted = whole.equilibrate(40)
     assert accepted * 400 > 26
     fractions = []
@@ -328,7 +328,7 @@ def test_site_factors_that_went_wrong_are_noticed():
             go_on(simulation)
     for wrong in (1.0001, 0.0):
         for go_on in (lambda s: s.equilibrate(0), lambda s: s.run(1e-12, 2)):
-            simulation = start(rebuild_every=13)
+            simulation = start(recount_every=13)
             simulation.state.site_factor[np.flatnonzero(simulation.state.occupant < 0)[-1]] *= wrong
             with pytest.raises(FloatingPointError, match="must be within 1e-06 eV of their recount; got"):
                 go_on(simulation)

@@ -10,14 +10,16 @@ from replicas import z_score
 from scipy import stats
 
 from kmc import multilevel_kernels as kernels
-from kmc.multilevel_simulation import MultilevelSimulation
+from kmc.multilevel import TOLERANCE, Multilevel
 from kmc.placement import place_ions
 from kmc.rates import exclusion_counts, open_hops
 from kmc.simulation import Simulation
 from kmc.thinning import Allowance
+from kmc.trajectory import Checkpoint, TaskLabel, read_checkpoint, write_checkpoint
 from lattice.ewald import EwaldPotential
 from lattice.ewald_sum import potential_of_charges
 from lattice.supercell import replicate
+from structures.units import BOLTZMANN
 
 T = 300.0  # K
 CUBIC = [(1, 0, 0), (0, 1, 0), (0, 0, 1)]
@@ -40,14 +42,22 @@ def two_species():
     )  # fmt: skip
 
 
+def large(network, repeats):
+    return replicate(network, repeats, interaction="untabulated coulomb")
+
+
 def start(lattice, counts, *, seed=1, **options):
     state = place_ions(lattice, counts, np.random.default_rng(seed), temperature=T)
-    return MultilevelSimulation(lattice, state, temperature=T, **options)
+    return Simulation(lattice, state, temperature=T, **options)
+
+
+def kept_rates(simulation):
+    return simulation.engine.mover_rates()[0]
 
 
 @pytest.fixture(scope="module")
 def gas():
-    simulation = start(replicate(cubic(), (20, 20, 20), interaction=None), {"A": 160})
+    simulation = start(large(cubic(), (20, 20, 20)), {"A": 160})
     simulation.equilibrate(3)
     simulation.step(2000)
     return simulation
@@ -55,7 +65,7 @@ def gas():
 
 @pytest.fixture(scope="module")
 def salt():
-    lattice = replicate(two_species(), (8, 8, 8), interaction=None)
+    lattice = large(two_species(), (8, 8, 8))
     simulation = start(lattice, {"A+": 24, "B-": 12}, field=(2e-3, -1e-3, 5e-4))
     simulation.equilibrate(3)
     simulation.step(2000)
@@ -81,69 +91,57 @@ def test_every_site_energy_is_that_of_the_full_ewald_sum(name, request):
     lattice, state = simulation.lattice, simulation.state
     full = replicate(lattice.network, lattice.repeats)
     expected = sum(full.interaction.row(int(site)) for site in state.ion_site)
-    places = [
-        (*np.unravel_index(c, lattice.repeats), b)
-        for c in range(lattice.n_cells)
-        for b in range(lattice.network.n_sites)
-    ]
-    kept = [kernels.site_energy(simulation._model.fields, s, *map(int, p)) for s, p in enumerate(places)]
-    error = np.array(kept) - expected
-    assert len(simulation._model.fields.unit) > 1
+    kept = simulation.site_interaction()
+    error = kept - expected
+    assert len(simulation.engine.model.fields.unit) > 1
     assert np.abs(error).max() < 2e-4
     first, unit = lattice.hop_offset, np.repeat(np.arange(lattice.n_sites), np.diff(lattice.hop_offset))
     assert len(first) == lattice.n_sites + 1
-    assert np.abs(error[lattice.hop_target] - error[unit]).max() < simulation.tolerance
+    assert np.abs(error[lattice.hop_target] - error[unit]).max() < TOLERANCE
 
 
 @pytest.mark.parametrize("name", ["gas", "salt"])
 def test_fields_occupants_and_bounds_equal_their_recount(name, request):
     """The values are whole numbers, so that thousands of hops leave no difference; no rate is above its bound."""
     simulation = request.getfixturevalue(name)
-    model, walkers, state = simulation._model, simulation._walkers, simulation.state
+    engine, state = simulation.engine, simulation.state
     simulation.step(1000)
-    kept = model.fields.value.copy()
-    kernels.place_all(model, walkers)
-    assert (kept == model.fields.value).all()
+    kept = engine.model.fields.value.copy()
+    assert (kept == engine.on(state).model.fields.value).all()
     assert (state.blocked == exclusion_counts(simulation.lattice, state.ion_site)).all()
     assert (np.flatnonzero(state.occupant >= 0) == np.sort(state.ion_site)).all()
-    assert simulation.counters["violations"] == 0
-    unpacked = kernels.evaluation(model)
-    for m, ion_ in enumerate(walkers.mover):
-        rate, _ = kernels.evaluate(
-            unpacked[0], unpacked[1], walkers.blocked, walkers.rate, unpacked[2], *map(int, walkers.cell[ion_, :4])
-        )
-        assert rate <= walkers.tree[m] * (1 + 1e-9)
-    assert np.isclose(walkers.tree[walkers.tree_first[-1]], walkers.tree[: len(walkers.mover)].sum(), rtol=1e-12)
+    assert engine.counters["violations"] == 0
+    assert (kept_rates(simulation) <= engine.bounds() * (1 + 1e-9)).all()
+    walkers = engine._walkers
+    assert np.isclose(walkers.tree[walkers.tree_first[-1]], engine.bounds().sum(), rtol=1e-12)
 
 
 @pytest.mark.parametrize("name", ["gas", "salt"])
 def test_rates_are_those_of_the_plain_reference(name, request):
     """Leaving rates from the kept fields against kmc.rates on the full table, within what the tolerance allows."""
     simulation = request.getfixturevalue(name)
-    model, walkers, state = simulation._model, simulation._walkers, simulation.state
+    state = simulation.state
     full = replicate(simulation.lattice.network, simulation.lattice.repeats)
     hops = open_hops(full, state, simulation.conditions)
     expected = np.bincount(hops.ion, weights=hops.rate, minlength=state.n_ions)
-    unpacked = kernels.evaluation(model)
-    found = [
-        kernels.evaluate(
-            unpacked[0], unpacked[1], walkers.blocked, walkers.rate, unpacked[2], *map(int, walkers.cell[i, :4])
-        )[0]
-        for i in range(state.n_ions)
-    ]
-    np.testing.assert_allclose(found, expected, rtol=simulation.tolerance / simulation.conditions.kT)
-    assert simulation.check().worst < simulation.tolerance
+    found = kept_rates(simulation)
+    np.testing.assert_allclose(found, expected, rtol=TOLERANCE / simulation.conditions.kT)
+    assert simulation.drift() < TOLERANCE
 
 
 def test_thinning_draws_waiting_times_and_hops_of_the_true_rates():
     """From one state: the first hop's time is exponential with the total rate, its ion drawn by the rates; loose and
     tight allowances alike."""
-    lattice = replicate(cubic(saddle=0.1), (12, 12, 12), interaction=None)
-    simulation = start(lattice, {"A": 8}, allowance=Allowance(near=0.5, far=1.0))
+    lattice = large(cubic(saddle=0.1), (12, 12, 12))
+    simulation = start(lattice, {"A": 8})
+    simulation.engine = Multilevel(
+        lattice, simulation.state, simulation.conditions, allowance=Allowance(near=0.5, far=1.0)
+    )
     hops = open_hops(replicate(lattice.network, lattice.repeats), simulation.state, simulation.conditions)
     total = hops.rate.sum()
     expected = np.bincount(hops.ion, weights=hops.rate, minlength=8) / total
-    walkers, times, ions = simulation._walkers, [], np.zeros(8)
+    engine = simulation.engine
+    walkers, times, ions = engine._walkers, [], np.zeros(8)
     sites, cells = walkers.site.copy(), walkers.cell.copy()
     for _ in range(2000):
         begin = float(walkers.clock[0])
@@ -151,8 +149,8 @@ def test_thinning_draws_waiting_times_and_hops_of_the_true_rates():
         times.append(float(walkers.clock[0]) - begin)
         moved = int(np.flatnonzero(walkers.site != sites)[0])
         ions[moved] += 1
-        kernels.relocate(simulation._model, walkers, moved, *(int(c) for c in cells[moved, :4]), -1)
-        kernels.renew_all(simulation._model, walkers)
+        kernels.relocate(engine.model, walkers, moved, *(int(c) for c in cells[moved, :4]), -1)
+        kernels.renew_all(engine.model, walkers)
     assert stats.kstest(times, "expon", args=(0, 1 / total)).pvalue > 1e-3
     assert stats.chisquare(ions, expected * ions.sum()).pvalue > 1e-3
 
@@ -163,21 +161,17 @@ def test_diffusivities_are_those_of_the_exact_engine():
     block, n_blocks, found = 2e-8, 40, {"exact": [], "multilevel": []}
     lattices = {
         "exact": replicate(cubic(), (22, 22, 22)),
-        "multilevel": replicate(cubic(), (22, 22, 22), interaction=None),
+        "multilevel": large(cubic(), (22, 22, 22)),
     }
     for name, stream in [(n, s) for n in found for s in range(16)]:
         rng = np.random.default_rng([stream, len(name)])
         state = place_ions(lattices[name], {"A": 213}, rng, temperature=T)
-        engine = Simulation if name == "exact" else MultilevelSimulation
-        simulation = engine(lattices[name], state, temperature=T)
+        simulation = Simulation(lattices[name], state, temperature=T)
         simulation.equilibrate(30)
         place, events, time = simulation.positions(), state.n_events, state.time
         collective, begin = [], place
         for _ in range(n_blocks):
-            if name == "exact":
-                simulation.run(block, 1)
-            else:
-                simulation.advance(simulation.state.time + block)
+            simulation.run(block, 1)
             now = simulation.positions()
             collective.append(((now - place).sum(axis=0) ** 2).mean() / 2 / block / 213)
             place = now
@@ -198,3 +192,54 @@ def test_energy_is_that_of_the_full_table(gas):
         for s in gas.state.ion_site
     )
     assert gas.energy() == pytest.approx(0.5 * pairs, abs=160 * 1e-4)
+
+
+def test_a_run_in_parts_and_from_its_checkpoint_has_the_same_bits(tmp_path):
+    """Samples, correlators, site times and final state of one run, and of its parts that each begin from a file."""
+    lattice = large(two_species(), (6, 6, 6))
+
+    def begun():
+        simulation = start(lattice, {"A+": 10, "B-": 5}, seed=4, recount_every=700)
+        simulation.equilibrate(5)
+        until = 3000 / simulation.estimate_rate(500)
+        return simulation, simulation.begin(until, 40, frame_every=8)
+
+    whole, sampler = begun()
+    assert whole.advance(sampler)
+    expected = whole.finish(sampler)
+    parts, sampler = begun()
+    label = TaskLabel("key", 1, 0.5, "x", 0, "hash", "deck")
+    while not parts.advance(sampler, 333):
+        write_checkpoint(tmp_path / "kept.h5", Checkpoint(label, parts.conditions, parts.state, sampler))
+        kept = read_checkpoint(tmp_path / "kept.h5")
+        parts = Simulation(lattice, kept.state, temperature=T, recount_every=700)
+        sampler = kept.sampler
+    found = parts.finish(sampler)
+    for name in ("displacement", "events", "energy", "msd", "hop_orbit_returns", "site_occupation", "drift"):
+        assert np.array_equal(getattr(found, name), getattr(expected, name), equal_nan=True), name
+    assert (found.frames.site == expected.frames.site).all()
+    for name, array in whole.state.arrays().items():
+        assert np.array_equal(array, parts.state.arrays()[name]), name
+    assert found.drift < TOLERANCE
+    assert found.site_occupation.sum() * lattice.n_cells == pytest.approx(15)
+
+
+def test_a_blocked_state_is_a_result():
+    lattice = large(cubic(), (6, 6, 6))
+    simulation = start(lattice, {"A": 216})
+    samples = simulation.run(1e-9, 5)
+    assert samples.blocked
+    assert samples.events[-1] == 0
+
+
+def test_ions_of_a_large_supercell_take_sites_by_their_energies():
+    """Dilute: the Boltzmann distribution of the site energies; full: every site gets its ion."""
+    network = two_species()
+    lattice = large(network, (16, 16, 16))
+    state = place_ions(lattice, {"A+": 400}, np.random.default_rng(5), temperature=T)
+    mine = np.flatnonzero(network.site_species == 0)
+    weight = np.exp(-network.rates(T).free_energy[mine] / (BOLTZMANN * T))
+    count = np.bincount(state.ion_site % network.n_sites, minlength=network.n_sites)[mine]
+    assert stats.chisquare(count, 400 * weight / weight.sum()).pvalue > 1e-3
+    full = place_ions(lattice, {"A+": len(mine) * lattice.n_cells}, np.random.default_rng(5), temperature=T)
+    assert (np.sort(full.ion_site) == np.flatnonzero(np.isin(lattice.site_species, 0))).all()

@@ -189,7 +189,7 @@ def test_a_run_stopped_anywhere_goes_on_from_its_checkpoint_with_the_same_bits(i
     The finished task file is that of a run that nothing interrupted, every dataset and attribute of it.
     """
     lattice = replicate(random_network(), (2, 1, 2), interaction=interaction)
-    options = {"temperature": TEMPERATURE, "field": (1e-3, 0.0, 0.0), "rebuild_every": 41}
+    options = {"temperature": TEMPERATURE, "field": (1e-3, 0.0, 0.0), "recount_every": 41}
 
     def start():
         rng = np.random.default_rng(5)

@@ -1,0 +1,138 @@
+"""The engine with tables: every event updates the factors of all sites, or of the neighbours where ranges are short."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kmc import kernels
+from kmc.kernels import LARGEST_EXPONENT, Sampler, Sites, Tables
+from kmc.state import State
+from kmc.tables import Conditions, prepare_tables, workspace
+from lattice.supercell import Lattice
+from structures.errors import InputError
+
+RECOUNT_EVERY = 2**17  # events
+_LARGEST_DRIFT = 1e-6  # eV
+
+
+class Streaming:
+    """Tables of a lattice at one temperature, and the workspace of one state; exact to rounding.
+
+    Parameters
+    ----------
+    lattice : Lattice
+        With its interaction in a table.
+    state : State
+        Taken over and changed in place.
+    conditions : Conditions
+    recount_every : int, optional
+        Events between two full recounts of the site factors; it decides the last bits of a trajectory.
+    tables : Tables, optional
+        Of another simulation of this lattice under these conditions.
+
+    Raises
+    ------
+    InputError
+        If energies over kT leave the range of floating-point numbers.
+    ValueError
+        If the state does not belong to this lattice and temperature.
+    """
+
+    def __init__(
+        self,
+        lattice: Lattice,
+        state: State,
+        conditions: Conditions,
+        *,
+        recount_every: int | None = None,
+        tables: Tables | None = None,
+    ) -> None:
+        self.lattice, self.state, self.conditions = lattice, state, conditions
+        self.largest_drift = _LARGEST_DRIFT
+        self.tables = tables or prepare_tables(lattice, conditions, recount_every or RECOUNT_EVERY)
+        fresh = state.site_factor.size == 0
+        if fresh:
+            state.site_factor = np.ones(lattice.n_sites)
+        self.ions = workspace(state, self.tables)
+        if fresh:
+            self.settle(np.zeros(1))
+        elif tables is None and not self.drift() < _LARGEST_DRIFT:
+            raise ValueError(
+                f"state must come from this lattice and temperature; its site energies differ by {self.drift():.2g} eV"
+            )
+
+    def on(self, state: State) -> Streaming:
+        """Give the engine of another state under the same conditions."""
+        return Streaming(self.lattice, state, self.conditions, tables=self.tables)
+
+    @property
+    def sites(self) -> Sites:
+        """Sites of the supercell."""
+        return self.tables.sites
+
+    @property
+    def n_orbits(self) -> int:
+        """Orbits of the network's hops."""
+        return int(self.tables.hops.orbit.max(initial=-1)) + 1
+
+    @property
+    def clock(self) -> NDArray[np.float64]:
+        """Time and time of the next hop, (2,), s."""
+        return self.ions.clock
+
+    @property
+    def events(self) -> NDArray[np.int64]:
+        """Hops made so far, (1,)."""
+        return self.ions.events
+
+    def equilibrate(
+        self, n_trials: int, accepted: NDArray[np.int64], drift: NDArray[np.float64], rng: np.random.Generator
+    ) -> int:
+        """Make so many Metropolis moves; `accepted`, (1,), and `drift`, (1,) eV, are changed in place."""
+        return int(kernels.equilibrate(self.tables, self.ions, accepted, drift, n_trials, rng))
+
+    def settle(self, drift: NDArray[np.float64]) -> None:
+        """Recount the factors of all sites; `drift`, (1,) eV, is changed in place.
+
+        Raises
+        ------
+        InputError
+            If site energies over kT leave the range of floating-point numbers.
+        """
+        largest = kernels.rebuild(self.tables, self.ions, drift)
+        if not largest < LARGEST_EXPONENT:
+            raise InputError(
+                f"site energies must lie within {LARGEST_EXPONENT:g} x 2kT of their mean; "
+                f"got {largest:.0f} x 2kT at {self.conditions.temperature:g} K"
+            )
+
+    def advance(self, sampler: Sampler, last_event: int, rng: np.random.Generator) -> int:
+        """Run to the last sample or an event count, see `kernels.advance`; `sampler` is changed in place."""
+        return int(kernels.advance(self.tables, self.ions, sampler, last_event, rng))
+
+    def keep(self) -> None:
+        """Bring the state up to date: its arrays are those of the engine."""
+
+    def energy(self) -> float:
+        """Energy of the configuration, Σ F_i + ½ Σ_{i≠j} e_ij, from the kept site energies, eV."""
+        return float(kernels.configuration_energy(self.tables, self.ions))
+
+    def drift(self) -> float:
+        """Largest difference between a kept site energy and its recount, eV."""
+        recount = kernels.interaction_energy(self.tables.interaction, self.state.ion_site)
+        return float(np.abs(recount - self.site_interaction()).max(initial=0.0))
+
+    def site_interaction(self) -> NDArray[np.float64]:
+        """Energy V of an ion on every site with all ions, as it is kept, (n_sites,), eV; q φ_j for Coulomb."""
+        reference = self.state.reference[self.tables.sites.species]
+        free_energy = np.tile(self.tables.sites.energy, self.lattice.n_cells)
+        with np.errstate(divide="ignore"):  # a factor that went down to zero is found by `drift`
+            return np.asarray(reference - self.tables.twice_kT * np.log(self.state.site_factor) - free_energy)
+
+    def mover_rates(self) -> tuple[NDArray[np.float64], float]:
+        """Rate of leaving its site of every mobile ion, (n_movers,), and their sum, 1/s."""
+        movers = self.ions.movers
+        kernels.enter_sites(self.tables, self.ions)
+        total = kernels.renew_rates(self.tables.hops, self.ions.configuration, movers)
+        return movers.tree[: len(movers.ion)].copy(), float(total)
