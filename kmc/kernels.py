@@ -146,6 +146,9 @@ class Sampler(NamedTuple):
     square: NDArray[np.float64]  # (n_levels, n_lags + 1, n_species, 3) Å², sums over origins and ions
     origins: NDArray[np.int64]  # (n_levels, n_lags + 1)
     orbit_hops: NDArray[np.int64]  # (2, n_orbits): all hops, and those that undid the ion's last one
+    arrival: NDArray[np.float64]  # (n_ions,) s on the simulation's clock; `begin` for an ion that has not hopped
+    site_time: NDArray[np.float64]  # (n_sublattices,) s, stays that have ended, over all cells
+    departures: NDArray[np.int64]  # (n_sublattices,)
     drift: NDArray[np.float64]  # (1,) eV, the worst found by a rebuild
     frame_every: int
     frame_site: NDArray[np.int32]  # (n_frames, n_ions)
@@ -422,6 +425,14 @@ def _count_hop(hops, ions, orbit_hops, ion, old, k):
 
 
 @jit
+def _end_stay(arrival, site_time, departures, ion, sublattice, now):
+    """Enter the time that an ion has spent on the site that it leaves; the arrays are modified in place."""
+    site_time[sublattice] += now - arrival[ion]
+    departures[sublattice] += 1
+    arrival[ion] = now
+
+
+@jit
 def positions(sites, site, image):
     """Unwrapped places of all ions, from integers, (n_ions, 3), Å."""
     place = sites.position[site]
@@ -496,6 +507,7 @@ def advance(tables, ions, sampler, last_event, rng):
     configuration, movers, clock, events = ions.configuration, ions.movers, ions.clock, ions.events
     enter_sites(tables, ions)
     n_samples, orbit_hops = len(sampler.time), sampler.orbit_hops
+    arrival, site_time, departures = sampler.arrival, sampler.site_time, sampler.departures
     total = renew_rates(hops, configuration, movers)
     movers.renewed[:] = -1
     while events[0] < last_event:
@@ -513,6 +525,7 @@ def advance(tables, ions, sampler, last_event, rng):
         m, x = _choose_mover(movers.tree, movers.level, rng.random() * total)
         k = np.int64(_choose_hop(hops, configuration, movers, m, x))
         ion, old, new = movers.ion[m], np.int64(movers.site[m]), np.int64(movers.target[m, k])
+        _end_stay(arrival, site_time, departures, ion, movers.sublattice[m], clock[1])
         _relocate(interaction, exclusions, configuration, ion, old, new)
         _enter_site(hops, movers, m, new, tables.sites.sublattice[new])
         if not 0.0 < configuration.factor[new] < np.inf:

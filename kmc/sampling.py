@@ -55,6 +55,10 @@ class Samples:
         Number of time origins in the mean.
     hop_orbit_events, hop_orbit_returns : (n_orbits,) int64
         Hops by orbit of the network's hops, and those of them that undid the last hop of the same ion.
+    site_occupation : (n_sublattices,) float64
+        Mean number of ions on each site of the network's cell, over the whole time and all cells of the supercell.
+    site_departures : (n_sublattices,) int64
+        Hops from each of these sites, in all cells.
     drift : float, eV
         Largest difference between the kept energy of a site and its full recount.
     blocked : bool
@@ -71,6 +75,8 @@ class Samples:
     origins: NDArray[np.int64]
     hop_orbit_events: NDArray[np.int64]
     hop_orbit_returns: NDArray[np.int64]
+    site_occupation: NDArray[np.float64]
+    site_departures: NDArray[np.int64]
     drift: float
     blocked: bool
     frames: Frames | None
@@ -122,11 +128,32 @@ def empty_sampler(time: NDArray[np.float64], tables: Tables, state: State, *, fr
         square=np.zeros((n_levels, N_LAGS + 1, n_species, 3)),
         origins=np.zeros((n_levels, N_LAGS + 1), np.int64),
         orbit_hops=np.zeros((2, n_orbits), np.int64),
+        arrival=np.full(n_ions, state.time),
+        site_time=np.zeros(len(tables.sites.energy)),
+        departures=np.zeros(len(tables.sites.energy), np.int64),
         drift=np.zeros(1),
         frame_every=frame_every,
         frame_site=np.zeros((n_frames, n_ions), np.int32),
         frame_image=np.zeros((n_frames, n_ions, 3), np.int32),
     )
+
+
+def site_occupation(sampler: Sampler, tables: Tables, state: State) -> NDArray[np.float64]:
+    """Mean number of ions on each site of the network's cell, (n_sublattices,), exact in time.
+
+    Parameters
+    ----------
+    sampler : Sampler
+        Of a run that is complete.
+    tables : Tables
+    state : State
+        At its end.
+    """
+    n_sublattices, until = len(tables.sites.energy), float(sampler.time[-1])
+    lasting = sampler.begin + until - sampler.arrival
+    sublattice = tables.sites.sublattice[state.ion_site]
+    stays = sampler.site_time + np.bincount(sublattice, lasting, n_sublattices)
+    return np.asarray(stays * (n_sublattices / len(tables.sites.species)) / until)
 
 
 def mean_square_displacement(

@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from kmc import kernels
 from kmc.kernels import LARGEST_EXPONENT, Ions, Sampler
-from kmc.sampling import Frames, Samples, empty_sampler, mean_square_displacement, time_grid
+from kmc.sampling import Frames, Samples, empty_sampler, mean_square_displacement, site_occupation, time_grid
 from kmc.state import State, species_counts
 from kmc.tables import Conditions, prepare_tables, workspace
 from lattice.supercell import Lattice
@@ -225,7 +225,7 @@ class Simulation:
             If the sampler does not belong to this simulation.
         """
         fresh = empty_sampler(_NO_TIMES, self._tables, self.state)
-        for name in ("start", "orbit_hops"):
+        for name in ("start", "orbit_hops", "site_time"):
             here, given = getattr(fresh, name).shape, getattr(sampler, name).shape
             if here != given:
                 raise ValueError(f"sampler must be of this simulation with {name} of shape {here}; got {given}")
@@ -271,6 +271,8 @@ class Simulation:
             origins=origins,
             hop_orbit_events=sampler.orbit_hops[0],
             hop_orbit_returns=sampler.orbit_hops[1],
+            site_occupation=site_occupation(sampler, self._tables, self.state),
+            site_departures=sampler.departures,
             drift=drift,
             blocked=bool(self.state.next_time == np.inf),
             frames=frames if sampler.frame_every > 0 else None,

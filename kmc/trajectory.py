@@ -12,6 +12,8 @@ import importlib.metadata
 import json
 import platform
 from dataclasses import asdict, dataclass, fields
+from dataclasses import field as dataclass_field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from kmc.frames import write_frames
 from kmc.hdf5 import create_file, open_file
 from kmc.kernels import Sampler
 from kmc.sampling import Frames, Samples
@@ -42,6 +45,7 @@ _ATTRIBUTES: dict[str, type] = {
     "deck": str,
     "blocked": bool,
 }
+_ADDED_ATTRIBUTES, _ADDED_STATISTICS = ("field", "cell"), ("site_occupation", "site_departures")  # not in every file
 _PACKAGES = ("mofkmc", "numpy", "numba", "h5py")
 
 
@@ -95,7 +99,7 @@ class Provenance:
     parts : int
         One more than it was interrupted.
     hosts, ranks, threads : int
-        Of the calculation that finished it: machines, processes, and threads of each.
+        Of the calculation that finished it; threads of each process.
     """
 
     seconds: float = 0.0
@@ -166,6 +170,11 @@ class TaskRecord:
     origins : (n_lags,) int64
     hop_orbit_events, hop_orbit_returns : (n_orbits,) int64
     drift : float, eV
+    field : (3,) float64, V/Å
+    cell : (3, 3) float64, Å
+        Of the supercell; zero in files that do not tell.
+    site_occupation, site_departures : (n_sites,) float64, int64
+        By site of the network's cell; empty in files that do not tell.
 
     Raises
     ------
@@ -201,6 +210,10 @@ class TaskRecord:
     hop_orbit_returns: NDArray[np.int64]
     drift: float
     settings: str = ""
+    field: NDArray[np.float64] = dataclass_field(default_factory=lambda: np.zeros(3))
+    cell: NDArray[np.float64] = dataclass_field(default_factory=lambda: np.zeros((3, 3)))
+    site_occupation: NDArray[np.float64] = dataclass_field(default_factory=lambda: np.zeros(0))
+    site_departures: NDArray[np.int64] = dataclass_field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         n_species, n_times, n_lags = len(self.species_names), len(self.time), len(self.lag)
@@ -217,6 +230,10 @@ class TaskRecord:
             ("origins", np.int64, (n_lags,)),
             ("hop_orbit_events", np.int64, (None,)),
             ("hop_orbit_returns", np.int64, (len(self.hop_orbit_events),)),
+            ("field", np.float64, (3,)),
+            ("cell", np.float64, (3, 3)),
+            ("site_occupation", np.float64, (None,)),
+            ("site_departures", np.int64, (len(self.site_occupation),)),
         ):
             object.__setattr__(self, name, as_array(getattr(self, name), name, dtype, shape))
         msd = np.array(self.msd, np.float64)  # nan for a species without ions
@@ -260,6 +277,10 @@ def task_record(simulation: Simulation, samples: Samples, label: TaskLabel) -> T
         hop_orbit_returns=samples.hop_orbit_returns,
         drift=samples.drift,
         settings=label.settings,
+        field=simulation.conditions.field,
+        cell=lattice.cell,
+        site_occupation=samples.site_occupation,
+        site_departures=samples.site_departures,
     )
 
 
@@ -320,6 +341,8 @@ def read_task(path: str | Path) -> TaskRecord:
             hop_orbit_returns=statistics["hop_orbit_returns"][...],
             drift=float(statistics.attrs["drift"]),
             **attributes,
+            **{name: file.attrs[name] for name in _ADDED_ATTRIBUTES if name in file.attrs},
+            **{name: statistics[name][...] for name in _ADDED_STATISTICS if name in statistics},
         )
 
 
@@ -333,19 +356,6 @@ def read_state(path: str | Path) -> State:
     """
     with open_file(path, f"{_TASK} with its state") as file:
         return _read_state(file["state"])
-
-
-def read_frames(path: str | Path) -> Frames:
-    """Read the stored places of all ions.
-
-    Raises
-    ------
-    InputError
-        As `read_task`, or if the file holds no frames.
-    """
-    with open_file(path, f"{_TASK} with frames") as file:
-        group = file["frames"]
-        return Frames(int(group.attrs["every"]), group["site"][...], group["image"][...])
 
 
 def read_label(path: str | Path) -> TaskLabel:
@@ -426,7 +436,7 @@ def read_progress(path: str | Path) -> tuple[float, int, float]:
 
 def _write(file: h5py.File, record: TaskRecord, state: State | None, frames: Frames | None) -> None:
     file.attrs["task"] = record.key
-    for name in (*_ATTRIBUTES, "permittivity"):
+    for name in (*_ATTRIBUTES, "permittivity", *_ADDED_ATTRIBUTES):
         file.attrs[name] = getattr(record, name)
     text = h5py.string_dtype()
     file.create_dataset("species/name", data=np.array(record.species_names, dtype=object), dtype=text)
@@ -436,18 +446,14 @@ def _write(file: h5py.File, record: TaskRecord, state: State | None, frames: Fra
         file.create_dataset(f"samples/{name}", data=getattr(record, name), compression="gzip", compression_opts=4)
     for name, array in (("lag", record.lag), ("tracer", record.msd), ("origins", record.origins)):
         file[f"msd/{name}"] = array
-    for name in ("hop_orbit_events", "hop_orbit_returns"):
+    for name in ("hop_orbit_events", "hop_orbit_returns", *_ADDED_STATISTICS):
         file[f"statistics/{name}"] = getattr(record, name)
     file["statistics"].attrs["drift"] = record.drift
     file["statistics"].attrs["events"] = int(record.events[-1])
     if state is not None:
         _write_state(file.create_group("state"), state)
     if frames is not None:
-        group = file.create_group("frames")
-        group.attrs["every"] = frames.every
-        for name in ("site", "image"):
-            array = getattr(frames, name)
-            group.create_dataset(name, data=array, compression="gzip", compression_opts=4, shuffle=True)
+        write_frames(file.create_group("frames"), frames)
 
 
 def _write_label(file: h5py.File, label: TaskLabel) -> None:
@@ -461,6 +467,7 @@ def _read_label(file: h5py.File) -> TaskLabel:
     return TaskLabel(**{name: kinds.get(name, str)(file.attrs[stored]) for name, stored in names.items()})
 
 
+@cache
 def _versions() -> dict[str, str]:
     """Version of every program that the numbers depend on."""
     found = {"python": platform.python_version()}
