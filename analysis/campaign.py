@@ -10,10 +10,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from analysis import results
 from analysis.arrhenius import activation_energy
 from analysis.loading import optimum_loading
 from analysis.network_exact import single_particle_diffusivity
 from analysis.point import Point, transport_at
+from analysis.results import Result
 from kmc.trajectory import TaskRecord, read_task
 from lattice.network import PoreNetwork
 from structures.errors import InputError
@@ -90,6 +92,22 @@ class Run:
         """Analyse all complete tasks; what was left out on reading is part of the statements."""
         return analyse(self.records, self.network, statements=self.statements)
 
+    def conductivity(self) -> Result:
+        """Conductivity at every loading and temperature."""
+        return results.conductivity(self)
+
+    def haven_ratio(self) -> Result:
+        """Haven ratio at every loading and temperature."""
+        return results.haven_ratio(self)
+
+    def arrhenius(self) -> Result:
+        """Activation energy of every loading."""
+        return results.arrhenius(self)
+
+    def optimum(self) -> Result:
+        """Best loading at every temperature."""
+        return results.optimum(self)
+
 
 def open_run(folder: Path | str) -> Run:
     """Read a campaign's folder; task files that are incomplete or damaged are left out with a statement.
@@ -140,19 +158,25 @@ def analyse(
     Raises
     ------
     InputError
-        If there is no record, or the records differ in composition name or network.
+        If there is no record, or the records are of several runs.
     """
     if not records:
         raise InputError("records: expected at least one complete task; found none")
-    for field in ("composition_name", "network_hash"):
-        found = sorted({str(getattr(record, field)) for record in records})
-        if len(found) > 1:
-            raise InputError(f"records: expected one {field}; found {', '.join(found)}")
+    for field in ("composition_name", "network_hash", "settings", "rate_model", "species_names"):
+        of = {str(getattr(record, field)): record.key for record in records}
+        if len(of) > 1:
+            found = ", ".join(f"{value[:12]} ({key})" for value, key in sorted(of.items())[:3])
+            raise InputError(f"records: expected the tasks of one run, all of one {field}; found {found}")
     name = records[0].composition_name
+    said = list(statements)
     groups: dict[tuple[float, float], list[TaskRecord]] = {}
     for record in sorted(records, key=lambda r: (r.composition, r.temperature, r.replica)):
-        groups.setdefault((record.composition, record.temperature), []).append(record)
-    said = list(statements)
+        replicas = groups.setdefault((record.composition, record.temperature), [])
+        if replicas and replicas[-1].replica == record.replica and replicas[-1].seed == record.seed:
+            said.append(f"{record.key} left out: a second file of replica {record.replica}")
+        else:
+            replicas.append(record)
+    said += missing_conditions(name, list(groups))
     points = [transport_at(group) for group in groups.values()]
     for point in points:
         said += point.statements
@@ -161,6 +185,23 @@ def analyse(
     optimum = _optimum_table(name, points, said)
     dilute = _dilute_table(records, network)
     return Analysis(name, pd.DataFrame([p.row for p in points]), activation, optimum, dilute, tuple(said))
+
+
+def missing_conditions(name: str, found: Sequence[tuple[float, float]]) -> list[str]:
+    """Say which temperatures are missing at some loadings; `found` holds pairs of loading and temperature."""
+    temperatures, there = sorted({T for _, T in found}), set(found)
+    missing: dict[tuple[float, ...], list[float]] = {}
+    for loading in sorted({loading for loading, _ in found}):
+        if absent := tuple(T for T in temperatures if (loading, T) not in there):
+            missing.setdefault(absent, []).append(loading)
+    return [
+        f"no finished task at {_listed(absent)} K for {name} = {_listed(loadings)}"
+        for absent, loadings in missing.items()
+    ]
+
+
+def _listed(values: Sequence[float]) -> str:
+    return ", ".join(f"{value:g}" for value in values)
 
 
 def _anisotropy(points: Sequence[Point]) -> list[str]:

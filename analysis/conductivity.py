@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from analysis.displacements import Growth, Lags, choose_lags, lag_grid, pooled_msd
+from analysis.lags import Growth, Lags, choose_lags, lag_grid, pooled_msd
 from analysis.statistics import Interval, chi2_interval, normal_quantile
 
 ENOUGH_BLOCKS = 20
@@ -46,31 +46,6 @@ class CollectiveSlope:
     long: float
     converged: bool
     statement: str
-
-
-def common_grid(
-    times: Sequence[NDArray[np.float64]], paths: Sequence[NDArray[np.float64]]
-) -> tuple[float, list[NDArray[np.float64]]]:
-    """Put replicas on the coarsest of their time grids; the state at t is the one that holds at t.
-
-    Parameters
-    ----------
-    times : sequence of (n_samples,) float64, s
-        Uniform, from 0.
-    paths : sequence of (n_samples, ...) float64
-
-    Returns
-    -------
-    step : float, s
-    paths : list of (n_samples, ...) float64
-    """
-    steps = [float(t[-1] / (len(t) - 1)) for t in times]
-    step = max(steps)
-    resampled = []
-    for own, t, path in zip(steps, times, paths, strict=True):
-        wanted = np.arange(int(t[-1] / step * (1 + 1e-9)) + 1) * (step / own)
-        resampled.append(path[np.minimum((wanted + 1e-6).astype(np.int64), len(path) - 1)])
-    return step, resampled
 
 
 def block_displacements(path: NDArray[np.float64], lag: int) -> NDArray[np.float64]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.displacements import Lags, choose_lags
+from analysis.lags import Lags, choose_lags
 from analysis.statistics import Interval, t_interval
 
 LONGEST_SHARE = 0.3

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 import tomllib
 from dataclasses import dataclass
@@ -10,7 +11,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
+from analysis.statistics import normal_quantile
+from structures.errors import InputError
 from structures.units import CELSIUS_ZERO
 
 REFERENCE = Path(__file__).parent / "reference" / "experiments.toml"
@@ -29,12 +33,15 @@ class MeasuredConductivity:
         Exchange fraction x where the paper gives it.
     temperature : float, K
     sigma : float, S/cm
+    relative_error : float
+        Standard error as a share of sigma; zero where the paper prints none.
     """
 
     sample: str
     exchange: float | None
     temperature: float
     sigma: float
+    relative_error: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,9 +55,24 @@ class MeasuredActivation:
     E_a: float
 
 
+@dataclass(frozen=True, slots=True)
+class MeasuredTransference:
+    """Transference number of Li+, measured at room temperature."""
+
+    sample: str
+    exchange: float | None
+    t_Li: float  # noqa: N815
+
+
+def materials() -> tuple[str, ...]:
+    """Names of the materials with measured figures that come with the program."""
+    with REFERENCE.open("rb") as file:
+        return tuple(name for name, section in tomllib.load(file).items() if isinstance(section, dict))
+
+
 def paper(material: str) -> str:
     """Where the figures of `material` come from."""
-    return str(_section(material)["paper"])
+    return str(_section(material).get("paper", material))
 
 
 def specimen(material: str) -> str:
@@ -60,26 +82,43 @@ def specimen(material: str) -> str:
 
 
 def measured(material: str) -> tuple[MeasuredConductivity, ...]:
-    """Conductivities measured for `material` ("ni_mof"); empty if its paper gives none.
+    """Conductivities measured for `material`; empty if its paper gives none.
+
+    Parameters
+    ----------
+    material : str
+        "ni_mof", "mof5", or the path of a TOML file of the same layout: `paper = "..."` and tables [[sample]] with
+        `name`, `exchange`, `sigma_25C_S_per_cm`, `sigma_minus40C_S_per_cm`, `E_a_10_to_100C_eV`, `t_Li`,
+        `relative_error`.
 
     Raises
     ------
-    ValueError
-        If there is no such material.
+    InputError
+        If there is no such material, or a file does not hold what it should.
     """
     rows = []
-    for sample in _section(material).get("sample", []):
+    for sample in _samples(material):
         for key, value in sample.items():
             if match := _SIGMA_KEY.fullmatch(key):
                 T = _kelvin(match[1], match[2])
-                rows.append(MeasuredConductivity(sample["name"], sample.get("exchange"), T, float(value)))
+                error = float(sample.get("relative_error", 0.0))
+                rows.append(MeasuredConductivity(sample["name"], sample.get("exchange"), T, float(value), error))
     return tuple(rows)
+
+
+def measured_transference(material: str) -> tuple[MeasuredTransference, ...]:
+    """Transference numbers measured for `material`."""
+    return tuple(
+        MeasuredTransference(sample["name"], sample.get("exchange"), float(sample["t_Li"]))
+        for sample in _samples(material)
+        if "t_Li" in sample
+    )
 
 
 def measured_activation(material: str) -> tuple[MeasuredActivation, ...]:
     """Activation energies measured for `material`; two rows where a paper prints two values for one range."""
     rows = []
-    for sample in _section(material).get("sample", []):
+    for sample in _samples(material):
         for key, value in sample.items():
             if match := _ACTIVATION_KEY.fullmatch(key):
                 low, high = _kelvin(match[1], match[2]), _kelvin(None, match[3])
@@ -91,64 +130,132 @@ def comparison(material: str, conductivity: pd.DataFrame) -> pd.DataFrame:
     """Measured conductivities beside computed ones.
 
     ln(sigma T) is interpolated linearly in x and in 1/T between the computed points; outside them there is no number.
+    The interval of the ratio and z = ln(computed/measured) / (standard error of the logarithm) come from the interval
+    of the computed conductivity and the printed error of the measured one, where there is one. They tell whether the
+    statistics of the simulation could explain a difference, not whether the model is right.
 
     Parameters
     ----------
     material : str
+        As for `measured`.
     conductivity : DataFrame
-        Columns "x", "T (K)", "sigma (S/cm)", as `analyse` returns it.
+        Columns "x", "T (K)", "sigma (S/cm)", "sigma lo (S/cm)", "sigma hi (S/cm)", as `analyse` returns it.
 
     Returns
     -------
     DataFrame
-        sample, x, T (K), measured (S/cm), computed (S/cm), computed/measured.
+        sample, x, T (K), measured (S/cm), computed (S/cm), computed/measured, ratio lo, ratio hi, z.
     """
     rows = []
     for point in measured(material):
-        computed = float("nan")
+        log_computed, error = float("nan"), float("nan")
         if point.exchange is not None and "x" in conductivity:
-            computed = _interpolated(conductivity, point.exchange, point.temperature)
+            log_computed, error = _interpolated(conductivity, point.exchange, point.temperature)
+        error = math.hypot(error, point.relative_error)
+        log_ratio, reach = log_computed - math.log(point.sigma), normal_quantile() * error
         rows.append(
             {
                 "sample": point.sample,
                 "x": np.nan if point.exchange is None else point.exchange,
                 "T (K)": point.temperature,
                 "measured (S/cm)": point.sigma,
-                "computed (S/cm)": computed,
-                "computed/measured": computed / point.sigma,
+                "computed (S/cm)": math.exp(log_computed),
+                "computed/measured": math.exp(log_ratio),
+                "ratio lo": math.exp(log_ratio - reach),
+                "ratio hi": math.exp(log_ratio + reach),
+                "z": log_ratio / error if error > 0 else np.nan,
             }
         )
     return pd.DataFrame(rows)
 
 
-def _interpolated(conductivity: pd.DataFrame, x: float, temperature: float) -> float:
-    """Sigma at (x, T) from the computed points, S/cm; nan outside them."""
+def _interpolated(conductivity: pd.DataFrame, x: float, temperature: float) -> tuple[float, float]:
+    """Ln sigma at (x, T) from the computed points, sigma in S/cm, and its standard error; nan outside of them."""
+    nan = float("nan")
     usable = conductivity[conductivity["sigma (S/cm)"] > 0]
-    at_x, inverse = [], []
+    inverse, log, error = [], [], []
     for T, group in usable.groupby("T (K)"):
         ordered = group.sort_values("x")
-        log = np.log(ordered["sigma (S/cm)"].to_numpy() * float(str(T)))
-        at_x.append(np.interp(x, ordered["x"].to_numpy(), log, left=np.nan, right=np.nan))
+        logs = np.log(ordered["sigma (S/cm)"].to_numpy(dtype=np.float64) * float(str(T)))
+        weights = _weights(ordered["x"].to_numpy(dtype=np.float64), x)
+        if weights is None:
+            continue
         inverse.append(1 / float(str(T)))
-    if not inverse:
-        return float("nan")
+        log.append(float(weights @ logs))
+        error.append(_error_of(weights, _log_errors(ordered)))
     order = np.argsort(inverse)
-    known = np.asarray(inverse)[order]
-    wanted = 1 / temperature
-    if not known[0] * (1 - 1e-9) <= wanted <= known[-1] * (1 + 1e-9):
-        return float("nan")
-    value = np.interp(wanted, known, np.asarray(at_x)[order])
-    return float(np.exp(value) / temperature)
+    weights = _weights(np.asarray(inverse)[order], 1 / temperature)
+    if weights is None:
+        return nan, nan
+    value = float(weights @ np.asarray(log)[order])
+    return value - math.log(temperature), _error_of(weights, np.asarray(error)[order])
+
+
+def _weights(known: NDArray[np.float64], wanted: float) -> NDArray[np.float64] | None:
+    """Weights of linear interpolation between ascending places; None outside of them."""
+    if not len(known) or not known[0] * (1 - 1e-9) - 1e-12 <= wanted <= known[-1] * (1 + 1e-9) + 1e-12:
+        return None
+    return np.array([np.interp(wanted, known, row) for row in np.eye(len(known))])
+
+
+def _log_errors(rows: pd.DataFrame) -> NDArray[np.float64]:
+    """Take the standard errors of ln sigma from the intervals; nan where there is none."""
+    lo, hi = (rows[f"sigma {end} (S/cm)"].to_numpy(dtype=np.float64) for end in ("lo", "hi"))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        error = np.log(hi / lo) / (2 * normal_quantile())
+    return np.asarray(np.where(np.isfinite(error), error, np.nan))
+
+
+def _error_of(weights: NDArray[np.float64], errors: NDArray[np.float64]) -> float:
+    used = weights > 0
+    return float(np.sqrt(((weights[used] * errors[used]) ** 2).sum()))
 
 
 def _kelvin(minus: str | None, celsius: str) -> float:
     return round(CELSIUS_ZERO + (-float(celsius) if minus else float(celsius)), 2)
 
 
+def _samples(material: str) -> list[dict[str, Any]]:
+    """List the samples of a material, each value of a kind that can be compared.
+
+    Raises
+    ------
+    InputError
+    """
+    samples = _section(material).get("sample", [])
+    if not isinstance(samples, list) or not all(isinstance(sample, dict) for sample in samples):
+        raise InputError(f"{material}: expected tables [[sample]], found {type(samples).__name__}")
+    for n, sample in enumerate(samples, 1):
+        name = sample.get("name")
+        if not isinstance(name, str):
+            raise InputError(f"{material}: expected a name in [[sample]] number {n}, found {name!r}")
+        for key, value in sample.items():
+            number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+            if _SIGMA_KEY.fullmatch(key) and not (number and value > 0):
+                raise InputError(f"{material}: {name}, {key}: expected a conductivity in S/cm, found {value!r}")
+            if key in ("exchange", "t_Li", "relative_error") and not (number and 0 <= value <= 1):
+                raise InputError(f"{material}: {name}, {key}: expected a number from 0 to 1, found {value!r}")
+            if _ACTIVATION_KEY.fullmatch(key) and not number:
+                raise InputError(f"{material}: {name}, {key}: expected an energy in eV, found {value!r}")
+    return samples
+
+
 def _section(material: str) -> dict[str, Any]:
-    with REFERENCE.open("rb") as file:
-        sections = tomllib.load(file)
-    known = [name for name, section in sections.items() if isinstance(section, dict)]
-    if material not in known:
-        raise ValueError(f"material must be one of {', '.join(known)}; got {material!r}")
-    return dict(sections[material])
+    """Everything about a material: a table of the shipped file, or the whole of a file of the user."""
+    if material in materials():
+        with REFERENCE.open("rb") as file:
+            return dict(tomllib.load(file)[material])
+    if not material.endswith(".toml"):
+        known = ", ".join(materials())
+        raise InputError(f"experiment: expected one of {known}, or a TOML file of that layout; found {material!r}")
+    try:
+        found = tomllib.loads(Path(material).read_text(encoding="utf-8"))
+    except OSError as error:
+        raise InputError(f"{material}: expected a TOML file of measured values, found: {error.strerror}") from None
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"{material}: expected TOML, found: {str(error).splitlines()[0]}") from None
+    if not found.get("sample"):
+        raise InputError(
+            f"{material}: expected tables [[sample]] with name, exchange and sigma_25C_S_per_cm, found none"
+        )
+    return found

@@ -14,12 +14,11 @@ import numpy as np
 from analysis.network_orbits import display_temperature, hop_orbits, site_orbits
 from analysis.network_page_scene import scene
 from analysis.network_page_tables import tables
+from analysis.page_parts import filled, part
 from lattice.network import PoreNetwork
 from lattice.screening import describe
 from structures.crystal import formula
 from structures.files import whole_file
-
-PAGE = Path(__file__).parent / "page"
 
 
 def write_network_page(network: PoreNetwork, path: str | Path, *, temperature: float | None = None) -> None:
@@ -46,31 +45,44 @@ def write_network_page(network: PoreNetwork, path: str | Path, *, temperature: f
 def network_page(network: PoreNetwork, *, temperature: float | None = None) -> str:
     """HTML of the page: everything it needs is inside. The parameters are those of `write_network_page`."""
     T = display_temperature(network) if temperature is None else temperature
-    sites, hops = site_orbits(network), hop_orbits(network, T)
-    names = ", ".join(species.name for species in network.species)
-    drawn = json.dumps(scene(network, sites, hops, T), separators=(",", ":"), allow_nan=False, ensure_ascii=False)
+    view, script = network_view(network, T)
     values = {
         "title": escape(f"{network.name}: pore network"),
         "heading": escape(f"Pore network of {network.name}"),
-        "summary": escape(_summary(network)),
-        "description": escape(f"Framework of {network.name} with the sites and hops of {names} in one cell"),
-        "style": _part("network.css"),
-        "tables": "\n".join(tables(network, sites, hops, T)),
+        "summary": escape(network_summary(network)),
+        "style": part("network.css"),
+        "view": view,
+        "tables": "\n".join(tables(network, site_orbits(network), hop_orbits(network, T), T)),
         "provenance": "\n".join(f"<li>{escape(line)}</li>" for line in network.provenance),
-        "scene": drawn.replace("<", "\\u003c"),
-        "renderer": _part("renderer.js"),
-        "script": _part("network.js"),
+        "script": script,
     }
-    first, *rest = _part("network.html").split("{{")
-    pieces = (piece.partition("}}") for piece in rest)
-    return first + "".join(values[name] + text for name, _, text in pieces)
+    return filled("network.html", values)
 
 
-def _part(name: str) -> str:
-    return (PAGE / name).read_text(encoding="utf-8").strip()
+def network_view(network: PoreNetwork, T: float) -> tuple[str, str]:
+    """HTML of the view that can be turned, and the script elements that draw it; prefactors at T in K."""
+    names = ", ".join(species.name for species in network.species)
+    drawn = json.dumps(
+        scene(network, site_orbits(network), hop_orbits(network, T), T),
+        separators=(",", ":"), allow_nan=False, ensure_ascii=False,
+    )  # fmt: skip
+    view = filled(
+        "view.html",
+        {"description": escape(f"Framework of {network.name} with the sites and hops of {names} in one cell")},
+    )
+    script = filled(
+        "view_script.html",
+        {
+            "scene": drawn.replace("<", "\\u003c"),
+            "renderer": part("renderer.js"),
+            "script": part("network.js"),
+        },
+    )
+    return view, script
 
 
-def _summary(network: PoreNetwork) -> str:
+def network_summary(network: PoreNetwork) -> str:
+    """Say what the framework is and how large its cell and its pores are."""
     a, b, c = np.linalg.norm(network.cell, axis=1)
     what = f"{formula(network.framework_symbols)} in a cell" if network.framework_symbols else "Cell"
     parts = [

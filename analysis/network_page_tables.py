@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from html import escape
-
 import numpy as np
 
 from analysis.network_orbits import GIVEN, HopOrbit, SiteOrbit, crossing_text, species_summaries
+from analysis.page_parts import html_table
 from lattice.network import PoreNetwork
 from lattice.rate_models import RATE_MODELS
 
@@ -28,7 +26,7 @@ def _percolation_table(network: PoreNetwork) -> str:
         [ion.name, str(ion.sites), str(ion.hops), f"{ion.deepest:.3f}", *map(crossing_text, ion.crossing)]
         for ion in species_summaries(network)
     ]
-    return _table(
+    return html_table(
         "Percolation: energy above the deepest site at which a path first crosses the crystal",
         ["<species", "sites", "hops", "deepest site, eV", "in 1 direction, eV", "2, eV", "3, eV"],
         rows,
@@ -47,7 +45,7 @@ def _site_table(network: PoreNetwork, sites: list[SiteOrbit]) -> str:
     columns = [
         "orbit", "<species", "<label", "per cell", "energy, eV", "above deepest, eV", "width, Å", "<coordination",
     ]  # fmt: skip
-    return _table("Sites", columns, rows)
+    return html_table("Sites", columns, rows)
 
 
 def _hop_table(network: PoreNetwork, sites: list[SiteOrbit], hops: list[HopOrbit], T: float) -> str:
@@ -67,23 +65,7 @@ def _hop_table(network: PoreNetwork, sites: list[SiteOrbit], hops: list[HopOrbit
         "orbit", "<species", "<from", "<to", "per cell", "length, Å", "barrier, eV", "back, eV",
         f"prefactor, {unit}", f"back, {unit}",
     ]  # fmt: skip
-    return _table(title, columns, rows)
-
-
-def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """HTML of a table; a column whose name begins with "<" holds text, any other one numbers."""
-    kinds = [' class="text"' if column.startswith("<") else "" for column in columns]
-    head = "".join(
-        f"<th{kind}>{escape(column.removeprefix('<'))}</th>" for kind, column in zip(kinds, columns, strict=True)
-    )
-    body = "\n".join(
-        "<tr>" + "".join(f"<td{kind}>{escape(cell)}</td>" for kind, cell in zip(kinds, row, strict=True)) + "</tr>"
-        for row in rows
-    )
-    return (
-        f'<section><h2>{escape(title)}</h2>\n<div class="table"><table>\n<thead><tr>{head}</tr></thead>\n'
-        f"<tbody>\n{body}\n</tbody>\n</table></div></section>"
-    )
+    return html_table(title, columns, rows)
 
 
 def both_prefactors(network: PoreNetwork, hop: HopOrbit) -> str:

@@ -13,10 +13,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Colormap, LinearSegmentedColormap, Normalize
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.colors import LinearSegmentedColormap, Normalize
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 from mpl_toolkits.mplot3d import Axes3D  # type: ignore[import-untyped]
@@ -28,22 +26,22 @@ from analysis.drawn_framework import drawn_framework
 from analysis.experiments import measured
 from analysis.network_orbits import GIVEN, hop_barriers
 from analysis.palette import BARRIERS, barrier_scale, orbit_colour
+from analysis.plot_style import (
+    AXIS_NAME,
+    INK,
+    MARKER,
+    MUTED,
+    Colour,
+    colours,
+    finish,
+    new_axes,
+    new_figure,
+    place_legend,
+    save_figure,
+)
 from lattice.network import PoreNetwork
-from structures.files import whole_file
 from structures.units import BOLTZMANN, CELSIUS_ZERO
 
-DPI = 200
-# of points with their intervals
-MARKER: dict[str, Any] = {
-    "markersize": 4.5,
-    "markeredgecolor": "white",
-    "markeredgewidth": 0.5,
-    "elinewidth": 1.1,
-    "capsize": 2,
-}
-INK = "#22252b"
-MUTED = "#7a808c"
-SEQUENCE = LinearSegmentedColormap.from_list("loading", ["#2b2d6e", "#5a4fa8", "#b0508f", "#e2695f", "#eda93b"])
 BARRIER = LinearSegmentedColormap.from_list("barrier", BARRIERS)
 BOND = "#a3a9b6"
 LEGEND_ROWS = 12
@@ -59,9 +57,6 @@ NOTE: dict[str, Any] = {
 CORE = 0.8  # width of the line inside a hop with a number of the user
 STUB = 0.3  # length drawn at either end of a hop that leaves the cell, as a share of the hop
 BAND = 1.35  # half-height of the shade of an optimum, as a factor
-AXIS_NAME = {"x": "exchange fraction x", "M": "molarity (mol/L)"}
-
-Colour = tuple[float, float, float, float]
 
 
 def arrhenius(analysis: Analysis, ax: Axes | None = None) -> Axes:
@@ -72,11 +67,10 @@ def arrhenius(analysis: Analysis, ax: Axes | None = None) -> Axes:
     analysis : Analysis
     ax : Axes, optional
     """
-    ax = _new_axes((6.8, 4.9)) if ax is None else ax
+    ax = new_axes((6.8, 4.9)) if ax is None else ax
     name, table = analysis.composition_name, analysis.conductivity
     compositions = sorted(table[name].unique())
-    colours = _colours(len(compositions), SEQUENCE)
-    for colour, composition in zip(colours, compositions, strict=True):
+    for colour, composition in zip(colours(len(compositions)), compositions, strict=True):
         rows = table[(table[name] == composition) & (table["sigma (S/cm)"] > 0)].sort_values("T (K)")
         if rows.empty:
             continue
@@ -107,20 +101,9 @@ def arrhenius(analysis: Analysis, ax: Axes | None = None) -> Axes:
     ax.set_yscale("log")
     ax.set_xlabel("1000 / T  (1/K)")
     ax.set_ylabel("σT  (S K / cm)")
-    _finish(ax)
+    finish(ax)
     _celsius_axis(ax, sorted(table["T (K)"].unique()))
-    if ax.get_legend_handles_labels()[0]:
-        legend = ax.legend(
-            title="E$_a$ of ln(σT), 95 %",
-            alignment="left",
-            fontsize=7.8,
-            title_fontsize=8.2,
-            frameon=False,
-            loc="upper left",
-            bbox_to_anchor=(1.01, 1.0),
-            labelspacing=0.7,
-        )
-        legend.get_title().set_color(INK)
+    place_legend(ax, *ax.get_legend_handles_labels(), title="E$_a$ of ln(σT), 95 %")
     return ax
 
 
@@ -134,11 +117,10 @@ def loading(analysis: Analysis, ax: Axes | None = None, *, material: str | None 
     material : str, optional
         Section of the reference file whose points are drawn, "ni_mof".
     """
-    ax = _new_axes((6.8, 4.6)) if ax is None else ax
+    ax = new_axes((6.8, 4.6)) if ax is None else ax
     name, table = analysis.composition_name, analysis.conductivity
     temperatures = sorted(table["T (K)"].unique())
-    colours = _colours(len(temperatures), SEQUENCE)
-    for colour, T in reversed(list(zip(colours, temperatures, strict=True))):
+    for colour, T in reversed(list(zip(colours(len(temperatures)), temperatures, strict=True))):
         rows = table[(table["T (K)"] == T) & (table["sigma (S/cm)"] > 0)].sort_values(name)
         if rows.empty:
             continue
@@ -175,7 +157,7 @@ def loading(analysis: Analysis, ax: Axes | None = None, *, material: str | None 
     ax.set_yscale("log")
     ax.set_xlabel(AXIS_NAME.get(name, name))
     ax.set_ylabel("σ  (S / cm)")
-    _finish(ax)
+    finish(ax)
     handles, labels = ax.get_legend_handles_labels()
     order = sorted(range(len(labels)), key=lambda k: labels[k].startswith("measured"))
     handles, labels = [handles[k] for k in order], [labels[k] for k in order]
@@ -185,10 +167,7 @@ def loading(analysis: Analysis, ax: Axes | None = None, *, material: str | None 
         shade.set_markeredgecolor(MUTED)
         handles.append(shade)
         labels.append("optimum, 95 %\n(sideways: a bound)")
-    if handles:
-        ax.legend(
-            handles, labels, fontsize=8.2, frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1.0), labelspacing=0.7
-        )
+    place_legend(ax, handles, labels)
     return ax
 
 
@@ -205,7 +184,7 @@ def network(pores: PoreNetwork, species_index: int = 0, ax: Axes3D | None = None
     ax : Axes3D, optional
     """
     if ax is None:
-        ax = _figure((6.2, 5.8)).add_subplot(projection="3d")
+        ax = new_figure((6.2, 5.8)).add_subplot(projection="3d")
     sites = np.flatnonzero(pores.site_species == species_index)
     hops = np.flatnonzero(np.isin(pores.hop_origin, sites) & (pores.hop_reverse > np.arange(len(pores.hop_origin))))
     position = pores.site_frac @ pores.cell
@@ -247,7 +226,7 @@ def network(pores: PoreNetwork, species_index: int = 0, ax: Axes3D | None = None
 def save_arrhenius(analysis: Analysis, path: Path | str, *, footnote: Sequence[str] = ()) -> None:
     """Write the Arrhenius picture as PNG, with the assumptions below it."""
     ax = arrhenius(analysis)
-    _save(ax.figure, path, footnote)
+    save_figure(ax.figure, path, footnote)
 
 
 def save_loading(
@@ -255,46 +234,18 @@ def save_loading(
 ) -> None:
     """Write the picture of sigma against loading as PNG, with the assumptions below it."""
     ax = loading(analysis, material=material)
-    _save(ax.figure, path, footnote)
+    save_figure(ax.figure, path, footnote)
 
 
 def save_network(pores: PoreNetwork, path: Path | str, *, footnote: Sequence[str] = ()) -> None:
     """Write the network of every species, side by side, as PNG."""
     n = len(pores.species)
-    figure = _figure((6.4 * n, 6.2))
+    figure = new_figure((6.4 * n, 6.2))
     for index in range(n):
         ax = figure.add_axes((index / n, 0.1, 0.88 / n, 0.86), projection="3d")
         network(pores, index, ax)
     figure.suptitle(pores.name, fontsize=12.5, color=INK, x=0.5, y=1.03)
-    _save(figure, path, footnote)
-
-
-def _figure(size: tuple[float, float]) -> Figure:
-    figure = Figure(figsize=size, facecolor="white")
-    FigureCanvasAgg(figure)
-    return figure
-
-
-def _new_axes(size: tuple[float, float]) -> Axes:
-    return _figure(size).add_subplot()
-
-
-def _save(figure: Figure | SubFigure, path: Path | str, footnote: Sequence[str]) -> None:
-    """Write a figure, cropped to what is on it, with small lines of text below."""
-    if footnote:
-        figure.text(0.01, -0.02, "\n".join(footnote), fontsize=6.6, color=MUTED, va="top", ha="left", wrap=False)
-    with whole_file(path) as temporary:
-        figure.figure.savefig(temporary, format="png", dpi=DPI, bbox_inches="tight", pad_inches=0.12)
-
-
-def _finish(ax: Axes) -> None:
-    for side in ("top", "right"):
-        ax.spines[side].set_visible(False)
-    for side in ("left", "bottom"):
-        ax.spines[side].set_color(MUTED)
-    ax.tick_params(which="both", colors=INK, labelsize=8.5)
-    ax.grid(visible=True, which="major", color="#e6e8ec", linewidth=0.7)
-    ax.set_axisbelow(True)
+    save_figure(figure, path, footnote)
 
 
 def _celsius_axis(ax: Axes, temperatures: Sequence[float]) -> None:
@@ -337,10 +288,6 @@ def _row_of(table: pd.DataFrame, column: str, value: float) -> pd.Series | None:
         return None
     rows = table[table[column] == value]
     return None if rows.empty else rows.iloc[0]
-
-
-def _colours(n: int, colormap: Colormap) -> list[Colour]:
-    return [colormap(k) for k in (np.linspace(0, 1, n) if n > 1 else [0.4])]
 
 
 def _draw_cell(ax: Axes3D, cell: NDArray[np.float64]) -> None:

@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from analysis.conductivity import CollectiveSlope, collective_lags, collective_slope, common_grid, two_lag_rise
+from analysis.conductivity import CollectiveSlope, collective_lags, collective_slope, two_lag_rise
 from analysis.diffusion import Diffusivity, tracer_diffusivity
-from analysis.displacements import Lags
+from analysis.displacements import common_grid
+from analysis.lags import Lags
 from analysis.statistics import Interval, ratio_interval
 from kmc.trajectory import TaskRecord
 from structures.units import CM2_PER_A2, conductivity_S_per_cm

@@ -41,6 +41,48 @@ class Interval:
         return float(np.log(self.hi / self.lo) / (2 * normal_quantile()))
 
 
+class NotConverged(ValueError):  # noqa: N818
+    """What the data cannot carry: the estimate as it stands, why, and what to add.
+
+    Results keep these as statements; `raise` one where the number alone would mislead.
+
+    Parameters
+    ----------
+    quantity : str
+        "sigma (S/cm)"; opens the line.
+    estimate : Interval
+    reason : str
+    replicas : int
+        How many more replicas are expected to mend it; 0 if none do.
+    longer : float
+        By what factor every replica is to be longer; 1 if length is not what lacks.
+    """
+
+    quantity: str
+    estimate: Interval
+    reason: str
+    replicas: int
+    longer: float
+
+    def __init__(
+        self, quantity: str, estimate: Interval, reason: str, *, replicas: int = 0, longer: float = 1.0
+    ) -> None:
+        super().__init__(quantity, estimate, reason)
+        self.quantity, self.estimate, self.reason = quantity, estimate, reason
+        self.replicas, self.longer = replicas, longer
+
+    def __str__(self) -> str:
+        ends = f" ({self.estimate.lo:.3g} to {self.estimate.hi:.3g})" if np.isfinite(self.estimate.hi) else ""
+        return f"{self.quantity}: {self.estimate.value:.3g}{ends} not converged: {self.reason}; {self.to_add}"
+
+    @property
+    def to_add(self) -> str:
+        """What to add, in words."""
+        more = f"{self.replicas} more replicas" if self.replicas else ""
+        long = f"runs {self.longer:.2g} times as long" if self.longer > 1 else ""
+        return " and ".join(part for part in (more, long) if part) or "more data of this kind do not help"
+
+
 def normal_quantile(level: float = LEVEL) -> float:
     """Half-width of the central interval of the normal distribution, in standard deviations."""
     return float(stats.norm.ppf(0.5 + level / 2))

@@ -13,6 +13,7 @@ import json
 import platform
 from dataclasses import asdict, dataclass, fields
 from dataclasses import field as dataclass_field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
+from kmc.frames import write_frames
 from kmc.hdf5 import create_file, open_file
 from kmc.kernels import Sampler
 from kmc.sampling import Frames, Samples
@@ -97,7 +99,7 @@ class Provenance:
     parts : int
         One more than it was interrupted.
     hosts, ranks, threads : int
-        Of the calculation that finished it: machines, processes, and threads of each.
+        Of the calculation that finished it; threads of each process.
     """
 
     seconds: float = 0.0
@@ -169,11 +171,10 @@ class TaskRecord:
     hop_orbit_events, hop_orbit_returns : (n_orbits,) int64
     drift : float, eV
     field : (3,) float64, V/Å
-        Uniform external field.
     cell : (3, 3) float64, Å
-        Of the supercell; zero if the file does not tell, as those of version 0.1 that know no field.
-    site_occupation : (n_sites,) float64
-        By site of the network's cell; empty if the file does not tell, like `site_departures`, (n_sites,) int64.
+        Of the supercell; zero in files that do not tell.
+    site_occupation, site_departures : (n_sites,) float64, int64
+        By site of the network's cell; empty in files that do not tell.
 
     Raises
     ------
@@ -357,19 +358,6 @@ def read_state(path: str | Path) -> State:
         return _read_state(file["state"])
 
 
-def read_frames(path: str | Path) -> Frames:
-    """Read the stored places of all ions.
-
-    Raises
-    ------
-    InputError
-        As `read_task`, or if the file holds no frames.
-    """
-    with open_file(path, f"{_TASK} with frames") as file:
-        group = file["frames"]
-        return Frames(int(group.attrs["every"]), group["site"][...], group["image"][...])
-
-
 def read_label(path: str | Path) -> TaskLabel:
     """Read which task a file is of, and nothing else of it but its checksum.
 
@@ -465,11 +453,7 @@ def _write(file: h5py.File, record: TaskRecord, state: State | None, frames: Fra
     if state is not None:
         _write_state(file.create_group("state"), state)
     if frames is not None:
-        group = file.create_group("frames")
-        group.attrs["every"] = frames.every
-        for name in ("site", "image"):
-            array = getattr(frames, name)
-            group.create_dataset(name, data=array, compression="gzip", compression_opts=4, shuffle=True)
+        write_frames(file.create_group("frames"), frames)
 
 
 def _write_label(file: h5py.File, label: TaskLabel) -> None:
@@ -483,6 +467,7 @@ def _read_label(file: h5py.File) -> TaskLabel:
     return TaskLabel(**{name: kinds.get(name, str)(file.attrs[stored]) for name, stored in names.items()})
 
 
+@cache
 def _versions() -> dict[str, str]:
     """Version of every program that the numbers depend on."""
     found = {"python": platform.python_version()}

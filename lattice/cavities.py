@@ -13,7 +13,7 @@ from scipy.ndimage import maximum_filter
 from scipy.optimize import linprog
 
 from lattice.basins import Stencil, find_basins, find_faces, grid_stencil
-from lattice.field_grid import grid_shape, scatter_atoms
+from lattice.field_grid import grid_orbits, grid_shape, scatter_atoms
 from lattice.field_kernels import SURFACE_DISTANCE
 from lattice.percolation import grid_percolation
 from structures.errors import InputError
@@ -171,12 +171,13 @@ def van_der_waals_radii(symbols: tuple[str, ...]) -> Float:
 def surface_distance(framework: Framework, radii: Float, spacing: float) -> Float:
     """Distance from every grid point to the nearest atom's sphere, negative inside, (n1, n2, n3) Å."""
     shape = grid_shape(framework, spacing)
+    orbits = grid_orbits(framework, shape)
     parameters = np.zeros((len(radii), 4))
     parameters[:, 0] = radii
     reach = _FIRST_REACH
     while True:
         distance = np.full(shape, np.inf)
-        scatter_atoms(distance, framework, parameters, reach, SURFACE_DISTANCE)
+        scatter_atoms(distance, framework, parameters, reach, SURFACE_DISTANCE, orbits)
         # an atom out of reach could only be the nearest where all others are farther than this
         if distance.max() <= reach - radii.max():
             return distance

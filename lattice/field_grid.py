@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from fractions import Fraction
+from typing import NamedTuple
 
 import numpy as np
 import scipy.fft
@@ -91,26 +92,40 @@ def smooth_potential(framework: Framework, shape: Shape, alpha: float) -> Float:
     return np.asarray(potential + background)
 
 
-def scatter_atoms(values: Float, framework: Framework, parameters: Float, cutoff: float, kind: int) -> None:
+class GridOrbits(NamedTuple):
+    """Points of a grid that symmetry makes equal."""
+
+    first: NDArray[np.int64]  # (n_points,) number of the first copy of every point
+    rows: NDArray[np.int64]  # (n_rows, 2) rows of the grid that hold the first copy of a point
+
+
+def grid_orbits(framework: Framework, shape: Shape) -> GridOrbits:
+    """Sort the points of a grid by the operations of a framework."""
+    first = first_copies((framework.rotations, framework.translations), shape)
+    needed = np.zeros(shape[0] * shape[1], bool)
+    needed[first[first == np.arange(len(first))] // shape[2]] = True
+    return GridOrbits(first, np.stack(np.unravel_index(np.flatnonzero(needed), shape[:2]), axis=1))
+
+
+def scatter_atoms(
+    values: Float, framework: Framework, parameters: Float, cutoff: float, kind: int, orbits: GridOrbits
+) -> None:
     """Scatter a pair function of all atoms to a grid, see `field_kernels.scatter`; `values` is modified in place.
 
-    Only rows with a point that no operation of the framework leads to an earlier one are computed; the others copy.
+    Only rows with the first copy of a point are computed; the other points copy.
     """
     shape = values.shape
     steps = framework.cell / np.array(shape)[:, None]
     factor = np.ascontiguousarray(np.linalg.cholesky(steps[::-1] @ steps[::-1].T).T)
     frac = np.array(framework.frac_coords)
-    first = first_copies((framework.rotations, framework.translations), shape)
-    needed = np.zeros(shape[0] * shape[1], bool)
-    needed[first[first == np.arange(len(first))] // shape[2]] = True
-    rows = np.stack(np.unravel_index(np.flatnonzero(needed), shape[:2]), axis=1)
+    rows = orbits.rows
 
     def share(begin: int, end: int) -> None:
         field_kernels.scatter(values, frac, parameters, factor, cutoff, rows[begin:end], kind)
 
     share_out(share, len(rows))
     if len(rows) < shape[0] * shape[1]:
-        values[:] = values.ravel()[first].reshape(shape)
+        values[:] = values.ravel()[orbits.first].reshape(shape)
 
 
 def first_copies(symmetry: tuple[NDArray[np.int64], Float], shape: tuple[int, ...]) -> NDArray[np.int64]:

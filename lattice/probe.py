@@ -25,6 +25,9 @@ from scipy.special import erf
 from lattice import field_kernels, probe_kernels
 from lattice.field_grid import (
     EWALD_EXPONENT,
+    GridOrbits,
+    Shape,
+    grid_orbits,
     grid_shape,
     scatter_atoms,
     screened,
@@ -343,7 +346,8 @@ def _meshes(
     """
     lj_square, coulomb_square, cutoff = distances
     shape = grid_shape(framework, MESH_SPACING)
-    potential = _smooth_coulomb(framework, shape, permittivity, coulomb_square)
+    orbits = grid_orbits(framework, shape)
+    potential = _smooth_coulomb(framework, shape, permittivity, coulomb_square, orbits)
     meshes = np.empty((len(kinds), *shape))
     for kind, mesh, pair in zip(kinds, meshes, pairs, strict=True):
         mesh[:] = kind.charge * potential
@@ -352,13 +356,13 @@ def _meshes(
             taylor[:, 0] += pair[:, 2] * lj_square + pair[:, 3]
             taylor[:, 1] += pair[:, 2]
             parameters = np.column_stack([pair, np.full(len(pair), lj_square), taylor])
-            scatter_atoms(mesh, framework, parameters, cutoff, field_kernels.SMOOTH_LENNARD_JONES)
+            scatter_atoms(mesh, framework, parameters, cutoff, field_kernels.SMOOTH_LENNARD_JONES, orbits)
         mesh[:] = spline_filter(mesh, order=5, mode="grid-wrap")
     return meshes
 
 
 def _smooth_coulomb(
-    framework: Framework, shape: tuple[int, int, int], permittivity: Float, coulomb_square: float
+    framework: Framework, shape: Shape, permittivity: Float, coulomb_square: float, orbits: GridOrbits
 ) -> Float:
     """Potential of the framework without its short-ranged part, (n1, n2, n3) V."""
     medium = screened(framework, permittivity)
@@ -368,7 +372,7 @@ def _smooth_coulomb(
     parameters = np.empty((len(framework.charges), 3 + field_kernels.POLYNOMIAL_DEGREE))
     parameters[:, 0], parameters[:, 1] = framework.charges, coulomb_square
     parameters[:, 2:] = _unsmeared(alpha, coulomb_square)
-    scatter_atoms(potential, medium, parameters, distance, field_kernels.POLYNOMIAL)
+    scatter_atoms(potential, medium, parameters, distance, field_kernels.POLYNOMIAL, orbits)
     potential *= COULOMB * screening_factor(permittivity)
     return potential
 

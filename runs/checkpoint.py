@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from kmc.trajectory import Checkpoint, TaskLabel, read_checkpoint, write_checkpoint
 from runs.faults import writing
 from structures.errors import InputError
+
+if TYPE_CHECKING:
+    from kmc.trajectory import Checkpoint, TaskLabel
 
 FOLDER = "checkpoints"
 
@@ -39,6 +42,8 @@ class Checkpoints:
 
     def newest(self) -> Checkpoint | None:
         """Read the one that is farther, which no clock decides; None if there is none that can be used."""
+        from kmc.trajectory import read_checkpoint
+
         found: list[tuple[int, Checkpoint]] = []
         for number, path in enumerate(self.files):
             if path.exists():
@@ -64,6 +69,8 @@ class Checkpoints:
         OSError
             If it cannot be written; the newer one is as it was.
         """
+        from kmc.trajectory import write_checkpoint
+
         path = self.files[self._turn]
         with writing(path):
             self.folder.mkdir(exist_ok=True)

@@ -92,7 +92,7 @@ def extend_option(
     ------
     click.BadParameter
     """
-    from runs.deck_extension import KEYS
+    from runs.deck_extension import COUNTS, KEYS, LISTS
 
     additions = {}
     for text in values:
@@ -105,11 +105,13 @@ def extend_option(
                 raise ValueError
         except ValueError:
             raise click.BadParameter(f"expected {name}=NUMBER, found {text!r}", ctx, parameter) from None
-        if name == "replicas" and (len(additions[name]) > 1 or not additions[name][0].is_integer()):
-            raise click.BadParameter(f"expected replicas=WHOLE NUMBER, found {text!r}", ctx, parameter)
+        if name in COUNTS and (len(additions[name]) > 1 or not additions[name][0].is_integer()):
+            raise click.BadParameter(f"expected {name}=WHOLE NUMBER, found {text!r}", ctx, parameter)
+        if name not in LISTS and len(additions[name]) > 1:
+            raise click.BadParameter(f"expected {name}=NUMBER, found {text!r}", ctx, parameter)
         if [other.partition("=")[0] for other in values].count(name) > 1:
             raise click.BadParameter(f"expected {name} once, found it several times", ctx, parameter)
-    return additions
+    return {"refine": (1.0,), **additions} if "refine_loadings" in additions else additions
 
 
 def permittivity_option(

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from lattice.cavities import PROBE_RADIUS
 from lattice.network import PoreNetwork
 from runs.deck import Deck, Exchange, Salt
 from structures.errors import InputError
@@ -56,8 +55,8 @@ class Loading:
         return f"{self.name}{self.value:.4f}"
 
 
-def loadings(deck: Deck, network: PoreNetwork) -> tuple[Loading, ...]:
-    """Round every loading of the scan to whole ions, in ascending order; equal ones are merged.
+def loadings(deck: Deck, network: PoreNetwork, further: Sequence[float] = ()) -> tuple[Loading, ...]:
+    """Round every loading of the scan, and further ones, to whole ions, in ascending order; equal ones are merged.
 
     Raises
     ------
@@ -65,13 +64,14 @@ def loadings(deck: Deck, network: PoreNetwork) -> tuple[Loading, ...]:
         If the ions do not balance the framework, a salt rounds to no ion at all, or nothing could move.
     """
     species = [_species(network, name) for name in deck.composition.species]
+    requested = (*deck.scan.requested, *further)
     if isinstance(deck.composition, Exchange):
         total = counter_ions(network, species, deck.lattice.repeats)
-        rounded = {x: _exchange_counts(deck.composition, x, total) for x in deck.scan.requested}
+        rounded = {x: _exchange_counts(deck.composition, x, total) for x in requested}
         values = {x: counts[deck.composition.entering] / total for x, counts in rounded.items()}
         name = "x"
     else:
-        rounded, values = _salt_counts(deck, deck.composition, network, species)
+        rounded, values = _salt_counts(deck, deck.composition, network, species, requested)
         name = "M"
     found: dict[float, Loading] = {}
     for asked in sorted(rounded):
@@ -125,7 +125,7 @@ def _exchange_counts(composition: Exchange, x: float, total: int) -> dict[str, i
 
 
 def _salt_counts(
-    deck: Deck, composition: Salt, network: PoreNetwork, species: Sequence[Species]
+    deck: Deck, composition: Salt, network: PoreNetwork, species: Sequence[Species], requested: Sequence[float]
 ) -> tuple[dict[float, dict[str, int]], dict[float, float]]:
     """Whole formula units of salt in the pore volume that helium can occupy, and the molarity they amount to."""
     if abs(network.framework_charge) > _WHOLE:
@@ -143,7 +143,7 @@ def _salt_counts(
     cells = math.prod(deck.lattice.repeats)
     units_at_1_molar = network.accessible_volume * cells * IONS_PER_A3_AT_1_MOL_PER_L
     counts, values = {}, {}
-    for molarity in deck.scan.requested:
+    for molarity in requested:
         units = round(molarity * units_at_1_molar)
         if units == 0:
             needed = math.ceil(0.5 / (molarity * network.accessible_volume * IONS_PER_A3_AT_1_MOL_PER_L))
@@ -204,6 +204,8 @@ def _check(deck: Deck, network: PoreNetwork, loading: Loading) -> None:
 
 def molarity_line(network: PoreNetwork) -> str:
     """Say which volume a molarity refers to."""
+    from lattice.cavities import PROBE_RADIUS
+
     return (
         f"mol/L: per litre of the pore volume that helium can occupy (probe radius {PROBE_RADIUS:g} Å), "
         f"{network.accessible_volume:.0f} Å³ per cell; an ion reaches less of it"

@@ -14,6 +14,8 @@ from structures.units import CELSIUS_ZERO
 
 Treatment = Literal["mobile", "frozen", "background"]
 ChargeSource = Literal["auto", "table", "cif", "eqeq"]
+_CEILING = 10  # replicas of a condition over those of the deck, where it names no ceiling
+_REFINE_LOADINGS = 6
 
 
 class Structure(Table):
@@ -235,6 +237,23 @@ class Scan(Table):
     )
     temperatures_K: tuple[float, ...] | None = key("temperatures", unit="K", within=(50, 1500), default=None)  # noqa: N815
     replicas: Whole = key("independent repetitions of each task; intervals come from them", within=(2, 100_000))
+    sigma_relative_error: float | None = key(
+        "relative standard error of sigma that every loading and temperature is to reach, by as many more replicas as "
+        "that takes; the 95 % interval reaches about twice as far to either side",
+        within=(0.005, 1),
+        default=None,
+    )
+    most_replicas: Whole | None = key(
+        "replicas that sigma_relative_error may come to; left out: 10 times replicas",
+        within=(2, 1_000_000),
+        default=None,
+    )
+    refine: bool = key(
+        "run further loadings near the largest sigma, until it is between near neighbours", default=False
+    )
+    refine_loadings: Whole | None = key(
+        "loadings that refine may add; left out: 6", unit="loadings", within=(1, 1000), default=None
+    )
     seed: Whole = key("every random number follows from it", within=(0, 2**62), default=1)
 
     @property
@@ -243,6 +262,18 @@ class Scan(Table):
         if self.temperatures_K is not None:
             return tuple(sorted(self.temperatures_K))
         return tuple(sorted(round(t + CELSIUS_ZERO, 6) for t in self.temperatures_C or ()))
+
+    @property
+    def ceiling(self) -> int:
+        """Most replicas of a condition."""
+        if self.sigma_relative_error is None:
+            return self.replicas
+        return _CEILING * self.replicas if self.most_replicas is None else self.most_replicas
+
+    @property
+    def further_loadings(self) -> int:
+        """Most loadings that are added to those of the deck."""
+        return (_REFINE_LOADINGS if self.refine_loadings is None else self.refine_loadings) if self.refine else 0
 
     @property
     def requested(self) -> tuple[float, ...]:

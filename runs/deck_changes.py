@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,10 @@ _TASKS = (
     "scan.temperatures_C",
     "scan.temperatures_K",
     "scan.replicas",
+    "scan.sigma_relative_error",
+    "scan.most_replicas",
+    "scan.refine",
+    "scan.refine_loadings",
 )
 
 
@@ -58,7 +63,7 @@ def input_checksums(file: DeckFile) -> dict[str, str]:
 
 
 def is_part_of(smaller: Deck, larger: Deck) -> bool:
-    """Whether every task of one deck is a task of the other, with the same numbers."""
+    """Whether every task of one deck is a task of the other, with the same numbers, and it asks for no less."""
     less, more = smaller.scan, larger.scan
     return (
         settings_checksum(smaller) == settings_checksum(larger)
@@ -66,6 +71,9 @@ def is_part_of(smaller: Deck, larger: Deck) -> bool:
         and set(less.requested) <= set(more.requested)
         and set(less.temperatures) <= set(more.temperatures)
         and less.replicas <= more.replicas
+        and (more.sigma_relative_error or math.inf) <= (less.sigma_relative_error or math.inf)
+        and less.ceiling <= more.ceiling
+        and less.further_loadings <= more.further_loadings
     )
 
 

@@ -12,6 +12,8 @@ from structures.errors import InputError
 # Composition that the measured values of a material are about: kind, and the two ions in the order of the deck.
 MEASURED_WITH = {"ni_mof": ("exchange", "Li+", "Me2NH2+"), "mof5": ("salt", "Li+", "PF6-")}
 
+FEWEST_LOADINGS = 3  # between which a maximum can be looked for
+
 
 def contradictions(deck: Deck) -> Iterator[str]:
     """Yield one line for everything that is wrong although every key is right by itself."""
@@ -19,6 +21,7 @@ def contradictions(deck: Deck) -> Iterator[str]:
     yield from _of_rates(deck)
     yield from _of_overrides(deck)
     yield from _of_scan(deck)
+    yield from _of_rounds(deck)
     yield from _of_composition(deck)
     for name in dict.fromkeys((*deck.species, *deck.composition.species)):
         try:
@@ -107,6 +110,26 @@ def _of_scan(deck: Deck) -> Iterator[str]:
             yield f"[scan] {name}: expected at least one value, found an empty list"
         elif values is not None and len(set(values)) < len(values):
             yield f"[scan] {name}: expected different values, found {list(values)}"
+
+
+def _of_rounds(deck: Deck) -> Iterator[str]:
+    """Yield what limits tasks that nothing asks for."""
+    scan = deck.scan
+    if scan.most_replicas is not None and scan.sigma_relative_error is None:
+        yield "[scan] most_replicas: expected a key sigma_relative_error, whose limit this is; found none"
+    if scan.most_replicas is not None and scan.most_replicas < scan.replicas:
+        yield (
+            f"[scan] most_replicas: expected at least the {scan.replicas} replicas that every task begins with, "
+            f"found {scan.most_replicas}"
+        )
+    if scan.refine_loadings is not None and not scan.refine:
+        yield "[scan] refine_loadings: expected refine = true, whose limit this is; found refine = false"
+    if scan.refine and 0 < len(scan.requested) < FEWEST_LOADINGS:
+        name = "exchange_fractions" if scan.exchange_fractions is not None else "molarities_mol_per_L"
+        yield (
+            f"[scan] {name}: expected at least {FEWEST_LOADINGS} values for refine = true, which looks for a maximum "
+            f"between them; found {len(scan.requested)}"
+        )
 
 
 def _of_composition(deck: Deck) -> Iterator[str]:

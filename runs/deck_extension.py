@@ -12,7 +12,9 @@ from runs.deck_lines import statement_of
 from structures.errors import InputError
 
 LISTS = ("exchange_fractions", "molarities_mol_per_L", "temperatures_C", "temperatures_K")
-KEYS = ("replicas", *LISTS)
+COUNTS = ("replicas", "most_replicas", "refine_loadings")
+NEW = ("most_replicas", "sigma_relative_error", "refine", "refine_loadings")  # a deck need not have them already
+KEYS = (*COUNTS, "sigma_relative_error", *LISTS)
 Additions = Mapping[str, tuple[float, ...]]
 
 
@@ -23,24 +25,27 @@ def extended(file: DeckFile, additions: Additions) -> DeckFile:
     ----------
     file : DeckFile
     additions : Mapping of str to tuple of float
-        Keys of [scan]. `replicas` is the new number of them; the values of the others are added to those there are.
+        Keys of [scan]. The values of lists are added to those there are; the others have one, which is the new one.
 
     Raises
     ------
     InputError
-        If the deck has no such key or more replicas already, or the new deck is wrong.
+        If the deck has no such key or asks for more already, or the new deck is wrong.
     """
     text = file.text
     for name, values in additions.items():
         own = getattr(file.deck.scan, name)
-        if own is None:
+        if own is None and name not in NEW:
             raise InputError(f"--extend {name}: expected a key of [scan] in {file.path.name}, found none")
-        if name == "replicas":
-            if values[0] < own:
+        if name not in LISTS:
+            less = own is not None and (values[0] > own if name == "sigma_relative_error" else values[0] < own)
+            if less:
+                most = "at most" if name == "sigma_relative_error" else "at least"
                 raise InputError(
-                    f"--extend replicas: expected at least the {own} of {file.path.name}, found {values[0]:g}"
+                    f"--extend {name}: expected {most} the {own} of {file.path.name}, found {values[0]:g}"
                 )
-            text = _with_value(file, text, name, _number(values[0]))
+            value = "true" if name == "refine" else _number(values[0])
+            text = _with_value(file, text, name, value) if values[0] != own else text
         elif new := [value for value in dict.fromkeys(values) if value not in own]:
             kept = tomllib.loads(text)["scan"][name]
             text = _with_value(file, text, name, f"[{', '.join(map(_number, (*kept, *new)))}]")
@@ -48,10 +53,18 @@ def extended(file: DeckFile, additions: Additions) -> DeckFile:
 
 
 def _with_value(file: DeckFile, text: str, name: str, value: str) -> str:
-    """Replace the value of a key of [scan]; a comment behind it on the same line stays."""
+    """Replace the value of a key of [scan], or write the key behind the replicas if there is none.
+
+    A comment behind it on the same line stays.
+    """
     expected: dict[str, Any] = tomllib.loads(text)
     expected["scan"][name] = tomllib.loads(f"x = {value}")["x"]
     found = statement_of(text, ("scan", name))
+    if found is None and name in NEW and (replicas := statement_of(text, ("scan", "replicas"))) is not None:
+        first, statement = replicas
+        lines = text.split("\n")
+        lines.insert(first - 1 + statement.count("\n"), f"{name} = {value}")
+        return "\n".join(lines)
     if found is not None:
         first, statement = found
         comment = re.search(r"[ \t]*#[^\n]*$", statement.rstrip("\n")) if statement.count("\n") == 1 else None

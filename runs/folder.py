@@ -11,9 +11,8 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from kmc.trajectory import TaskLabel, read_label
 from runs import checkpoint
 from runs.checkpoint import Checkpoints, set_aside
 from runs.deck_changes import difference_lines, differences, input_checksums, is_part_of
@@ -24,8 +23,13 @@ from structures.errors import InputError
 from structures.files import whole_file
 from structures.species import SHIPPED_SPECIES
 
+if TYPE_CHECKING:
+    from kmc.trajectory import TaskLabel
+
+# The files of tasks need numba: what reads them is imported where it is called, so that a folder is refused at once.
+
 _OURS = "# A copy of the input deck, kept by mofkmc beside its results.\n"
-_RECORDS = ("begun.json", "times.json")
+_RECORDS = ("begun.json", "times.json", "rounds.json")
 _FILES = (*_RECORDS, "network.h5", "summary.csv", "activation.csv", "optimum.csv", "remarks.txt")
 _PLOTS = ("arrhenius.png", "loading.png", "network.png")
 _NETWORK_FILES = (
@@ -96,6 +100,11 @@ class ResultsFolder:
     def times(self) -> Path:
         """Simulated time of every condition, so that it is chosen once."""
         return self.path / "times.json"
+
+    @property
+    def rounds(self) -> Path:
+        """What the run has added to the tasks of its deck, see `runs.rounds`."""
+        return self.path / "rounds.json"
 
     @property
     def lock(self) -> FolderLock:
@@ -254,6 +263,8 @@ class ResultsFolder:
 
         A task is the same if key, seed, network and all values of the deck are that decide its numbers.
         """
+        from kmc.trajectory import read_label
+
         taken = 0
         for label in labels:
             there, here = source.task(label.key), self.task(label.key)
@@ -274,6 +285,8 @@ class ResultsFolder:
 
     def is_finished(self, label: TaskLabel, say: Callable[[str], None]) -> bool:
         """Whether the file of a task is there; one that is damaged or of another task is set aside."""
+        from kmc.trajectory import read_label
+
         path = self.task(label.key)
         if not path.exists():
             return False
@@ -287,15 +300,19 @@ class ResultsFolder:
 
     def read_times(self, settings: str, network_hash: str) -> dict[str, float]:
         """Read the simulated times chosen before, s; none if they are of other settings or damaged."""
-        found = _read_json(self.times)
-        times = found.get("times", {})
-        same = (found.get("settings"), found.get("network")) == (settings, network_hash)
-        return times if same and found.get("sha256") == _checksum(times) else {}
+        return _read_sealed(self.times, "times", settings, network_hash)
 
     def write_times(self, times: Mapping[str, float], settings: str, network_hash: str) -> None:
         """Write the simulated times, s, every bit of them."""
-        record = {"settings": settings, "network": network_hash, "times": dict(times), "sha256": _checksum(times)}
-        _write(self.times, json.dumps(record, indent=1) + "\n")
+        _write_sealed(self.times, "times", times, settings, network_hash)
+
+    def read_rounds(self, settings: str, network_hash: str) -> dict[str, Any]:
+        """Read what the rounds have added; nothing if it is of other settings or damaged."""
+        return _read_sealed(self.rounds, "added", settings, network_hash)
+
+    def write_rounds(self, added: Mapping[str, Any], settings: str, network_hash: str) -> None:
+        """Write what the rounds have added."""
+        _write_sealed(self.rounds, "added", added, settings, network_hash)
 
     def write_remarks(self, lines: Iterable[str]) -> None:
         """Write what the tables leave out and the assumptions, one line each."""
@@ -377,5 +394,19 @@ def _read_json(path: Path) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
-def _checksum(times: Mapping[str, float]) -> str:
-    return hashlib.sha256(json.dumps(dict(times), sort_keys=True).encode()).hexdigest()
+def _read_sealed(path: Path, name: str, settings: str, network_hash: str) -> dict[str, Any]:
+    """Read what `_write_sealed` wrote; empty if it is of other settings, damaged or not there."""
+    found = _read_json(path)
+    values = found.get(name, {})
+    same = (found.get("settings"), found.get("network")) == (settings, network_hash)
+    return values if same and isinstance(values, dict) and found.get("sha256") == _checksum(values) else {}
+
+
+def _write_sealed(path: Path, name: str, values: Mapping[str, Any], settings: str, network_hash: str) -> None:
+    """Write values of a calculation with their checksum."""
+    record = {"settings": settings, "network": network_hash, name: dict(values), "sha256": _checksum(values)}
+    _write(path, json.dumps(record, indent=1) + "\n")
+
+
+def _checksum(values: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(dict(values), sort_keys=True).encode()).hexdigest()

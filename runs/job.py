@@ -2,37 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from rich.console import Console
+from rich.console import Console, RenderableType
 
-from analysis.campaign import Analysis, open_run
 from kmc.placement import place_ions
 from lattice.supercell import Lattice, replicate
-from runs.assumptions import assumptions, footnotes
-from runs.check_tables import check_report, loading_part
+from runs.deck_changes import settings_checksum
 from runs.deck_file import DeckFile
 from runs.exit_status import COMPLETE, INCOMPLETE, INTERRUPTED
 from runs.faults import writing
 from runs.folder import ResultsFolder
 from runs.job_reports import JobReports
 from runs.model import Model, build_model, faults_of
-from runs.network_tables import network_report
 from runs.plan import Task
 from runs.progress import reporter
 from runs.ranks import Ranks, find_ranks
-from runs.result_tables import result_report
+from runs.rounds import Growth, grown, growth_of, has_rounds, next_growth, precision_lines, round_line
 from runs.run_request import RunRequest
 from runs.schedule import INTERRUPTED_BY_USER, Outcome, run_all
 from runs.seeds import stream
 from runs.signals import StopRequest, stop_by_signals, time_left
 from runs.task import Setting, Workplace, run_task, simulated_time
-from runs.text_tables import output_console
+from runs.text_tables import listing, output_console
 from structures.errors import InputError
+
+if TYPE_CHECKING:
+    from analysis.campaign import Analysis
+
+# Tables and analysis need packages that take seconds to import; only the first of a thousand ranks does.
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -64,6 +67,8 @@ class Job:
 
 def check_job(file: DeckFile, *, threads: int) -> None:
     """Print what a deck asks for and run nothing; the network is built if the cache does not hold it."""
+    from runs.check_tables import check_report
+
     console = output_console()
     with reporter(output_console(stderr=True)) as report:
         model = build_model(file, report)
@@ -94,13 +99,12 @@ def run_job(file: DeckFile, request: RunRequest) -> int:
     with stop_by_signals(stop, at_once=True), ExitStack() as held:
         try:
             model, lattice = build(job)
-            reports.show(network_report(model.network, model.deck.scan.temperatures[0]))
-            reports.show([loading_part(model.loadings, model.network)])
+            reports.show(lambda: begin_report(model))
             setting = Setting(model.file, lattice, model.network.content_hash)
             ranks.on_first(lambda: take_folder(job, model, setting, held))
             reports.open_log(folder, job.threads, held)
             with stop_by_signals(stop, at_once=False):
-                outcome = simulate(job, model, setting)
+                model, outcome = simulate(job, model, setting)
             for line in failure_lines(outcome.failures):
                 reports.say_once(line)
             if ranks.is_first and not outcome.interrupted and any(folder.tasks.glob("*.h5")):
@@ -146,7 +150,7 @@ def build_lattice(model: Model, threads: int, ranks: Ranks | None = None) -> Lat
         find no room.
     """
     ranks = ranks or Ranks()
-    with faults_of(model.file.path.name):
+    with faults_of(model.file):
         lattice = replicate(
             model.network,
             model.deck.lattice.repeats,
@@ -177,20 +181,56 @@ def take_folder(job: Job, model: Model, setting: Setting, held: ExitStack) -> No
     folder.begin(folder.decide(job.file, request.extend), setting.network_hash)
     with writing(folder.network):
         model.network.save(folder.network)
-    if request.fork is not None:
-        labels = [setting.label(task) for task in model.tasks]
-        taken = folder.take_over(ResultsFolder(request.output), labels)
-        job.reports.note(f"{folder.path}: {taken} of {len(labels)} tasks taken over from {request.output}")
+    take_from_fork(job, setting, model.tasks)
 
 
-def simulate(job: Job, model: Model, setting: Setting) -> Outcome[Path]:
-    """Run all tasks that are not finished: first the simulated time of every condition, then every replica."""
-    hosts, reports = len(job.ranks.hosts), job.reports
-    workplace = Workplace(job.folder, reports.say, reports.checkpoint, hosts, job.ranks.size, job.threads)
+def take_from_fork(job: Job, setting: Setting, tasks: Sequence[Task]) -> None:
+    """Copy what is the same in the folder that this one was forked from, if it was."""
+    if job.request.fork is not None:
+        labels = [setting.label(task) for task in tasks]
+        taken = job.folder.take_over(ResultsFolder(job.request.output), labels)
+        job.reports.note(f"{job.folder.path}: {taken} of {len(labels)} tasks taken over from {job.request.output}")
+
+
+def simulate(job: Job, model: Model, setting: Setting) -> tuple[Model, Outcome[Path]]:
+    """Run the tasks of the deck, then round by round those that the results ask for.
+
+    Returns
+    -------
+    Model
+        With what the rounds have added.
+    Outcome
+        Of all rounds.
+    """
+    ranks, folder, of = job.ranks, job.folder, (setting.settings, setting.network_hash)
+    rounds = has_rounds(model.deck.scan)
+    growth = growth_of(ranks.on_first(lambda: folder.read_rounds(*of)) if rounds else {})
+    model = grown(model, growth)
     tasks = unfinished(job, setting, model.tasks)
     if len(tasks) < len(model.tasks):
         done = len(model.tasks) - len(tasks)
-        reports.note(f"{job.folder.path}: going on, {done} of {len(model.tasks)} tasks are finished")
+        job.reports.note(f"{folder.path}: going on, {done} of {len(model.tasks)} tasks are finished")
+    outcome, known = run_tasks(job, setting, tasks, stage="Kinetic Monte Carlo"), Growth().verdicts
+    while rounds and not outcome.interrupted:
+        growth = next_growth(model, growth, folder, ranks, known)
+        ranks.on_first(partial(folder.write_rounds, growth.record(), *of))
+        larger, known = grown(model, growth), growth.verdicts
+        before = {task.key for task in model.tasks}
+        added = [task for task in larger.tasks if task.key not in before]
+        if not added:
+            break
+        job.reports.note(round_line(model, larger, growth))
+        ranks.on_first(partial(take_from_fork, job, setting, added))
+        further = run_tasks(job, setting, unfinished(job, setting, added), stage="Further tasks")
+        further.failures = {**outcome.failures, **further.failures}
+        model, outcome = larger, further
+    return model, outcome
+
+
+def run_tasks(job: Job, setting: Setting, tasks: Sequence[Task], *, stage: str) -> Outcome[Path]:
+    """Run tasks: first the simulated time of their conditions, then every replica."""
+    hosts, reports = len(job.ranks.hosts), job.reports
+    workplace = Workplace(job.folder, reports.say, reports.checkpoint, hosts, job.ranks.size, job.threads)
     times, chosen = simulated_times(job, setting, tasks)
     if chosen.interrupted:
         return Outcome(failures=chosen.failures, interrupted=True, reason=chosen.reason)
@@ -205,7 +245,7 @@ def simulate(job: Job, model: Model, setting: Setting) -> Outcome[Path]:
         outcome = run_all(
             jobs,
             threads=job.threads,
-            stage=f"Kinetic Monte Carlo, {len(jobs)} tasks",
+            stage=f"{stage}, {len(jobs)} tasks",
             report=report,
             ranks=job.ranks,
             stop_reason=job.stop.reason,
@@ -254,18 +294,35 @@ def simulated_times(job: Job, setting: Setting, tasks: Sequence[Task]) -> tuple[
     return times, outcome
 
 
+def begin_report(model: Model) -> Iterator[RenderableType]:
+    """Yield what is known before the first task: network, and ions of every loading."""
+    from runs.check_tables import loading_part
+    from runs.network_tables import network_report
+
+    yield from network_report(model.network, model.deck.scan.temperatures[0])
+    yield loading_part(model.loadings, model.network)
+
+
 def present(model: Model, folder: ResultsFolder, console: Console) -> None:
     """Analyse the task files; write the tables, print them, and draw the plots, so that nothing computed is lost."""
+    from analysis.campaign import open_run
+    from runs.assumptions import assumptions
+    from runs.result_tables import result_report
+
     run = open_run(folder.path)
     analysis = run.analyse()
     assumed = assumptions(model, run.records)
+    added = growth_of(folder.read_rounds(settings_checksum(model.deck), model.network.content_hash))
+    precision = tuple(precision_lines(added, model.deck.scan))
     try:
         with writing(folder.path):
             analysis.write_tables(folder.path)
-        folder.write_remarks((*analysis.statements, *assumed.lines))
+        folder.write_remarks((*analysis.statements, *precision, *assumed.lines))
     finally:  # a full disk is no reason not to show the results
         for part in result_report(analysis, model, assumed):
             console.print(part)
+        if precision:
+            console.print(listing("Rounds", precision))
     written = ["deck.toml", "network.h5", f"tasks/ ({len(run.records)} files)", "summary.csv", "activation.csv"]
     written += ["optimum.csv", folder.remarks.name]
     if model.deck.output.plots:
@@ -276,6 +333,7 @@ def present(model: Model, folder: ResultsFolder, console: Console) -> None:
 def write_plots(analysis: Analysis, model: Model, folder: ResultsFolder) -> list[str]:
     """Draw conductivity against temperature and loading, and the network; return the names of the files."""
     from analysis.plots import save_arrhenius, save_loading, save_network
+    from runs.assumptions import footnotes
 
     material = model.deck.output.compare_with
     footnote = footnotes(model)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
 from rich.console import RenderableType
@@ -30,13 +30,13 @@ class JobReports:
         self.console, self._remarks = output_console(), output_console(stderr=True)
         name = f"rank {ranks.rank}" if ranks.size > 1 else ""
         verbose = request.verbose and not request.quiet
-        self._lines = TaskLines(self._remarks, quiet=self._quiet, verbose=verbose, name=name)
+        self._lines = TaskLines(self._remarks, quiet=request.quiet, verbose=verbose, name=name)
         self._log: EventLog | None = None
 
-    def show(self, parts: Iterable[RenderableType]) -> None:
-        """Print results."""
+    def show(self, report: Callable[[], Iterable[RenderableType]]) -> None:
+        """Print results; they are made by the first process alone."""
         if self._ranks.is_first:
-            for part in parts:
+            for part in report():
                 self.console.print(part)
 
     def say(self, text: str) -> None:

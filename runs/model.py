@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from lattice.near_pairs import PairOverride
 from lattice.network import PoreNetwork
@@ -13,11 +14,13 @@ from lattice.supercell import memory_of_tables
 from runs.composition import Loading, loadings
 from runs.deck import Deck
 from runs.deck_file import DeckFile
-from runs.network_source import NetworkSource, fault_with_key, source_of_deck
 from runs.plan import Condition, Task, plan_conditions, plan_tasks
 from runs.progress import Reporter, part_of
 from structures.errors import InputError
 from structures.framework import Framework
+
+if TYPE_CHECKING:
+    from runs.network_source import NetworkSource
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -82,8 +85,10 @@ def build_model(file: DeckFile, report: Reporter, *, kept: Path | None = None) -
     InputError
         For everything in the deck or the CIF that cannot be simulated; each line begins with the name of the deck.
     """
+    from runs.network_source import source_of_deck
+
     deck = file.deck
-    with faults_of(file.path.name):
+    with faults_of(file):
         source = source_of_deck(file)
         framework = _framework(source)
         network = _kept(kept) or source.network(framework, part_of(report, "Pore network"))
@@ -100,6 +105,8 @@ def _kept(path: Path | None) -> PoreNetwork | None:
 
 
 def _framework(source: NetworkSource) -> Framework | None:
+    from runs.network_source import fault_with_key
+
     try:
         return source.framework()
     except InputError as error:
@@ -107,8 +114,8 @@ def _framework(source: NetworkSource) -> Framework | None:
 
 
 @contextmanager
-def faults_of(deck_name: str) -> Iterator[None]:
-    """Begin every line of an error of input with the name of the deck.
+def faults_of(file: DeckFile) -> Iterator[None]:
+    """Begin every line of an error of input with the name of the deck and the line of the key that it names.
 
     Raises
     ------
@@ -117,7 +124,6 @@ def faults_of(deck_name: str) -> Iterator[None]:
     try:
         yield
     except InputError as error:
-        lines = [
-            line if line.startswith(f"{deck_name}: ") else f"{deck_name}: {line}" for line in str(error).split("\n")
-        ]
+        ours = f"{file.path.name}:"
+        lines = [line if line.startswith(ours) else file.located([line]) for line in str(error).split("\n")]
         raise InputError("\n".join(lines)) from None

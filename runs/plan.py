@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from runs.composition import Loading
 from runs.deck import Scan
@@ -66,6 +67,23 @@ def plan_conditions(loadings: Sequence[Loading], scan: Scan) -> tuple[Condition,
     return conditions
 
 
-def plan_tasks(conditions: Sequence[Condition], replicas: int) -> tuple[Task, ...]:
-    """Every replica of every condition; first replicas come first, so that an interrupted run is a coarser whole."""
-    return tuple(Task(condition, replica) for replica in range(replicas) for condition in conditions)
+def plan_tasks(
+    conditions: Sequence[Condition], replicas: int, more: Mapping[str, int] = MappingProxyType({})
+) -> tuple[Task, ...]:
+    """Every replica of every condition; first replicas come first, so that an interrupted run is a coarser whole.
+
+    Parameters
+    ----------
+    conditions : sequence of Condition
+    replicas : int
+        Of each.
+    more : Mapping of str to int, optional
+        Replicas of the conditions, by key, that have more.
+    """
+    counts = {condition.key: max(replicas, more.get(condition.key, 0)) for condition in conditions}
+    return tuple(
+        Task(condition, replica)
+        for replica in range(max(counts.values(), default=0))
+        for condition in conditions
+        if replica < counts[condition.key]
+    )

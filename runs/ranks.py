@@ -13,16 +13,17 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any, TypeVar
-
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from runs.exit_status import COMPLETE, INCOMPLETE, INTERRUPTED, REFUSED
 from structures.cores import available_cores
 from structures.errors import InputError
 
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
 Value = TypeVar("Value")
-Tables = dict[str, NDArray[Any]]
+Tables = dict[str, "NDArray[Any]"]
 
 # (number of processes, number of this process) as launchers tell them, the innermost launcher first
 _LAUNCHERS = (

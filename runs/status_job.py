@@ -15,12 +15,14 @@ from lattice.network import PoreNetwork
 from runs.checkpoint import FOLDER as CHECKPOINTS
 from runs.checkpoint import checkpoint_files
 from runs.composition import loadings
+from runs.deck_changes import settings_checksum
 from runs.deck_file import DeckError, read_deck
 from runs.events import Event, read_events
 from runs.folder import ResultsFolder
 from runs.plan import plan_conditions, plan_tasks
 from runs.progress import duration
 from runs.result_tables import conductivity_table, optimum_part
+from runs.rounds import growth_of, precision_lines
 from runs.text_tables import listing, output_console
 from structures.errors import InputError
 
@@ -35,7 +37,9 @@ class RunStatus:
     Attributes
     ----------
     planned, finished : tuple of str
-        Keys of tasks; those of the deck, and those of them that have their file.
+        Keys of tasks; those of the deck and of the rounds so far, and those of them that have their file.
+    precision : tuple of str
+        How well sigma was known when the last round was decided, and what was added.
     begun : Mapping of str to float
         Fraction done of the tasks that have begun and not ended, by key.
     failed : Mapping of str to str
@@ -57,6 +61,7 @@ class RunStatus:
     """
 
     planned: tuple[str, ...]
+    precision: tuple[str, ...]
     finished: tuple[str, ...]
     begun: Mapping[str, float]
     failed: Mapping[str, str]
@@ -105,7 +110,7 @@ def read_status(path: Path) -> RunStatus:
         As `status_job`.
     """
     folder = ResultsFolder(path)
-    planned = _planned(folder)
+    planned, precision = _planned(folder)
     there = {file.stem: file for file in folder.tasks.glob("*.h5")}
     finished = tuple(key for key in planned if key in there)
     holder = folder.lock.holder()
@@ -117,6 +122,7 @@ def read_status(path: Path) -> RunStatus:
     newest = sorted((there[key] for key in finished), key=_modified)[-_SAMPLED:]
     return RunStatus(
         planned=planned,
+        precision=precision,
         finished=finished,
         begun=begun,
         failed=failed,
@@ -149,6 +155,7 @@ def status_lines(status: RunStatus) -> Iterator[str]:
     if status.damaged:
         parts.append(f"{len(status.damaged):,} damaged files set aside")
     yield ", ".join(parts)
+    yield from status.precision
     if status.holder and status.stage:
         yield status.stage
     if status.hops_per_second is not None:
@@ -178,8 +185,8 @@ def _some(lines: Sequence[str]) -> list[str]:
     return [*lines[:_SHOWN], f"and {rest} more"] if rest > 0 else list(lines)
 
 
-def _planned(folder: ResultsFolder) -> tuple[str, ...]:
-    """Keys of all tasks of a run."""
+def _planned(folder: ResultsFolder) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Keys of all tasks of a run as it is planned so far, and what its rounds have shown."""
     if not folder.deck.is_file():
         found = "no such folder" if not folder.path.exists() else "no deck.toml in it"
         raise InputError(f"{folder.path}: expected the folder of a run, found {found}")
@@ -191,8 +198,11 @@ def _planned(folder: ResultsFolder) -> tuple[str, ...]:
         raise InputError(
             f"{folder.path}: expected a run that has come to its first task, found no {folder.network.name}"
         )
-    conditions = plan_conditions(loadings(deck, PoreNetwork.load(folder.network)), deck.scan)
-    return tuple(task.key for task in plan_tasks(conditions, deck.scan.replicas))
+    network = PoreNetwork.load(folder.network)
+    growth = growth_of(folder.read_rounds(settings_checksum(deck), network.content_hash))
+    conditions = plan_conditions(loadings(deck, network, growth.loadings), deck.scan)
+    keys = tuple(task.key for task in plan_tasks(conditions, deck.scan.replicas, growth.replicas))
+    return keys, tuple(precision_lines(growth, deck.scan))
 
 
 def _begun(folder: ResultsFolder, unfinished: set[str], call: Sequence[Event], running: bool) -> dict[str, float]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from kmc.placement import place_ions
 from kmc.simulation import Progress, Simulation
+from kmc.state import State
 from kmc.trajectory import Checkpoint, Provenance, TaskLabel, task_record, write_task
 from lattice.network import ATTEMPT_FREQUENCY
 from lattice.separation import separate
@@ -197,7 +198,7 @@ def _continued(
         say(f"{task.key}: its checkpoint is of other conditions and is left out")
         return None
     try:
-        return Simulation(setting.lattice_at(T), kept.state, temperature=T, attempt_frequency=factor)
+        return _simulation(setting, task.condition, kept.state)
     except ValueError as error:
         say(f"{task.key}: its checkpoint cannot be used and is left out: {error}")
         return None
@@ -228,15 +229,20 @@ def _two_parts(watch: Watch, setting: Setting, condition: Condition, hops: int) 
     )
 
 
+def placed_simulation(setting: Setting, condition: Condition, rng: np.random.Generator) -> Simulation:
+    """Make the simulation of a condition with its ions placed at random, not yet in equilibrium."""
+    loading, T = condition.loading, condition.temperature
+    state = place_ions(setting.lattice, loading.counts, rng, temperature=T, frozen=loading.frozen)
+    return _simulation(setting, condition, state)
+
+
+def _simulation(setting: Setting, condition: Condition, state: State) -> Simulation:
+    T = condition.temperature
+    return Simulation(setting.lattice_at(T), state, temperature=T, attempt_frequency=setting.deck.rates.factor)
+
+
 def _start(setting: Setting, condition: Condition, rng: np.random.Generator, progress: Progress) -> Simulation:
     """Place the ions and bring them to equilibrium."""
-    loading, deck = condition.loading, setting.deck
-    state = place_ions(setting.lattice, loading.counts, rng, temperature=condition.temperature, frozen=loading.frozen)
-    simulation = Simulation(
-        setting.lattice_at(condition.temperature),
-        state,
-        temperature=condition.temperature,
-        attempt_frequency=deck.rates.factor,
-    )
-    simulation.equilibrate(deck.kmc.equilibration_sweeps, progress=progress)
+    simulation = placed_simulation(setting, condition, rng)
+    simulation.equilibrate(setting.deck.kmc.equilibration_sweeps, progress=progress)
     return simulation

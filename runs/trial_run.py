@@ -8,13 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kmc.placement import place_ions
 from kmc.simulation import Simulation
 from runs.deck import Deck
 from runs.plan import Condition
 from runs.progress import Reporter
 from runs.seeds import stream
-from runs.task import Setting
+from runs.task import Setting, placed_simulation
 
 TRIAL_SECONDS = 2.0
 _MOST_CONDITIONS = 5
@@ -105,17 +104,9 @@ def try_conditions(
 
 
 def _try(setting: Setting, condition: Condition, seconds: float) -> Trial:
-    deck, loading = setting.deck, condition.loading
-    begin = time.perf_counter()
-    rng = stream(deck.scan.seed, f"trial {condition.key}")
-    state = place_ions(setting.lattice, loading.counts, rng, temperature=condition.temperature, frozen=loading.frozen)
-    simulation = Simulation(
-        setting.lattice_at(condition.temperature),
-        state,
-        temperature=condition.temperature,
-        attempt_frequency=deck.rates.factor,
-    )
-    setup = time.perf_counter() - begin
+    deck, begin = setting.deck, time.perf_counter()
+    simulation = placed_simulation(setting, condition, stream(deck.scan.seed, f"trial {condition.key}"))
+    setup, state = time.perf_counter() - begin, simulation.state
     move = _equilibrate(simulation, deck.kmc.equilibration_sweeps, _EQUILIBRATION_SHARE * seconds)
     first_event, first_time = state.n_events, state.time
     hop = _hop(simulation, (1 - _EQUILIBRATION_SHARE) * seconds)

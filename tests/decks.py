@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+
+import pytest
+
+from runs.deck_file import DeckError, DeckFile, read_deck
 
 DECK = """
 [structure]
@@ -57,3 +62,15 @@ def write_deck(folder: Path, *changes: tuple[str, str]) -> Path:
     path = folder / "deck.toml"
     path.write_text(changed(*changes), encoding="utf-8")
     return path
+
+
+def deck_of(folder: Path, *changes: tuple[str, str]) -> DeckFile:
+    """Write the deck with some changes and read it."""
+    return read_deck(write_deck(folder, *changes))
+
+
+def faults(folder: Path, *changes: tuple[str, str]) -> list[str]:
+    """Lines of the refusal, without the numbers of the lines in the deck."""
+    with pytest.raises(DeckError) as caught:
+        deck_of(folder, *changes)
+    return [re.sub(r"^deck\.toml:\d+: ", "deck.toml: ", line) for line in str(caught.value).splitlines()]

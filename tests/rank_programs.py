@@ -126,6 +126,16 @@ def idle(ranks: Ranks) -> None:
     say(ranks, busy=time.process_time() - begin)
 
 
+def run(ranks: Ranks, deck: str, output: str) -> None:
+    """Run a deck; tell which packages that is not done without each rank has imported."""
+    from runs.cli import main as program
+
+    try:
+        program(["run", deck, "--output", output, "--threads", "1"], standalone_mode=False)
+    finally:
+        say(ranks, imported=sorted({name.partition(".")[0] for name in sys.modules}))
+
+
 def main(name: str, *arguments: str) -> None:
     """Find the ranks and run one of the programs; print what is wrong as the command line does."""
     with ending_together():

@@ -9,7 +9,6 @@ from lattices import simple_cubic
 from synthetic import VOLUME, arrhenius_diffusivity, record
 
 from analysis.campaign import analyse, open_run
-from analysis.experiments import comparison, measured, measured_activation
 from kmc.trajectory import write_task
 from runs.result_tables import conductivity_table, dilute_table, optimum_part
 from structures.errors import InputError
@@ -230,32 +229,3 @@ def test_missing_folder_and_empty_folder_are_refused(tmp_path):
         open_run(tmp_path)
     with pytest.raises(InputError, match="at least one complete task"):
         analyse([])
-
-
-def test_measured_points_of_the_paper():
-    rows = measured("ni_mof")
-    at_25 = {r.sample: r for r in rows if r.temperature == 298.15}
-    assert at_25["Li@Ni-MOF-2"].sigma == 1.28e-3
-    assert at_25["Li@Ni-MOF-2"].exchange == 0.0759
-    assert {r.temperature for r in rows if r.sample == "Ni-MOF"} == {243.15, 298.15, 373.15}
-    assert measured("mof5") == ()
-    assert sorted(r.E_a for r in measured_activation("ni_mof") if r.sample == "Ni-MOF") == [0.14, 0.19, 0.26]
-    with pytest.raises(ValueError, match="material must be one of"):
-        measured("ni-mof")
-
-
-def test_comparison_interpolates_between_computed_points():
-    """sigma T exact in x (exponential) and 1/T (Arrhenius) is interpolated exactly; outside there is nothing."""
-
-    def sigma(x, T):
-        return 0.3 * np.exp(2 * x - 2000 / T) / T
-
-    computed = pd.DataFrame(
-        [{"x": x, "T (K)": T, "sigma (S/cm)": sigma(x, T)} for x in (0, 0.1, 0.5) for T in (250.0, 290.0, 373.15)]
-    )
-    table = comparison("ni_mof", computed).set_index(["sample", "T (K)"])
-    row = table.loc[("Li@Ni-MOF-2", 298.15)]
-    assert row["computed (S/cm)"] == pytest.approx(sigma(0.0759, 298.15))
-    assert row["computed/measured"] == pytest.approx(sigma(0.0759, 298.15) / 1.28e-3)
-    assert np.isnan(table.loc[("Li@Ni-MOF-2", 233.15)]["computed (S/cm)"])
-    assert np.isnan(table.loc[("Li@Ni-MOF-2-140d", 298.15)]["computed (S/cm)"])

@@ -188,7 +188,7 @@ def test_a_checkpoint_that_cannot_be_written_halts_the_run_and_the_ones_before_s
     def full(path, checkpoint):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("runs.checkpoint.write_checkpoint", full)
+    monkeypatch.setattr("kmc.trajectory.write_checkpoint", full)
     with pytest.raises(HaltError, match=r"checkpoints/.*\.h5: No space left on device"):
         run(calculation, workplace, 0.8)
     assert [path.read_bytes() for path in checkpoints.files] == before

@@ -8,7 +8,6 @@ What leaves the reader must then be kept: framework, guests and dropped alternat
 A file cut off at any byte is refused, or gives the framework of the whole file, or a warning that the latter has not.
 """
 
-import signal
 from collections import Counter
 from dataclasses import replace
 from functools import cache
@@ -26,7 +25,6 @@ from structures.cif import load_framework
 from structures.errors import WARNING, InputError
 from structures.source import read_source
 
-SECONDS = 20
 # lines that name what the independent reader stumbles over, where it has atoms too many or lacks some, and where the
 # elements are a matter of opinion
 UNREAD = (
@@ -52,20 +50,6 @@ def cheap_charges(monkeypatch):
         return ChargeAssignment(charges, "table", (), ())
 
     monkeypatch.setattr(structures.cif, "assign_charges", even)
-
-
-@pytest.fixture
-def bounded():
-    """A hang ends the test with an error."""
-
-    def stop(number, frame):
-        raise TimeoutError(f"not done after {SECONDS} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 @cache

@@ -89,10 +89,10 @@ def test_a_missing_deck(call):
         ('"ni_pacs_sym"', '"none.cif"', "deck.toml:3: [structure] cif: "),
         ('"ni_pacs_sym"', '"none.cif"', "found no such file: none.cif"),
         ("[kmc]", '[landscape.cube]\n"Li+" = "li.cube"\n[kmc]', "[landscape] cube, Li+: expected a Gaussian cube"),
-        ('"ni_pacs_sym"', '"empty.cif"', "deck.toml: [structure] cif: "),
-        ('"ni_pacs_sym"', '"broken.cif"', "deck.toml: [structure] cif: "),
-        ("net_charge = -2", "net_charge = 9", "deck.toml: [structure] net_charge: net charge of a formula unit"),
-        ("Ni = 1.2", "Nj = 1.2", "deck.toml: [structure] charges: Nj matches no atom"),
+        ('"ni_pacs_sym"', '"empty.cif"', "deck.toml:3: [structure] cif: "),
+        ('"ni_pacs_sym"', '"broken.cif"', "deck.toml:3: [structure] cif: "),
+        ("net_charge = -2", "net_charge = 9", "deck.toml:5: [structure] net_charge: net charge of a formula unit"),
+        ("Ni = 1.2", "Nj = 1.2", "deck.toml:7: [structure] charges: Nj matches no atom"),
         ("[0, 0.5, 1]", "[0, 1.2]", "expected 0 to 1, found 1.2"),
         ("[-40, 25, 100]", "[-400]", "expected -220 to 1200 °C, found -400"),
         ("permittivity = 10", "permitivity = 10", "did you mean permittivity?"),
@@ -381,19 +381,32 @@ def test_a_structure_that_is_not_there_is_refused_before_anything_heavy_is_impor
     assert words in line
 
 
+def heavy_imports(folder: Path, code: str) -> tuple[int, str]:
+    """Status of a program, and which of the heavy packages it has imported at its end."""
+    heavy = {"numba", "scipy", "ase", "gemmi", "pandas", "matplotlib", "pymatgen", "spglib"}
+    at_end = f"import atexit, sys; atexit.register(lambda: print(sorted({heavy} & set(sys.modules))))\n"
+    done = subprocess.run([sys.executable, "-c", at_end + code], cwd=folder, capture_output=True, text=True)
+    return done.returncode, done.stdout.splitlines()[-1]
+
+
 @pytest.mark.parametrize(
-    "arguments", [["--help"], ["network", "none.cif", "--species", "Li+"], ["run", "none.toml"], ["init", "ni_mof"]]
+    ("arguments", "status"),
+    [
+        (["--help"], 0),
+        (["init", "ni_mof"], 0),
+        (["run", "none.toml"], 2),
+        (["network", "none.cif", "--species", "Li+"], 2),
+        (["network", "mof5", "--species", "Li+", "--output", "."], 2),
+    ],
 )
-def test_what_needs_no_calculation_imports_none(tmp_path, arguments):
-    """In a process of its own: which of the heavy packages it has imported at its end."""
-    code = (
-        "import sys; from runs.cli import main\n"
-        f"try: main({arguments!r})\n"
-        "except SystemExit: pass\n"
-        "print(sorted({'numba', 'scipy', 'ase', 'pandas', 'matplotlib', 'pymatgen', 'spglib'} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
+def test_what_needs_no_calculation_imports_none(tmp_path, arguments, status):
+    (tmp_path / "in_use.txt").write_text("")
+    assert heavy_imports(tmp_path, f"from runs.cli import main; main({arguments!r})") == (status, "[]")
+
+
+def test_a_job_imports_what_reads_crystals_and_analyses_only_where_it_is_needed(tmp_path):
+    """The engine needs numba and scipy; of many ranks only the first needs more."""
+    assert heavy_imports(tmp_path, "import runs.job") == (0, "['numba', 'scipy']")
 
 
 def test_pymatgen_is_imported_only_by_those_who_hand_over_its_structures():

@@ -5,8 +5,9 @@ import pytest
 from scipy.signal import lfilter
 from synthetic import walk
 
-from analysis.conductivity import anisotropic_components, collective_slope, common_grid
-from analysis.displacements import Growth
+from analysis.conductivity import anisotropic_components, collective_slope
+from analysis.displacements import common_grid
+from analysis.lags import Growth
 
 MODELS = {
     "plain diffusion": {"diffusivity": (1.0, 1.0, 1.0)},

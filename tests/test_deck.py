@@ -1,31 +1,18 @@
 """A deck is either right, or every fault in it is named in one line with what was expected and what was found."""
 
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
-from decks import DECK, changed, write_deck
+from decks import DECK, changed, deck_of, faults
 
-from runs.deck import Deck, Rates
-from runs.deck_extension import extended
-from runs.deck_file import DeckError, DeckFile, find_deck, read_deck
+from runs.deck import Deck
+from runs.deck_file import DeckError, find_deck, read_deck
 from runs.deck_keys import tables_in
 from runs.deck_species import deck_species
 from structures.errors import InputError
 from structures.library import library_cif
 from structures.species import SHIPPED_SPECIES
-
-
-def deck_of(folder: Path, *changes: tuple[str, str]) -> DeckFile:
-    return read_deck(write_deck(folder, *changes))
-
-
-def faults(folder: Path, *changes: tuple[str, str]) -> list[str]:
-    """Lines of the refusal, without the numbers of the lines in the deck."""
-    with pytest.raises(DeckError) as caught:
-        deck_of(folder, *changes)
-    return [re.sub(r"^deck\.toml:\d+: ", "deck.toml: ", line) for line in str(caught.value).splitlines()]
 
 
 def test_a_good_deck_is_read(tmp_path):
@@ -270,42 +257,6 @@ def test_a_byte_order_mark_is_no_fault(tmp_path):
     assert read_deck(tmp_path / "bom.toml").text == DECK
 
 
-@pytest.mark.parametrize(
-    ("value", "read"),
-    [
-        ("4", 4.0),
-        ("[4, 4, 9]", (4, 4, 9)),
-        ("[[4, 0, 1], [0, 4, 0], [1, 0, 9]]", ((4, 0, 1), (0, 4, 0), (1, 0, 9))),
-    ],
-)
-def test_the_permittivity_is_a_number_or_a_tensor(tmp_path, value, read):
-    assert deck_of(tmp_path, ("permittivity = 10", f"permittivity = {value}")).deck.landscape.permittivity == read
-
-
-@pytest.mark.parametrize(
-    ("value", "words"),
-    [
-        ("0", ": must lie between 1 and 10000 in every direction; got 0"),
-        ("[4, 4, 0.5]", ": must lie between 1 and 10000 in every direction; got principal values 0.5, 4, 4"),
-        ("[[4, 9, 0], [9, 4, 0], [0, 0, 9]]", "got principal values -5, 9, 13"),
-        ("[4, 4]", ": must be 1, 3 or 3x3 numbers; got an array of shape (2,)"),
-        (
-            "[[4, 1, 0], [0, 4, 0], [0, 0, 9]]",
-            "must be a symmetric tensor; got 1 in row 1, column 2 and 0 in row 2, column 1",
-        ),
-        ("[4, [4], 4]", "must be 1, 3 or 3x3 numbers; got (4, (4,), 4)"),
-        ('"ten"', 'found "ten"'),
-        ("true", ": expected a number, 3 numbers along x, y, z, or a symmetric 3 x 3 tensor, found true"),
-        ("[nan, 1, 1]", "must be finite; got [nan, 1.0, 1.0]"),
-    ],
-)
-def test_what_is_no_permittivity_is_refused_in_one_line(tmp_path, value, words):
-    """The principal values of (4 9; 9 4) are 13 and -5."""
-    (line,) = faults(tmp_path, ("permittivity = 10", f"permittivity = {value}"))
-    assert line.startswith("deck.toml: [landscape] permittivity")
-    assert words in line
-
-
 def test_a_whole_number_may_be_written_as_a_power_of_ten(tmp_path):
     """TOML reads 1e6 as a float."""
     deck = deck_of(tmp_path, ("events = 2000", "events = 1e6"), ("[3, 3, 3]", "[3.0, 3, 3]")).deck
@@ -325,250 +276,6 @@ def test_a_whole_number_may_be_written_as_a_power_of_ten(tmp_path):
 def test_a_key_of_another_name_or_place_is_named(tmp_path, old, new, words):
     (line,) = faults(tmp_path, (old, new))
     assert words in line
-
-
-RATES = 'model = "attempt_frequency"\nattempt_frequency_Hz = 1e12'
-
-
-@pytest.mark.parametrize(
-    ("rates", "factor"),
-    [
-        ('model = "flux_tst"', 1.0),
-        ('model = "harmonic_tst"\nfriction = 0.2', 0.2),
-        ('model = "attempt_frequency"', 1e12),
-        ('model = "attempt_frequency"\nattempt_frequency_Hz = 5e12', 5e12),
-        ("", 1.0),
-    ],
-)
-def test_every_rate_model_has_its_factor(tmp_path, rates, factor):
-    """A friction factor for rates in 1/s, an attempt frequency for rates relative to one; flux TST by default."""
-    assert deck_of(tmp_path, (RATES, rates)).deck.rates.factor == factor
-    assert Rates().model == "flux_tst"
-
-
-@pytest.mark.parametrize(
-    ("rates", "words"),
-    [
-        ('model = "attempt_frequency"\nfriction = 0.5', "[rates] friction: expected no such key"),
-        ('model = "flux_tst"\nattempt_frequency_Hz = 1e12', "[rates] attempt_frequency_Hz: expected no such key"),
-        ('model = "flux_tst"\nfriction = 2', "[rates] friction: expected 1e-06 to 1, found 2"),
-        ('model = "tst"', "expected 'flux_tst', 'harmonic_tst' or 'attempt_frequency', found \"tst\""),
-        (
-            'model = "attempt_frequency"\nattempt_frequency_Hz = 1',
-            "expected 1e+09 to 1e+16 1/s, found 1; 1 is probably THz, write 1e+12 1/s",
-        ),
-    ],
-)
-def test_rates_that_cannot_be(tmp_path, rates, words):
-    (line,) = faults(tmp_path, (RATES, rates))
-    assert words in line
-
-
-BEADS = """[species."CN-"]
-mass_amu = 26
-contact_radius_A = 1.9
-beads = [
-  {name = "C", position_A = [0, 0, -0.6], charge = -0.4, lj_epsilon_eV = 0.003, lj_sigma_A = 3.5},
-  {name = "N", position_A = [0, 0, 0.6], charge = -0.6, lj_epsilon_eV = 0.003, lj_sigma_A = 3.3},
-]
-"""
-SALT = (
-    ('kind = "exchange"\nentering = "Li+"\nleaving = "Me2NH2+"', 'kind = "salt"\ncation = "Li+"\nanion = "CN-"'),
-    ("exchange_fractions = [0, 0.5, 1]", "molarities_mol_per_L = [1]"),
-    ('compare_with = "ni_mof"', ""),
-)
-OWN = '[species."Me2NH2+"]\ncontact_radius_A = 2.7\n'
-
-
-def test_an_ion_of_the_user_has_all_its_beads(tmp_path):
-    """Its charge is the sum of the charges of its beads where it is not given."""
-    cyanide = deck_species(deck_of(tmp_path, *SALT, (OWN, BEADS)).deck)[1]
-    assert cyanide.charge == -1.0
-    assert [bead.position for bead in cyanide.beads] == [(0, 0, -0.6), (0, 0, 0.6)]
-    assert [bead.lj_sigma for bead in cyanide.beads] == [3.5, 3.3]
-    assert cyanide.source == "deck"
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "line"),
-    [
-        ("mass_amu = 26", "", '[species."CN-"] expected all values of an ion that is not shipped, missing: mass_amu'),
-        (
-            "mass_amu = 26",
-            "mass_amu = 26\nlj_sigma_A = 3",
-            '[species."CN-"] lj_sigma_A: expected no such key beside beads, each of which has its own',
-        ),
-        ("mass_amu = 26", "mass_amu = 26\ncharge = 1", "charges of the beads must sum to 1 e; got -1"),
-        (
-            "lj_sigma_A = 3.3",
-            "lj_sigma_A = 0.33",
-            '[species."CN-"] beads.2.lj_sigma_A: expected 0.5 to 12 Å, found 0.33',
-        ),
-        ("lj_sigma_A = 3.3", "sigma_A = 3.3", '[species."CN-"] beads.2: unknown key sigma_A; did you mean lj_sigma_A?'),
-        ("[0, 0, 0.6]", "[0, 0.6]", '[species."CN-"] beads.2.position_A: expected more values, found [0, 0.6]'),
-        ("charge = -0.6, ", "", '[species."CN-"] beads.2.charge: expected a value of -4 to 4 e, found none'),
-    ],
-)
-def test_beads_are_checked(tmp_path, old, new, line):
-    beads = BEADS.replace(old, new)
-    assert beads != BEADS
-    assert any(line in fault for fault in faults(tmp_path, *SALT, (OWN, beads)))
-
-
-def test_a_shipped_ion_of_several_beads_has_no_single_diameter(tmp_path):
-    name = next(ion.name for ion in SHIPPED_SPECIES.values() if len(ion.beads) > 1)
-    (line,) = faults(tmp_path, (OWN, f'[species."{name}"]\nlj_sigma_A = 4\n'))
-    assert line.startswith(f'deck.toml: [species."{name}"] lj_sigma must be given bead by bead')
-
-
-OVERRIDES = """[[override.site]]
-species = "Li+"
-label = "N"
-energy_eV = 0.1
-[[override.hop]]
-species = "Li+"
-labels = ["N", "mu-O"]
-barrier_eV = 0.3
-[[override.hop]]
-species = "Me2NH2+"
-orbit = 4
-prefactor_Hz = 1e12
-[[pair]]
-species = ["Li+", "Li+"]
-below_A = 3.5
-energy_eV = 0.4
-[kmc]
-"""
-
-
-def test_overrides_are_read(tmp_path):
-    deck = deck_of(tmp_path, ("[kmc]\n", OVERRIDES)).deck
-    assert [site.label for site in deck.override.site] == ["N"]
-    assert [(hop.labels, hop.orbit) for hop in deck.override.hop] == [(("N", "mu-O"), None), (None, 4)]
-    assert deck.pair[0].below_A == 3.5
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "line"),
-    [
-        ('label = "N"', "", "[[override.site]] 1: expected either orbit or label, found neither"),
-        ('label = "N"', 'label = "N"\norbit = 1', "[[override.site]] 1: expected either orbit or label, found both"),
-        ("barrier_eV = 0.3", "", "[[override.hop]] 1: expected barrier_eV, prefactor_Hz or both, found neither"),
-        ("orbit = 4", "", "[[override.hop]] 2: expected either orbit or labels, found neither"),
-        ("orbit = 4", "orbit = -1", "[[override.hop]] 2, orbit: expected 0 to 1e+06, found -1"),
-        (
-            "barrier_eV = 0.3",
-            "barrier_eV = 300",
-            "[[override.hop]] 1, barrier_eV: expected 0 to 20 eV, found 300; 300 is probably meV, write 0.3 eV",
-        ),
-        ("energy_eV = 0.1", "energy = 0.1", "[[override.site]] 1, unknown key energy; did you mean energy_eV?"),
-        ('["Li+", "Li+"]', '["Li+", "Na+"]', "[[pair]] 1, species: expected one of Li+, Me2NH2+, found 'Na+'"),
-        ("below_A = 3.5", "", "[[pair]] 1, below_A: expected a value of 0.1 to 30 Å, found none"),
-    ],
-)
-def test_overrides_are_checked(tmp_path, old, new, line):
-    lines = faults(tmp_path, ("[kmc]\n", OVERRIDES), (old, new))
-    assert f"deck.toml: {line}" in lines
-
-
-@pytest.mark.parametrize(
-    ("old", "new", "words"),
-    [
-        (
-            "permittivity = 10",
-            'permittivity = 10\ncube = {"K+" = "k.cube"}',
-            "[landscape] cube: expected one of Li+, Me2NH2+",
-        ),
-        (
-            "permittivity = 10",
-            'permittivity = 10\ncube = {"Li+" = "li.cube"}',
-            "[landscape] cube: expected no such key, because [structure] sites replaces",
-        ),
-        (
-            "net_charge = -2",
-            'net_charge = -2\ncharge_source = "ddec"',
-            "'auto', 'table', 'cif' or 'eqeq', found \"ddec\"",
-        ),
-    ],
-)
-def test_sources_are_checked(tmp_path, old, new, words):
-    sites = (('cif = "ni_pacs_sym"', 'sites = "sites.yaml"'),) if "sites" in words else ()
-    assert any(words in line for line in faults(tmp_path, *sites, (old, new)))
-
-
-def test_a_crystal_comes_from_a_cif_or_a_list_of_sites(tmp_path):
-    assert faults(tmp_path, ('cif = "ni_pacs_sym"', "")) == [
-        "deck.toml: [structure] cif: expected a CIF, or else sites, found neither"
-    ]
-
-
-def test_given_barriers_have_an_attempt_frequency(tmp_path):
-    sites = ('cif = "ni_pacs_sym"', 'sites = "sites.yaml"')
-    assert deck_of(tmp_path, sites).deck.structure.sites == "sites.yaml"
-    (line,) = faults(tmp_path, sites, (RATES, 'model = "harmonic_tst"'))
-    assert line.startswith('deck.toml: [rates] model: expected "attempt_frequency"')
-
-
-def test_a_charge_source_without_its_table(tmp_path):
-    table = "[structure.charges]\nNi = 1.2\nO = -0.7\nC = 0.06\nH = 0.1\nN = -0.3\n"
-    (line,) = faults(tmp_path, (table, ""), ("net_charge = -2", 'charge_source = "table"'))
-    assert "expected a table [structure.charges]" in line
-
-
-@pytest.mark.parametrize(
-    ("written", "additions", "read"),
-    [
-        ("replicas = 2", {"replicas": (16,)}, "replicas = 16"),
-        ("  replicas=2 # of each", {"replicas": (16,)}, "  replicas = 16 # of each"),
-        ("replicas = 2", {"replicas": (2,)}, "replicas = 2"),
-        ("replicas = 2\n# replicas = 9", {"replicas": (3,)}, "replicas = 3\n# replicas = 9"),
-        ("replicas = 2\nseed = 5", {"temperatures_C": (25, 60)}, "temperatures_C = [-40, 25, 100, 60]"),
-        ("replicas = 2", {"exchange_fractions": (0.1, 0.1)}, "exchange_fractions = [0, 0.5, 1, 0.1]"),
-    ],
-)
-def test_an_extended_deck_has_more_tasks_and_is_otherwise_as_it_was_written(tmp_path, written, additions, read):
-    file = deck_of(tmp_path, ("replicas = 2", written))
-    more = extended(file, additions)
-    assert read in more.text
-    before, after = file.deck.scan.model_dump(), more.deck.scan.model_dump()
-    for name, values in additions.items():
-        own = before.pop(name)
-        assert after.pop(name) == (max(*values, own) if name == "replicas" else tuple(dict.fromkeys((*own, *values))))
-    assert before == after
-    assert more.text.count("\n") == file.text.count("\n")
-    assert extended(more, additions) is more
-
-
-def test_a_list_over_several_lines_is_extended_too(tmp_path):
-    file = deck_of(tmp_path, ("[0, 0.5, 1]", "[\n  0, # none\n  0.5,\n  1,\n]"))
-    more = extended(file, {"exchange_fractions": (0.25,)})
-    assert more.deck.scan.exchange_fractions == (0, 0.5, 1, 0.25)
-    assert more.deck.scan.temperatures == file.deck.scan.temperatures
-
-
-@pytest.mark.parametrize(
-    ("additions", "words"),
-    [
-        ({"replicas": (1,)}, "--extend replicas: expected at least the 2 of deck.toml, found 1"),
-        ({"temperatures_K": (300,)}, "--extend temperatures_K: expected a key of [scan] in deck.toml, found none"),
-        ({"replicas": (1e9,)}, "deck.toml:34: [scan] replicas: expected 2 to 100000, found 1e+09"),
-        ({"exchange_fractions": (2,)}, "[scan] exchange_fractions, item 4: expected 0 to 1, found 2"),
-    ],
-)
-def test_what_cannot_be_extended(tmp_path, additions, words):
-    file = deck_of(tmp_path)
-    with pytest.raises(InputError) as caught:
-        extended(file, additions)
-    assert words in str(caught.value)
-
-
-def test_a_scan_in_one_line_cannot_be_extended(tmp_path):
-    """Rather a refusal than a deck that means something else."""
-    table = DECK[DECK.index("[scan]") : DECK.index("[output]")]
-    inline = "scan = {exchange_fractions = [0], temperatures_C = [25], replicas = 2}\n"
-    (tmp_path / "deck.toml").write_text(inline + DECK.replace(table, ""))
-    with pytest.raises(InputError, match="found it written in another way"):
-        extended(read_deck(tmp_path / "deck.toml"), {"replicas": (3,)})
 
 
 @pytest.mark.parametrize("seed", range(4))

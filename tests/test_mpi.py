@@ -13,6 +13,8 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from decks import changed
+from small_run import SMALL_DECK
 
 PROGRAMS = Path(__file__).parent / "rank_programs.py"
 RANKS = [1, 2, 3, 4]
@@ -30,31 +32,15 @@ hops:
   - {from: B, to: B, max_distance_A: 4.0, barrier_eV: 0.30, prefactor_Hz: 1.0e+12}
 """
 
-DECK = """
-[structure]
-sites = "sites.yaml"
-[landscape]
-permittivity = 10
-[rates]
-model = "attempt_frequency"
-attempt_frequency_Hz = 1e12
-[lattice]
-repeats = [3, 3, 3]
-[composition]
-kind = "exchange"
-entering = "Li+"
-leaving = "Na+"
-[kmc]
-events = 100_000
-equilibration_sweeps = 20
-samples = 100
-[scan]
-exchange_fractions = [0.3, 0.6]
-temperatures_C = [-40, 25, 100]
-replicas = 2
-[output]
-plots = false
-"""
+DECK = changed(
+    ("permittivity = 30", "permittivity = 10"),
+    ("[2, 2, 2]", "[3, 3, 3]"),
+    ("Me2NH2+", "Na+"),
+    ("20_000", "100_000"),
+    ("[0.5, 1]", "[0.3, 0.6]"),
+    ("temperatures_K = [300]", "temperatures_C = [-40, 25, 100]"),
+    text=SMALL_DECK,
+)
 
 
 def on_ranks(ranks: int, *command: object) -> list[str]:
@@ -234,6 +220,15 @@ def test_the_data_are_the_same_for_any_number_of_ranks(scan, ranks):
     assert result.stdout.count("Conductivity with 95 % intervals") == 1
     for name in ("summary.csv", "activation.csv", "optimum.csv"):
         assert (scan / f"{ranks} ranks" / name).read_bytes() == (scan / "one" / name).read_bytes()
+
+
+def test_only_the_first_rank_imports_what_reads_crystals_and_analyses(scan):
+    """A thousand ranks pay for each import; pymatgen alone takes two seconds."""
+    result = mpirun(2, PROGRAMS, "run", scan / "deck.toml", scan / "imports")
+    found = [json.loads(line) for line in result.stdout.splitlines() if line.startswith('{"rank"')]
+    first, worker = (set(line["imported"]) for line in sorted(found, key=lambda line: line["rank"]))
+    assert {"pandas", "ase"} <= first
+    assert not {"pandas", "ase", "pymatgen", "gemmi", "spglib", "matplotlib"} & worker
 
 
 def interrupted(scan: Path, name: str, end: Callable[[subprocess.Popen[str]], None]) -> subprocess.Popen[str]:

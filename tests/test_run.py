@@ -159,7 +159,7 @@ def test_an_interrupt_after_the_last_task_counts_all_of_them(run, monkeypatch):
     def interrupt(folder):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(job, "open_run", interrupt)
+    monkeypatch.setattr("analysis.campaign.open_run", interrupt)
     result = run()
     assert result.exit_code == 130
     tasks = Path("results/deck/tasks")
@@ -189,7 +189,7 @@ def test_tables_are_on_disk_before_anything_is_printed(run, monkeypatch):
         raise InputError("no report")
         yield
 
-    monkeypatch.setattr(job, "result_report", fail)
+    monkeypatch.setattr("runs.result_tables.result_report", fail)
     assert run().exit_code == 2
     assert {"summary.csv", "remarks.txt"} <= {path.name for path in Path("results/deck").iterdir()}
 

@@ -6,33 +6,20 @@ images of the cell.
 
 import itertools
 import re
-import signal
 
 import numpy as np
 import pytest
 from cif_oracle import mutated
 from ruamel.yaml import YAML
+from test_site_list import CUBIC, NU, SETTINGS
 
-from lattice.site_list import SiteListSettings
 from lattice.site_list_file import load_site_list
 from structures.errors import InputError
 from structures.units import BOLTZMANN
 
-NU = 1e12
-SECONDS = 60
-SETTINGS = SiteListSettings(permittivity=10.0, attempt_frequency=NU)
 
 SEEDS = {
-    "cubic": """
-name: simple cubic
-cell_A: [4.0, 4.0, 4.0]
-space_group: Pm-3m
-framework_charge_e: -1
-sites:
-  - {label: A, species: Li+, frac: [0, 0, 0], energy_eV: -1.5}
-hops:
-  - {from: A, to: A, max_distance_A: 4.0, barrier_eV: 0.30, prefactor_Hz: 5.0e+12}
-""",
+    "cubic": CUBIC,
     "two ions": """
 name: two ions of a flat cell
 cell_A: [[8, 0, 0], [0, 4, 0], [0.5, 0, 5]]
@@ -107,20 +94,6 @@ def odd(text, rng):
     words = list(re.finditer(r"[\w.+-]+", text))
     word = words[int(rng.integers(len(words)))]
     return text[: word.start()] + ODD_VALUES[int(rng.integers(len(ODD_VALUES)))] + text[word.end() :]
-
-
-@pytest.fixture
-def bounded():
-    """A hang ends the test with an error."""
-
-    def stop(number, frame):
-        raise TimeoutError(f"not done after {SECONDS} s")
-
-    before = signal.signal(signal.SIGALRM, stop)
-    signal.alarm(SECONDS)
-    yield
-    signal.alarm(0)
-    signal.signal(signal.SIGALRM, before)
 
 
 def loaded(path, text):

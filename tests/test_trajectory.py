@@ -9,6 +9,7 @@ from random_network import TEMPERATURE, random_network
 
 import kmc.simulation
 import kmc.trajectory
+from kmc.frames import frame_shape, read_frames, stream_frames
 from kmc.placement import place_ions
 from kmc.simulation import Simulation
 from kmc.trajectory import (
@@ -16,7 +17,6 @@ from kmc.trajectory import (
     Provenance,
     TaskLabel,
     read_checkpoint,
-    read_frames,
     read_label,
     read_progress,
     read_provenance,
@@ -114,8 +114,14 @@ def test_frames_are_kept_only_if_asked_for(finished, tmp_path):
     assert (frames.every, frames.site.shape) == (10, (5, 5))
     np.testing.assert_array_equal(frames.site, samples.frames.site)
     np.testing.assert_array_equal(frames.image, samples.frames.image)
+    assert frame_shape(tmp_path / "with.h5") == (5, 5, 10)
+    blocks = list(stream_frames(tmp_path / "with.h5", 2))
+    assert [len(site) for site, _ in blocks] == [2, 2, 1]
+    np.testing.assert_array_equal(np.concatenate([site for site, _ in blocks]), frames.site)
+    np.testing.assert_array_equal(np.concatenate([image for _, image in blocks]), frames.image)
     for read, what in (
         (read_frames, "the file of a finished task with frames"),
+        (frame_shape, "the file of a finished task with frames"),
         (read_state, "the file of a finished task with its state"),
         (read_checkpoint, "the checkpoint of a run"),
     ):

@@ -2,23 +2,13 @@
 
 import numpy as np
 import pytest
+from cifs import MOF5 as DDEC
 from persistence_library import compare_with_library
 from test_verification_bond_valence import CELL, BondValence
 
 from lattice.landscape import compute_landscape
 from structures.cif import load_framework
 from structures.species import SHIPPED_SPECIES
-
-DDEC = {
-    "Zn": 0.957,
-    "mu-O": -1.034,
-    "carboxylate-O": -0.539,
-    "carboxylate-C": 0.577,
-    "C": -0.011,
-    "C-H": -0.103,
-    "H": 0.127,
-}
-
 
 @pytest.mark.validation
 @pytest.mark.sample

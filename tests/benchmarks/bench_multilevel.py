@@ -10,7 +10,6 @@ import time
 
 import numpy as np
 
-from kmc.multilevel_simulation import MultilevelSimulation
 from kmc.simulation import Simulation
 from kmc.state import State
 from lattice.network import PoreNetwork
@@ -54,7 +53,7 @@ def scattered(lattice: Lattice, rng: np.random.Generator) -> State:
     )  # fmt: skip
 
 
-def speed(simulation: Simulation | MultilevelSimulation, n_events: int, rounds: int = 15) -> tuple[float, float]:
+def speed(simulation: Simulation, n_events: int, rounds: int = 15) -> tuple[float, float]:
     """Hops per second of CPU time: best and median of so many rounds."""
     simulation.equilibrate(1)
     simulation.step(n_events)
@@ -79,13 +78,13 @@ def main() -> None:
         best, median = speed(exact, max(100, 20_000_000 // lattice.n_sites))
         print(f"streaming  {lattice.n_sites:8d} sites: {best:8,.0f} hops/s best, {median:8,.0f} median", flush=True)
     for n in options.edges:
-        lattice = replicate(network, (n, n, n), interaction=None)
+        lattice = replicate(network, (n, n, n), interaction="untabulated coulomb")
         begin = time.thread_time()
-        far = MultilevelSimulation(lattice, scattered(lattice, np.random.default_rng(1)), temperature=TEMPERATURE)
+        far = Simulation(lattice, scattered(lattice, np.random.default_rng(1)), temperature=TEMPERATURE)
         setup = time.thread_time() - begin
         best, median = speed(far, 1000)
-        found, events = far.check(), int(far.state.n_events)
-        per_hop = {name: round(count / events, 2) for name, count in far.counters.items()}
+        found, events = far.engine.check(), int(far.state.n_events)
+        per_hop = {name: round(count / events, 2) for name, count in far.engine.counters.items()}
         print(
             f"multilevel {lattice.n_sites:8d} sites: {best:8,.0f} hops/s best, {median:8,.0f} median; set up in "
             f"{setup:.1f} s; error of hop energies {found.rms:.1e} eV rms, {found.worst:.1e} worst; per hop {per_hop}",

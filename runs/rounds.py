@@ -1,0 +1,251 @@
+"""Tasks that a run adds to those of its deck: replicas until sigma is known well enough, loadings near its maximum.
+
+A round is decided when the tasks of the one before are finished, by their files alone: whoever has computed them, in
+whatever order and however often interrupted, a run comes to the same tasks. What was decided is kept in rounds.json;
+where that is lost, the files say the same again.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+
+from runs.composition import loadings
+from runs.folder import ResultsFolder
+from runs.model import Model
+from runs.plan import Task, plan_conditions, plan_tasks
+from runs.ranks import Ranks
+from structures.errors import InputError
+
+if TYPE_CHECKING:
+    from kmc.trajectory import TaskRecord
+    from runs.deck import Scan
+
+# What reads and analyses the files of tasks is imported where it is called: a run without rounds does without.
+
+_MOST_GROWTH = 2  # times the replicas of a condition in one round: an error known from few of them is not known well
+_MARGIN = 1.1  # on the replicas that the error asks for, so that one round usually is enough
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How well sigma of one loading and temperature is known, and what follows.
+
+    Attributes
+    ----------
+    replicas : int
+        That were looked at.
+    error : float
+        Relative standard error of sigma; infinite if the data give none.
+    wanted : int
+        Replicas to have; those that were looked at if there are to be no more.
+    why : str
+        Why there are to be no more although sigma is not known as well as asked; empty otherwise.
+    """
+
+    replicas: int
+    error: float
+    wanted: int
+    why: str = ""
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether there are to be more replicas."""
+        return self.wanted > self.replicas
+
+
+@dataclass(frozen=True, slots=True)
+class Growth:
+    """What a run has added to the tasks of its deck so far.
+
+    Attributes
+    ----------
+    replicas : Mapping of str to int
+        Of the conditions that have more than the deck asks for, by key.
+    loadings : tuple of float
+        In the order in which they were added.
+    verdicts : Mapping of str to Verdict
+        Of the conditions whose tasks were finished when the last round was decided, by key.
+    """
+
+    replicas: Mapping[str, int] = field(default_factory=dict)
+    loadings: tuple[float, ...] = ()
+    verdicts: Mapping[str, Verdict] = field(default_factory=dict)
+
+    def record(self) -> dict[str, Any]:
+        """Give what JSON can hold."""
+        return {
+            "replicas": dict(self.replicas),
+            "loadings": list(self.loadings),
+            "verdicts": {
+                key: [v.replicas, v.error if math.isfinite(v.error) else None, v.wanted, v.why]
+                for key, v in self.verdicts.items()
+            },
+        }
+
+
+def growth_of(record: Mapping[str, Any]) -> Growth:
+    """Give what `Growth.record` was made of; nothing was added if there is no record."""
+    return Growth(
+        {str(key): int(n) for key, n in record.get("replicas", {}).items()},
+        tuple(map(float, record.get("loadings", ()))),
+        {
+            str(key): Verdict(int(n), math.inf if error is None else float(error), int(wanted), str(why))
+            for key, (n, error, wanted, why) in record.get("verdicts", {}).items()
+        },
+    )
+
+
+def grown(model: Model, growth: Growth) -> Model:
+    """Add to a model, as its deck gives it, what the rounds so far have added.
+
+    Raises
+    ------
+    InputError
+        If there is no such loading.
+    """
+    if not (growth.replicas or growth.loadings):
+        return model
+    scan = model.deck.scan
+    found = loadings(model.deck, model.network, growth.loadings)
+    conditions = plan_conditions(found, scan)
+    tasks = plan_tasks(conditions, scan.replicas, growth.replicas)
+    return replace(model, loadings=found, conditions=conditions, tasks=tasks)
+
+
+def has_rounds(scan: Scan) -> bool:
+    """Whether a run may add tasks to those of its deck."""
+    return scan.sigma_relative_error is not None or scan.refine
+
+
+def next_growth(
+    model: Model, growth: Growth, folder: ResultsFolder, ranks: Ranks, known: Mapping[str, Verdict]
+) -> Growth:
+    """Decide what a run is to add when all tasks so far that can be finished are.
+
+    Conditions with a task that has failed stay as they are. Loadings are added once every sigma is known as well as
+    it is going to be.
+
+    Parameters
+    ----------
+    model : Model
+        With what was added so far.
+    growth : Growth
+    folder : ResultsFolder
+    ranks : Ranks
+        All of them call this; they share the files that have to be read.
+    known : Mapping of str to Verdict
+        That need not be found again, if they are about as many replicas.
+
+    Returns
+    -------
+    Growth
+        With the same replicas and loadings if there is nothing to add.
+    """
+    scan, by_key = model.deck.scan, tasks_by_condition(model.tasks)
+    mine: dict[str, Verdict] = {}
+    for key in list(by_key)[ranks.rank :: ranks.size]:
+        if key in known and known[key].replicas == len(by_key[key]):
+            mine[key] = known[key]
+        elif (records := finished_records(folder, by_key[key])) is not None:
+            mine[key] = judge(records, scan.sigma_relative_error, scan.ceiling)
+    verdicts = {key: verdict for part in ranks.gather_all(mine) for key, verdict in part.items()}
+    verdicts = {key: verdicts[key] for key in by_key if key in verdicts}
+    decided = replace(growth, verdicts=verdicts)
+    if more := {key: verdict.wanted for key, verdict in verdicts.items() if verdict.goes_on}:
+        return replace(decided, replicas={**growth.replicas, **more})
+    return decided
+
+
+def round_line(before: Model, now: Model, growth: Growth) -> str:
+    """Say what a round adds and why."""
+    more = len(now.tasks) - len(before.tasks)
+    old = {loading.key for loading in before.loadings}
+    if new := [loading.key for loading in now.loadings if loading.key not in old]:
+        return f"{more} more tasks near the largest sigma, at {', '.join(new)}"
+    wide, target = sum(verdict.goes_on for verdict in growth.verdicts.values()), now.deck.scan.sigma_relative_error
+    return (
+        f"{more} more tasks: sigma is not yet known to {100 * (target or 0.0):g} % at {wide} of "
+        f"{len(growth.verdicts)} loadings and temperatures"
+    )
+
+
+def tasks_by_condition(tasks: Iterable[Task]) -> dict[str, list[Task]]:
+    """Sort tasks by the key of their condition, replicas ascending."""
+    found: dict[str, list[Task]] = {}
+    for task in tasks:
+        found.setdefault(task.condition.key, []).append(task)
+    return found
+
+
+def finished_records(folder: ResultsFolder, tasks: Sequence[Task]) -> list[TaskRecord] | None:
+    """Read the files of tasks; None if one of them is not there or cannot be read."""
+    from kmc.trajectory import read_task
+
+    try:
+        return [read_task(folder.task(task.key)) for task in tasks]
+    except (InputError, OSError):
+        return None
+
+
+def judge(records: Sequence[TaskRecord], target: float | None, most: int) -> Verdict:
+    """Say how well sigma is known from the replicas of one condition, and how many of them there are to be.
+
+    Parameters
+    ----------
+    records : sequence of TaskRecord
+    target : float or None
+        Relative standard error of sigma to reach; None asks for nothing.
+    most : int
+        Replicas that there may be.
+    """
+    from analysis.point import transport_at
+
+    n = len(records)
+    if target is None:
+        return Verdict(n, math.inf, n)
+    if all(record.blocked for record in records):
+        return Verdict(n, math.inf, n, "no hop is open in any replica")
+    point = transport_at(records)
+    error = point.sigma.log_error if math.isfinite(point.sigma.log_error) else math.inf
+    if error <= target:
+        why = "" if point.row["converged"] else "sigma is not converged, and more replicas need not mend that"
+        return Verdict(n, error, n, why)
+    wanted = wanted_replicas(n, error, target, most)
+    return Verdict(n, error, wanted, "" if wanted > n else f"there are to be {most} replicas at most")
+
+
+def wanted_replicas(replicas: int, error: float, target: float, most: int) -> int:
+    """Replicas that bring a standard error, which falls with their square root, to its target; or a part of the way.
+
+    Parameters
+    ----------
+    replicas : int
+        That the error is from.
+    error, target : float
+    most : int
+    """
+    needed = math.ceil(_MARGIN * replicas * (error / target) ** 2) if math.isfinite(error) else math.inf
+    return max(replicas, int(min(needed, _MOST_GROWTH * replicas, most)))
+
+
+def precision_lines(growth: Growth, scan: Scan) -> Iterator[str]:
+    """Say how well sigma is known after the last round, and name the conditions where that is not as well as asked."""
+    target, verdicts = scan.sigma_relative_error, growth.verdicts
+    if growth.loadings:
+        yield f"loadings added near the largest sigma: {', '.join(f'{value:.4g}' for value in growth.loadings)}"
+    if target is None or not verdicts:
+        return
+    reached = sum(verdict.error <= target for verdict in verdicts.values())
+    counts = sorted(verdict.replicas for verdict in verdicts.values())
+    extent = f"{counts[0]}" if counts[0] == counts[-1] else f"{counts[0]} to {counts[-1]}"
+    yield (
+        f"sigma is known to {100 * target:g} % (standard error, as asked) at {reached} of {len(verdicts)} loadings and "
+        f"temperatures, with {extent} replicas"
+    )
+    for key, verdict in verdicts.items():
+        if verdict.why:
+            error = f"{100 * verdict.error:.2g} %" if math.isfinite(verdict.error) else "no standard error"
+            yield f"{key}: {error} with {verdict.replicas} replicas: {verdict.why}"
