@@ -8,14 +8,27 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 from scipy import stats
 
-from analysis import results
+from analysis import results, temperature_laws
+from analysis.anisotropy import Anisotropy, anisotropy
 from analysis.arrhenius import activation_energy
-from analysis.loading import optimum_loading
+from analysis.displacements import Displacements
+from analysis.drift_mobility import DriftMobility, drift_mobility
+from analysis.frames import Trajectory
+from analysis.loading import Optimum, optimum_loading
 from analysis.network_exact import single_particle_diffusivity
+from analysis.occupation import Occupation, occupation
+from analysis.onsager import OnsagerMatrix, onsager_matrix
 from analysis.point import Point, transport_at
+from analysis.radial_distribution import RadialDistribution, radial_distribution
+from analysis.residence import HopCounts, Residence, hop_counts, residence
 from analysis.results import Result
+from analysis.spectra import Spectrum, conductivity_spectrum, instantaneous_conductivity
+from analysis.temperature_laws import REFERENCE_C, Arrhenius
+from analysis.transport import Transport, transport
+from analysis.van_hove import VanHove, van_hove
 from kmc.trajectory import TaskRecord, read_task
 from lattice.network import PoreNetwork
 from structures.errors import InputError
@@ -45,6 +58,8 @@ class Analysis:
         Diffusivity of one ion alone, exact, per species and temperature; empty without a network.
     statements : tuple of str
         What the tables leave out and why; one printable line each.
+    points : tuple of Point
+        The rows of `conductivity` with what fits take of them.
     """
 
     composition_name: str
@@ -53,6 +68,7 @@ class Analysis:
     optimum: pd.DataFrame
     dilute: pd.DataFrame
     statements: tuple[str, ...]
+    points: tuple[Point, ...] = ()
 
     def write_tables(self, folder: Path | str) -> None:
         """Write summary.csv, activation.csv and optimum.csv, each whole or not at all."""
@@ -80,6 +96,8 @@ class Run:
         TOML text; empty if the folder holds none.
     statements : tuple of str
         Files that were left out and why.
+    in_field : tuple of TaskRecord
+        Complete tasks in an electric field, sorted by key; `records` are those without one.
     """
 
     folder: Path
@@ -87,6 +105,7 @@ class Run:
     network: PoreNetwork | None
     deck: str
     statements: tuple[str, ...]
+    in_field: tuple[TaskRecord, ...] = ()
 
     def analyse(self) -> Analysis:
         """Analyse all complete tasks; what was left out on reading is part of the statements."""
@@ -100,13 +119,126 @@ class Run:
         """Haven ratio at every loading and temperature."""
         return results.haven_ratio(self)
 
-    def arrhenius(self) -> Result:
-        """Activation energy of every loading."""
-        return results.arrhenius(self)
+    def arrhenius(
+        self, *, windows_C: Sequence[tuple[float, float]] = (), reference_C: float = REFERENCE_C
+    ) -> Arrhenius:
+        """Temperature dependence of every loading: one line, two with a break, VFT; E_a in windows of temperature."""
+        return temperature_laws.arrhenius(
+            results.analysis_of(self).points,
+            self.records[0].composition_name,
+            windows_C=windows_C,
+            reference_C=reference_C,
+        )
 
     def optimum(self) -> Result:
         """Best loading at every temperature."""
         return results.optimum(self)
+
+    def transference(self) -> Result:
+        """Transference numbers, electrical and steady-state, of every ion at every loading and temperature."""
+        return results.transference(self)
+
+    def onsager(self, loading: float, temperature: float) -> OnsagerMatrix:
+        """Matrix sigma_ij of the loading and temperature (K) nearest to those given."""
+        return onsager_matrix(self.displacements(loading, temperature))
+
+    def transport(self, loading: float, temperature: float) -> Transport:
+        """All transport coefficients of the loading and temperature (K) nearest to those given."""
+        return transport(self.displacements(loading, temperature))
+
+    def anisotropy(self, loading: float, temperature: float) -> Anisotropy:
+        """Tensors of sigma, D_J and D* at the loading and temperature (K) nearest to those given."""
+        return anisotropy(self.displacements(loading, temperature))
+
+    def drift_mobility(
+        self, loading: float, temperature: float, *, axis: Sequence[float] | None = None
+    ) -> DriftMobility:
+        """Response to the fields of the run at the loading and temperature (K) nearest to those given.
+
+        Parameters
+        ----------
+        loading, temperature : float
+        axis : (3,) sequence of float, optional
+            Direction of the fields, where there are several.
+
+        Raises
+        ------
+        InputError
+            If the run has no task in a field, or fields along several axes and none is chosen.
+        """
+        free = self.displacements(loading, temperature)
+        of_fields: dict[tuple[float, ...], list[TaskRecord]] = {}
+        place = self.replicas(loading, temperature)[0]
+        for record in self.in_field:
+            same = (record.composition, record.temperature) == (place.composition, place.temperature)
+            if same and (
+                axis is None or np.allclose(np.cross(record.field / np.linalg.norm(record.field), axis), 0, atol=1e-6)
+            ):
+                of_fields.setdefault(tuple(record.field.tolist()), []).append(record)
+        return drift_mobility([free, *(Displacements.from_records(records) for records in of_fields.values())])
+
+    def displacements(self, loading: float, temperature: float) -> Displacements:
+        """Displacements of the replicas at the loading and temperature (K) nearest to those given."""
+        cell = None if self.network is None else self.network.cell
+        return Displacements.from_records(self.replicas(loading, temperature), cell=cell)
+
+    def replicas(self, loading: float, temperature: float) -> tuple[TaskRecord, ...]:
+        """Tasks without a field at the loading and temperature (K) nearest to those given."""
+        free = [record for record in self.records if not record.field.any()]
+        x, T = min(
+            ((r.composition, r.temperature) for r in free),
+            key=lambda place: (abs(place[0] - loading), abs(place[1] - temperature)),
+        )
+        return tuple(record for record in free if (record.composition, record.temperature) == (x, T))
+
+    def trajectories(self, loading: float, temperature: float) -> list[Trajectory]:
+        """Frames of the replicas at the loading and temperature (K) nearest to those given.
+
+        Raises
+        ------
+        InputError
+            If the run kept no frames (`frames_every` in the deck), or its network is not known.
+        """
+        network, tasks = self._network(), self.replicas(loading, temperature)
+        return [Trajectory.from_task(self.folder / "tasks" / f"{task.key}.h5", network) for task in tasks]
+
+    def spectrum(self, loading: float, temperature: float, *, direction: ArrayLike | None = None) -> Spectrum:
+        """Conductivity against frequency at the loading and temperature (K) nearest to those given.
+
+        Parameters
+        ----------
+        loading, temperature : float
+        direction : (3,) array_like, optional
+            Of the field; the mean of all directions by default.
+        """
+        tasks = self.replicas(loading, temperature)
+        most = float("nan") if self.network is None else instantaneous_conductivity(tasks, self.network)
+        return conductivity_spectrum(self.displacements(loading, temperature), direction=direction, high_frequency=most)
+
+    def occupation(self) -> Occupation:
+        """Occupation of the sites, by orbit."""
+        return occupation(self.records, self._network())
+
+    def residence(self) -> Residence:
+        """How long ions stay on the sites, by orbit."""
+        return residence(self.records, self._network())
+
+    def hop_counts(self) -> HopCounts:
+        """Hops by orbit, and how many of them went back at once."""
+        return hop_counts(self.records, self._network())
+
+    def radial_distribution(self, loading: float, temperature: float) -> RadialDistribution:
+        """Pair correlations of the ions at the loading and temperature (K) nearest to those given, from frames."""
+        return radial_distribution(self.trajectories(loading, temperature))
+
+    def van_hove(self, loading: float, temperature: float) -> VanHove:
+        """Distances that ions cover, at the loading and temperature (K) nearest to those given, from frames."""
+        return van_hove(self.trajectories(loading, temperature))
+
+    def _network(self) -> PoreNetwork:
+        if self.network is None:
+            raise InputError(f"{self.folder / 'network.h5'}: expected the pore network of the run; found none")
+        return self.network
 
 
 def open_run(folder: Path | str) -> Run:
@@ -127,7 +259,7 @@ def open_run(folder: Path | str) -> Run:
         except (OSError, KeyError, ValueError, RuntimeError) as error:
             reason = (str(error).splitlines() or [type(error).__name__])[0]
             statements.append(f"{path.name} left out: {reason}")
-    if not records:
+    if not any(not record.field.any() for record in records):
         found = f"{len(statements)} unreadable" if statements else "none"
         raise InputError(f"{folder / 'tasks'}: expected complete task files; found {found}")
     network_file, deck_file = folder / "network.h5", folder / "deck.toml"
@@ -138,7 +270,10 @@ def open_run(folder: Path | str) -> Run:
         except (OSError, KeyError, ValueError) as error:
             statements.append(f"network.h5 left out: {(str(error).splitlines() or ['unreadable'])[0]}")
     deck = deck_file.read_text(encoding="utf-8") if deck_file.is_file() else ""
-    return Run(folder, tuple(sorted(records, key=lambda r: r.key)), network, deck, tuple(statements))
+    records.sort(key=lambda record: record.key)
+    plain = tuple(record for record in records if not record.field.any())
+    in_field = tuple(record for record in records if record.field.any())
+    return Run(folder, plain, network, deck, tuple(statements), in_field)
 
 
 def analyse(
@@ -169,6 +304,10 @@ def analyse(
             raise InputError(f"records: expected the tasks of one run, all of one {field}; found {found}")
     name = records[0].composition_name
     said = list(statements)
+    driven = [record for record in records if record.field.any()]
+    if driven:
+        said.append(f"{len(driven)} tasks under a field are in no table of equilibrium")
+        records = [record for record in records if not record.field.any()]
     groups: dict[tuple[float, float], list[TaskRecord]] = {}
     for record in sorted(records, key=lambda r: (r.composition, r.temperature, r.replica)):
         replicas = groups.setdefault((record.composition, record.temperature), [])
@@ -184,7 +323,8 @@ def analyse(
     activation = _activation_table(name, points, said)
     optimum = _optimum_table(name, points, said)
     dilute = _dilute_table(records, network)
-    return Analysis(name, pd.DataFrame([p.row for p in points]), activation, optimum, dilute, tuple(said))
+    table = pd.DataFrame([p.row for p in points])
+    return Analysis(name, table, activation, optimum, dilute, tuple(said), tuple(points))
 
 
 def missing_conditions(name: str, found: Sequence[tuple[float, float]]) -> list[str]:
@@ -212,7 +352,7 @@ def _anisotropy(points: Sequence[Point]) -> list[str]:
     critical = float(stats.norm.isf(0.05 / (6 * len(points))))
     ratios = []
     for point in points:
-        low, *_, high = sorted(point.sigma_axes, key=lambda axis: axis.value)
+        low, *_, high = sorted(point.axes_chi2, key=lambda axis: axis.value)
         error = float(np.hypot(low.log_error, high.log_error))
         if np.isfinite(error):
             apart = bool(np.log(high.value / low.value) > critical * error)
@@ -261,18 +401,8 @@ def _optimum_table(name: str, points: Sequence[Point], said: list[str]) -> pd.Da
     rows = []
     for temperature in sorted({p.temperature for p in points}):
         at = sorted((p for p in points if p.temperature == temperature), key=lambda p: p.composition)
-        known = [p for p in at if np.isfinite(p.sigma.value)]
-        floor = 1e-2 * min((p.sigma.value for p in known if p.sigma.value > 0), default=0.0)
-        sigma = [p.sigma_replica if p.sigma.value > 0 else (floor,) for p in known]
-        error = [p.sigma.log_error for p in known]
-        typical = float(np.nanmedian(error)) if np.isfinite(error).any() else 1.0
         try:
-            found = optimum_loading(
-                [p.composition for p in known],
-                sigma,
-                rng=np.random.default_rng([BOOTSTRAP_SEED, round(1e3 * temperature)]),
-                relative_error=np.where(np.isfinite(error), error, typical),
-            )
+            found = optimum_at(at)
         except ValueError as problem:
             said.append(f"{temperature:g} K: no optimum: {problem}")
             continue
@@ -292,6 +422,26 @@ def _optimum_table(name: str, points: Sequence[Point], said: list[str]) -> pd.Da
             }
         )
     return pd.DataFrame(rows)
+
+
+def optimum_at(points: Sequence[Point]) -> Optimum:
+    """Find the optimum loading of the points of one temperature, ascending in composition.
+
+    Raises
+    ------
+    ValueError
+        As `optimum_loading`.
+    """
+    known = [p for p in points if np.isfinite(p.sigma.value)]
+    floor = 1e-2 * min((p.sigma.value for p in known if p.sigma.value > 0), default=0.0)
+    error = [p.sigma.log_error for p in known]
+    typical = float(np.nanmedian(error)) if np.isfinite(error).any() else 1.0
+    return optimum_loading(
+        [p.composition for p in known],
+        [p.sigma_replica if p.sigma.value > 0 else (floor,) for p in known],
+        rng=np.random.default_rng([BOOTSTRAP_SEED, round(1e3 * points[0].temperature)]),
+        relative_error=np.where(np.isfinite(error), error, typical),
+    )
 
 
 def _dilute_table(records: Sequence[TaskRecord], network: PoreNetwork | None) -> pd.DataFrame:

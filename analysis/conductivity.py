@@ -10,10 +10,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.lags import Growth, Lags, choose_lags, lag_grid, pooled_msd
+from analysis.slow_relaxation import profile_interval
 from analysis.statistics import Interval, chi2_interval, normal_quantile
 
 ENOUGH_BLOCKS = 20
 ENOUGH_DOF = 20.0
+LONGER = 4.0  # times that runs are to be lengthened where a relaxation does not end within them
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -36,6 +38,12 @@ class CollectiveSlope:
         The relaxation is shorter than the blocks, the blocks are many enough, and the replicas agree.
     statement : str
         Why there is no interval or no convergence; empty otherwise.
+    chi2 : Interval
+        What the interval would be if no relaxation were slower than the lags.
+    more_replicas : int
+        Expected to bring the degrees of freedom and the blocks to what is asked for; 0 if they are.
+    longer : float
+        By what factor the runs are to be longer for the relaxations to end within them; 1 if they do.
     """
 
     slope: Interval
@@ -46,6 +54,9 @@ class CollectiveSlope:
     long: float
     converged: bool
     statement: str
+    chi2: Interval
+    more_replicas: int = 0
+    longer: float = 1.0
 
 
 def block_displacements(path: NDArray[np.float64], lag: int) -> NDArray[np.float64]:
@@ -85,7 +96,9 @@ def collective_lags(paths: Sequence[NDArray[np.float64]]) -> Lags:
     )
 
 
-def collective_slope(paths: Sequence[NDArray[np.float64]], step: float, *, lags: Lags | None = None) -> CollectiveSlope:
+def collective_slope(
+    paths: Sequence[NDArray[np.float64]], step: float, *, lags: Lags | None = None, relaxations: bool = True
+) -> CollectiveSlope:
     """Growth of the mean square charge displacement with a χ² interval.
 
     Parameters
@@ -96,10 +109,8 @@ def collective_slope(paths: Sequence[NDArray[np.float64]], step: float, *, lags:
         Of that grid.
     lags : Lags, optional
         In samples; chosen from the data if not given.
-
-    Returns
-    -------
-    CollectiveSlope
+    relaxations : bool
+        Whether the interval is to hold what relaxations slower than the lags may hide.
 
     Notes
     -----
@@ -109,6 +120,10 @@ def collective_slope(paths: Sequence[NDArray[np.float64]], step: float, *, lags:
     differ, where the squares scatter more than those of a normal variable (few hops per lag), and where replicas
     differ by more than their variances allow. A replica that never moves beside others that do always counts as
     differing.
+
+    A relaxation that takes a good part of a run bends the mean square too little to be seen and still adds to its
+    slope. So where the power of the steps shows one, the interval of χ² is widened to hold all that `profile_interval`
+    cannot exclude, most of it below the estimate, and the degrees of freedom are those of the wider one.
     """
     lags = collective_lags(paths) if lags is None else lags
     short, long = round(lags.short), round(lags.short) * lags.ratio
@@ -120,28 +135,49 @@ def collective_slope(paths: Sequence[NDArray[np.float64]], step: float, *, lags:
     if n_blocks == 0 or not any(np.abs(path).max() > 0 for path in paths):
         statement = "no charge moved" if n_blocks else "run too short for one block"
         value = Interval(0.0 if n_blocks else nan, nan, nan)
-        return CollectiveSlope(value, np.full(len(paths), value.value), n_blocks, 0.0, *times, False, statement)
+        return CollectiveSlope(value, np.full(len(paths), value.value), n_blocks, 0.0, *times, False, statement, value)
     replica = np.array([two_lag_rise([path], short, long) for path in enough]) / (6 * (long - short))
     origins = np.array([len(path) - long for path in enough], dtype=np.float64)
     per_sample = two_lag_rise(enough, short, long) / (6 * (long - short))
-    variance, agree = _variance(enough, blocks, replica, origins / origins.sum(), lags)
+    variance, inflation, agree = _variance(enough, blocks, replica, origins / origins.sum(), lags)
     rate, spread = per_sample / step, np.sqrt(variance) / step
     dof = 2 * rate**2 / spread**2 if rate > 0 else 0.0
-    reasons = [
-        text
-        for text, bad in (
-            ("slope still falls at the longest lag", not lags.resolved),
-            (f"only {n_blocks} blocks", n_blocks < ENOUGH_BLOCKS),
-            (f"only {dof:.0f} effective degrees of freedom", dof < ENOUGH_DOF),
-            ("replicas disagree", not agree),
-        )
-        if bad
-    ]
     if dof > 1:
         interval = chi2_interval(rate, dof)
     else:
         interval = Interval(max(rate, 0.0), 0.0, max(rate, 0.0) + normal_quantile() * float(spread))
-    return CollectiveSlope(interval, replica / step, n_blocks, dof, *times, not reasons, "; ".join(reasons))
+    components = anisotropic_components(np.concatenate(blocks))
+    chi2, slow = interval, None
+    if relaxations:
+        slow = profile_interval(paths, short, components=components, inflation=inflation)
+    if slow is not None:
+        interval = Interval(interval.value, min(interval.lo, slow.lo / step), max(interval.hi, slow.hi / step))
+        dof = min(dof, 2 / interval.log_error**2 if interval.lo > 0 else 1.0)
+    unresolved = not lags.resolved or (slow is not None and slow.slow)
+    reasons = [
+        text
+        for text, bad in (
+            ("slope still falls at the longest lag", not lags.resolved),
+            ("part of the motion relaxes as slowly as the runs are long", lags.resolved and unresolved),
+            (f"only {n_blocks} block{'s' * (n_blocks != 1)}", n_blocks < ENOUGH_BLOCKS),
+            (f"only {dof:.0f} effective degree{'s' * (round(dof) != 1)} of freedom", dof < ENOUGH_DOF),
+            ("replicas disagree", not agree),
+        )
+        if bad
+    ]
+    lack = max(ENOUGH_DOF / max(dof, 1.0), ENOUGH_BLOCKS / n_blocks, inflation if not agree else 1.0)
+    return CollectiveSlope(
+        interval,
+        replica / step,
+        n_blocks,
+        dof,
+        *times,
+        converged=not reasons,
+        statement="; ".join(reasons),
+        chi2=chi2,
+        more_replicas=int(np.ceil((lack - 1) * len(paths) - 1e-9)),
+        longer=LONGER if unresolved else 1.0,
+    )
 
 
 def two_lag_rise(paths: Sequence[NDArray[np.float64]], short: int, long: int) -> float:
@@ -156,8 +192,8 @@ def _variance(
     replica: NDArray[np.float64],
     weight: NDArray[np.float64],
     lags: Lags,
-) -> tuple[float, bool]:
-    """Variance of K per sample, and whether the replicas agree."""
+) -> tuple[float, float, bool]:
+    """Variance of K per sample, its ratio to that of normal displacements, and whether the replicas agree."""
     short, long = round(lags.short), round(lags.short) * lags.ratio
     displacement = np.concatenate(blocks)
     components, n_blocks = anisotropic_components(displacement), len(displacement)
@@ -167,6 +203,7 @@ def _variance(
     growth = Growth(grid.astype(np.float64), msd, float(short), rate)
     length = {len(path): growth.slope_variance(short, long, len(path) - 1.0) for path in paths}
     own = np.array([length[len(path)] for path in paths]) / components
+    normal = float(weight**2 @ own)
     square = (displacement**2).sum(axis=1)
     if n_blocks >= ENOUGH_BLOCKS:
         excess = float(square.var(ddof=1)) - 2 * float(square.mean()) ** 2 / components
@@ -174,8 +211,16 @@ def _variance(
         own = own + per_block / np.array([len(block) for block in blocks])
     pooled = float(weight**2 @ own)
     if len(blocks) < 2:
-        return pooled, True
+        return pooled, pooled / normal, True
     disagreement = float(((replica - weight @ replica) ** 2 / own).sum())
     still = any(not np.abs(path).max() > 0 for path in paths)
     agree = not still and bool(stats.chi2.sf(disagreement, len(blocks) - 1) > 0.002)
-    return pooled * (1.0 if agree else max(disagreement / (len(blocks) - 1), 1.0)), agree
+    pooled *= 1.0 if agree else max(disagreement / (len(blocks) - 1), 1.0)
+    return pooled, pooled / normal, agree
+
+
+def widened(part: Interval, whole: CollectiveSlope) -> Interval:
+    """Interval of χ² of a part of a slope, widened as that of the whole is for the relaxations it may hide."""
+    if not whole.chi2.lo > 0 or not np.isfinite(whole.chi2.hi):
+        return part
+    return Interval(part.value, part.lo * whole.slope.lo / whole.chi2.lo, part.hi * whole.slope.hi / whole.chi2.hi)

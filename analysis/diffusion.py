@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.displacements import Displacements
 from analysis.lags import Lags, choose_lags
 from analysis.statistics import Interval, t_interval
 
@@ -70,7 +71,14 @@ def tracer_diffusivity(
         grid, each.mean(axis=0), durations=durations, components=COMPONENTS, longest=longest, each=each
     )
     replica = np.array([_slope(t, m, chosen) for t, m in zip(lags, totals, strict=True)])
-    return Diffusivity(t_interval(replica), replica, chosen.short, chosen.long, chosen.resolved)
+    value = t_interval(replica)
+    value = Interval(value.value, float(np.maximum(value.lo, min(value.value, 0.0))), value.hi)  # D* is not negative
+    return Diffusivity(value, replica, chosen.short, chosen.long, chosen.resolved)
+
+
+def tracer_of(data: Displacements, species: int) -> Diffusivity:
+    """Tracer diffusivity of one species over all replicas, those that could not move included."""
+    return tracer_diffusivity(data.lag, [msd[:, species] for msd in data.msd], data.duration.tolist())
 
 
 def _slope(lag: NDArray[np.float64], msd: NDArray[np.float64], chosen: Lags) -> float:

@@ -18,6 +18,7 @@ from structures.errors import InputError
 from structures.units import CELSIUS_ZERO
 
 REFERENCE = Path(__file__).parent / "reference" / "experiments.toml"
+NEAR_K = 0.5  # outside of the temperatures of a run that still counts as at the last of them
 _SIGMA_KEY = re.compile(r"sigma_(minus)?(\d+)C_S_per_cm")
 _ACTIVATION_KEY = re.compile(r"E_a_(minus)?(\d+)_to_(\d+)C_eV\w*")
 
@@ -184,16 +185,16 @@ def _interpolated(conductivity: pd.DataFrame, x: float, temperature: float) -> t
         log.append(float(weights @ logs))
         error.append(_error_of(weights, _log_errors(ordered)))
     order = np.argsort(inverse)
-    weights = _weights(np.asarray(inverse)[order], 1 / temperature)
+    weights = _weights(np.asarray(inverse)[order], 1 / temperature, beyond=NEAR_K / temperature)
     if weights is None:
         return nan, nan
     value = float(weights @ np.asarray(log)[order])
     return value - math.log(temperature), _error_of(weights, np.asarray(error)[order])
 
 
-def _weights(known: NDArray[np.float64], wanted: float) -> NDArray[np.float64] | None:
-    """Weights of linear interpolation between ascending places; None outside of them."""
-    if not len(known) or not known[0] * (1 - 1e-9) - 1e-12 <= wanted <= known[-1] * (1 + 1e-9) + 1e-12:
+def _weights(known: NDArray[np.float64], wanted: float, *, beyond: float = 1e-9) -> NDArray[np.float64] | None:
+    """Weights of linear interpolation between ascending places; None outside by more than a share of the last one."""
+    if not len(known) or not known[0] * (1 - beyond) - 1e-12 <= wanted <= known[-1] * (1 + beyond) + 1e-12:
         return None
     return np.array([np.interp(wanted, known, row) for row in np.eye(len(known))])
 

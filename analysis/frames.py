@@ -190,7 +190,7 @@ def _repeats(record: TaskRecord, network: PoreNetwork, path: str | Path) -> tupl
     volume = float(np.prod(repeats)) * network.volume
     if not abs(volume - record.volume) <= 1e-6 * record.volume:
         raise InputError(
-            f"{path}: expected whole cells of the network in its {record.volume:.6g} Å³; found {repeats}, {volume:.6g} Å³"
+            f"{path}: expected whole cells of the network in {record.volume:.6g} Å³; found {repeats}, {volume:.6g} Å³"
         )
     a, b, c = (int(n) for n in repeats)
     return a, b, c

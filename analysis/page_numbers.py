@@ -8,6 +8,7 @@ from html import escape
 from typing import Any
 
 from analysis.page_parts import Markup
+from structures.units import CELSIUS_ZERO
 
 NOT_CONVERGED = "~"
 _MINUS = str.maketrans("-", "−")
@@ -44,6 +45,11 @@ def of_row(row: Mapping[str, Any], name: str, unit: str = "") -> tuple[float, fl
     return float(found[0]), float(found[1]), float(found[2])
 
 
+def celsius(T: float) -> str:
+    """Write a temperature, K, in whole °C."""
+    return _plain(T - CELSIUS_ZERO, 0)
+
+
 def seconds(value: float) -> str:
     """Write a time with the unit that suits it: 12 ns."""
     for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6), ("ns", 1e-9), ("ps", 1e-12)):
@@ -58,7 +64,8 @@ def superscripts(text: str) -> Markup:
 
 
 def _plain(value: float, digits: int) -> str:
-    return f"{value:,.{digits}f}".translate(_MINUS)
+    text = f"{value:,.{digits}f}"
+    return (text if float(text.replace(",", "")) else text.lstrip("-")).translate(_MINUS)
 
 
 def _ends(lo: float, hi: float, digits: int) -> str:

@@ -15,6 +15,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patheffects import Normal, Stroke
 from mpl_toolkits.mplot3d import Axes3D  # type: ignore[import-untyped]
@@ -56,7 +57,7 @@ NOTE: dict[str, Any] = {
 }
 CORE = 0.8  # width of the line inside a hop with a number of the user
 STUB = 0.3  # length drawn at either end of a hop that leaves the cell, as a share of the hop
-BAND = 1.35  # half-height of the shade of an optimum, as a factor
+BAND = 9.0  # points, height of the shade of an optimum
 
 
 def arrhenius(analysis: Analysis, ax: Axes | None = None) -> Axes:
@@ -238,14 +239,19 @@ def save_loading(
 
 
 def save_network(pores: PoreNetwork, path: Path | str, *, footnote: Sequence[str] = ()) -> None:
-    """Write the network of every species, side by side, as PNG."""
+    """Write the network of every species, side by side, as PNG or SVG."""
+    save_figure(network_figure(pores), path, footnote)
+
+
+def network_figure(pores: PoreNetwork) -> Figure:
+    """Draw the network of every species, side by side."""
     n = len(pores.species)
     figure = new_figure((6.4 * n, 6.2))
     for index in range(n):
         ax = figure.add_axes((index / n, 0.1, 0.88 / n, 0.86), projection="3d")
         network(pores, index, ax)
     figure.suptitle(pores.name, fontsize=12.5, color=INK, x=0.5, y=1.03)
-    save_figure(figure, path, footnote)
+    return figure
 
 
 def _celsius_axis(ax: Axes, temperatures: Sequence[float]) -> None:
@@ -261,7 +267,7 @@ def _mark_optimum(ax: Axes, name: str, best: pd.Series, colour: Colour) -> None:
     """Shade the interval of the optimum, or point outwards where the scan only bounds it."""
     sigma = float(best["sigma (S/cm)"])
     ends = [float(best[f"{name}* lo"]), float(best[f"{name}* hi"])]
-    ax.fill_between(ends, sigma / BAND, sigma * BAND, color=colour, alpha=0.22, linewidth=0, zorder=1)
+    ax.plot(ends, [sigma, sigma], color=colour, alpha=0.25, linewidth=BAND, solid_capstyle="butt", zorder=1)
     marker = {"at least": ">", "at most": "<"}.get(str(best["edge"]), "v")
     ax.plot(
         best[f"{name}*"],

@@ -1,11 +1,12 @@
-"""Diffusion and relaxations of a collective displacement, from the periodogram of its steps.
+"""Diffusion and relaxations of a collective displacement, from the power spectrum of its steps.
 
 The mean square of one component of a reversible process is M(t) = 2 K_0 t + Σ a_k (1 - exp(-λ_k t)) with a_k >= 0. Its
-steps are a stationary series whose power spectrum is linear in K_0 and a_k, so that both follow from a non-negative fit,
-and every such fit obeys the relations of Kramers and Kronig. Estimates of the power at different frequencies are
+steps are a stationary series whose power spectrum is linear in K_0 and a_k, so that both follow from a non-negative
+fit, and every such fit obeys the relations of Kramers and Kronig. Estimates of the power at different frequencies are
 independent of each other, which those of M at different lags are far from: the fit is Whittle's likelihood (Ark. Mat.
-2, 423 (1953)) with the expected periodogram of a series of finite length, ends included (A. M. Sykulski et al.,
-Biometrika 106, 251 (2019)).
+2, 423 (1953)) with the exact expectation of the power for a series of finite length (as A. M. Sykulski et al.,
+Biometrika 106, 251 (2019)). The power is that of a sine transform: sines vanish at both ends, so that the to and fro
+of the ions there, which may exceed their diffusion, does not leak into the low frequencies.
 """
 
 from __future__ import annotations
@@ -15,15 +16,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import optimize
+from scipy import fft, optimize
 
-RATES_PER_DECADE = 8
+RATES_PER_DECADE = 6
 BINS_PER_DECADE = 12
 POINTS_PER_BIN = 9  # at which the expected power of a wide bin is averaged
-FASTEST = 3.0  # per sample; what relaxes faster has no rate that samples could tell
-SLOWEST = 6.0  # radians per segment
-ITERATIONS = 40
-TOLERANCE = 1e-7
+FASTEST = 10.0  # per sample; what relaxes faster has no rate that samples could tell
+SLOWEST = 30.0  # per series; what is slower is not told from diffusion
+EVIDENCE = 1.0  # of twice the logarithm of the likelihood
+SLOWER_EVIDENCE = 6.0
+SAFETY = 2.0
+ROUNDS = 30
+TOLERANCE = 1e-3
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -34,23 +38,32 @@ class Periodograms:
     ----------
     step : float, s
     length : int
-        Steps of each series.
+        Steps of each series, N.
     power : (n_series, n_bins) float64
-        Mean of |Σ_n ΔP_n exp(-iθn)|² / length, over components and the frequencies of a bin; the unit of P squared.
+        Mean of (2/N) (Σ_n ΔP_n sin(θ (n + ½)))², θ = π k / N, over components and the wave numbers k of a bin; the unit
+        of P squared.
     ordinates : (n_bins,) float64
-        Real numbers behind each of them, per component.
-    angle : (n_bins, n_points) float64
-        Angles θ per step that stand for the bin.
+        Wave numbers in each bin.
+    wave : (n_bins, n_points) int64
+        Wave numbers that stand for the bin.
     """
 
     step: float
     length: int
     power: NDArray[np.float64]
     ordinates: NDArray[np.float64]
-    angle: NDArray[np.float64]
+    wave: NDArray[np.int64]
+
+    @property
+    def omega(self) -> NDArray[np.float64]:
+        """Mean angular frequency of every bin, (n_bins,) rad/s."""
+        return np.asarray(np.pi * self.wave.mean(axis=1) / (self.length * self.step))
 
     def expected(self, rate: NDArray[np.float64]) -> NDArray[np.float64]:
         """Power of unit K_0 (the first column), of unit a at every rate, and at an infinite one (the last column).
+
+        The steps of a relaxation have the autocovariance c(0) = a (1 - ρ), c(m) = -½ a (1 - ρ)² ρ^(m-1) with
+        ρ = exp(-λ dt). The expected power is Σ_m c(m) [(1 - |m|/N) cos θm + sin(θ|m|) / (N sin θ)].
 
         Parameters
         ----------
@@ -60,13 +73,15 @@ class Periodograms:
         -------
         (n_bins, n_rates + 2) float64
         """
-        decay = np.append(np.exp(-rate * self.step), 0.0)
-        turn = np.exp(-1j * self.angle)[:, :, None]
+        decay, n = np.append(np.exp(-rate * self.step), 0.0), self.length
+        theta = (np.pi * self.wave / n)[:, :, None]
+        sign = np.where(self.wave % 2, -1.0, 1.0)[:, :, None]
+        turn = np.exp(-1j * theta)
         z = decay * turn
-        ends = (1 - decay**self.length) / (self.length * (1 - z))  # the angles are whole turns over the series
-        correlated = (turn / (1 - z) * (1 - ends)).real.mean(axis=1)
-        relaxing = (1 - decay) - (1 - decay) ** 2 * correlated
-        return np.column_stack([np.full(len(self.angle), 2 * self.step), np.maximum(relaxing, 0.0)])
+        fejer = turn / (1 - z) * (1 - (1 - decay**n * sign) / (n * (1 - z)))
+        ends = -(turn * (1 - decay ** (n - 1) * sign * turn.conj()) / (1 - z)).imag / (n * np.sin(theta))
+        relaxing = (1 - decay) - (1 - decay) ** 2 * (fejer.real + ends).mean(axis=1)
+        return np.column_stack([np.full(len(self.wave), 2 * self.step), np.maximum(relaxing, 0.0)])
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -90,6 +105,15 @@ class Relaxations:
     amplitude: NDArray[np.float64]
     jump: float
 
+    @property
+    def parameters(self) -> NDArray[np.float64]:
+        """K_0, the amplitudes and a_∞ in the order of the columns of `Periodograms.expected`."""
+        return np.concatenate([[self.diffusion], self.amplitude, [self.jump]])
+
+    def scaled(self, factor: float) -> Relaxations:
+        """Return the same in another unit of the square of the displacement."""
+        return Relaxations(self.diffusion * factor, self.rate, self.amplitude * factor, self.jump * factor)
+
     def mean_square(self, t: NDArray[np.float64]) -> NDArray[np.float64]:
         """Mean square displacement M of one component at positive times."""
         relaxed = -np.expm1(-np.multiply.outer(t, self.rate)) @ self.amplitude
@@ -102,9 +126,7 @@ class Relaxations:
         ----------
         omega : (n,) float64, rad/s
         """
-        return response_matrix(omega, self.rate) @ np.concatenate(
-            [[self.diffusion], self.amplitude, [self.jump]]
-        )
+        return np.asarray(response_matrix(omega, self.rate) @ self.parameters)
 
 
 def response_matrix(omega: NDArray[np.float64], rate: NDArray[np.float64]) -> NDArray[np.complex128]:
@@ -113,12 +135,11 @@ def response_matrix(omega: NDArray[np.float64], rate: NDArray[np.float64]) -> ND
     return np.column_stack([np.ones(len(iw)), 0.5 * rate * iw / (rate + iw), 0.5 * iw])
 
 
-def rate_grid(groups: Sequence[Periodograms]) -> NDArray[np.float64]:
-    """Rates that the longest and the finest of the series can tell, 1/s."""
-    low = SLOWEST / max(g.step * g.length for g in groups)
-    high = FASTEST / min(g.step for g in groups)
-    n = max(int(np.ceil(RATES_PER_DECADE * np.log10(high / low))), 1) if high > low else 0
-    return np.geomspace(low, high, n + 1) if n else np.zeros(0)
+def joined(real: NDArray[np.float64], imaginary: NDArray[np.float64]) -> NDArray[np.complex128]:
+    """Complex numbers of two parts, either of which may be infinite."""
+    whole = np.empty(np.shape(real), np.complex128)
+    whole.real, whole.imag = real, imaginary
+    return whole
 
 
 def periodograms(series: Sequence[NDArray[np.float64]], step: float) -> Periodograms:
@@ -131,75 +152,142 @@ def periodograms(series: Sequence[NDArray[np.float64]], step: float) -> Periodog
     """
     steps = np.diff(np.array(series), axis=1)
     length = steps.shape[1]
-    transform = np.fft.rfft(steps, axis=1)
-    power = (transform.real**2 + transform.imag**2).mean(axis=2) / length
-    ordinate = np.full(power.shape[1], 2.0)
-    ordinate[0] = 1.0
-    if length % 2 == 0:
-        ordinate[-1] = 1.0
-    edge = _bin_edges(power.shape[1])
-    weight = np.add.reduceat(ordinate, edge[:-1])
-    binned = np.add.reduceat(power * ordinate, edge[:-1], axis=1) / weight
+    sines = fft.dst(steps, type=2, axis=1)[:, :-1] / 2  # the last, of the highest wave number, has another norm
+    power = (sines**2).mean(axis=2) * (2 / length)
+    edge = _bin_edges(length - 1)
+    ordinates = np.diff(edge)
     share = (np.arange(POINTS_PER_BIN) + 0.5) / POINTS_PER_BIN
-    inside = edge[:-1, None] + np.floor(share * np.diff(edge)[:, None]).astype(np.int64)
-    return Periodograms(step, length, binned, weight, 2 * np.pi * inside / length)
+    wave = 1 + edge[:-1, None] + np.floor(share * ordinates[:, None]).astype(np.int64)
+    binned = np.add.reduceat(power, edge[:-1], axis=1) / ordinates
+    return Periodograms(step, length, binned, ordinates.astype(np.float64), wave)
 
 
-def fit_relaxations(
-    groups: Sequence[Periodograms],
-    rate: NDArray[np.float64],
-    counts: Sequence[NDArray[np.float64]] | None = None,
-    expected: Sequence[NDArray[np.float64]] | None = None,
-) -> Relaxations:
-    """Fit K_0 and the amplitudes of given rates, none negative, at the maximum of Whittle's likelihood.
+@dataclass(frozen=True, eq=False, slots=True)
+class PowerModel:
+    """What the periodograms of several groups of series expect of every rate that they can tell.
 
-    Each round is a non-negative least-squares fit whose weights come from the power that the last one expects
-    (Fisher's scoring); where it converges the gradient of the likelihood vanishes.
-
-    Parameters
+    Attributes
     ----------
-    groups : sequence of Periodograms
     rate : (n_rates,) float64, 1/s
-    counts : sequence of (n_series,) float64, optional
-        How many times each series counts; once if left out.
-    expected : sequence of (n_bins, n_rates + 2) float64, optional
-        `Periodograms.expected` of the rates, where it is at hand.
+        Ascending.
+    design : (n_bins, n_rates + 2) float64
+        `Periodograms.expected` of all groups, one below the other.
+    slower : (n_bins, n_slower) float64
+        Those of slower rates, from three per length of the longest series on.
     """
-    expected = [g.expected(rate) for g in groups] if expected is None else expected
-    counts = [np.ones(len(g.power)) for g in groups] if counts is None else counts
-    used = [k for k, n in enumerate(counts) if n.sum() > 0]
-    design = np.concatenate([expected[k] for k in used])
-    power = np.concatenate([counts[k] @ groups[k].power / counts[k].sum() for k in used])
-    weight = np.concatenate([groups[k].ordinates * counts[k].sum() for k in used])
-    x = _most_likely(design, power, weight)
-    return Relaxations(float(x[0]), rate, x[1:-1], float(x[-1]))
+
+    rate: NDArray[np.float64]
+    design: NDArray[np.float64]
+    slower: NDArray[np.float64]
+
+    @classmethod
+    def of(cls, groups: Sequence[Periodograms]) -> PowerModel:
+        """Take all rates from fifteen per length of the longest series to ten per sample of the finest."""
+        longest = max(g.step * g.length for g in groups)
+        low = SLOWEST / longest
+        high = FASTEST / min(g.step for g in groups)
+        n = int(np.ceil(RATES_PER_DECADE * np.log10(high / low))) + 1 if high > low else 0
+        rate = np.geomspace(low, high, n) if n else np.zeros(0)
+        below = np.geomspace(SLOWEST / 10, SLOWEST, RATES_PER_DECADE, endpoint=False) / longest
+        slower = np.concatenate([g.expected(below)[:, 1:-1] for g in groups])
+        return cls(rate, np.concatenate([g.expected(rate) for g in groups]), slower)
+
+    def fit(
+        self, power: NDArray[np.float64], weight: NDArray[np.float64], start: NDArray[np.float64] | None = None
+    ) -> Relaxations:
+        """Fit K_0 and the amplitudes, none negative, with no slower relaxation than the data ask for.
+
+        A relaxation near the length of the series can take up any chance dip of the power at low frequencies, and K_0
+        would come out too low. So the slowest rates are left out as long as twice the logarithm of the likelihood
+        stays within 1 of the best; rates down to half of the slowest that is needed then come back, as a safety.
+
+        Parameters
+        ----------
+        power : (n_bins,) float64
+            Mean over the series.
+        weight : (n_bins,) float64
+            Independent real numbers behind each.
+        start : (n_bins,) float64, optional
+            Expected power to begin with.
+        """
+        n = len(self.rate)
+        if not power.any():
+            return Relaxations(0.0, self.rate, np.zeros(n), 0.0)
+        fits = {0: _Fit.of(self.design, power, weight, start)}
+        best = fits[0].deviance
+        enough, too_few = 0, n + 1  # slowest rates that can be left out; the deviance grows with their number
+        while too_few - enough > 1:
+            left_out = (enough + too_few) // 2
+            fits[left_out] = _Fit.of(self._columns(left_out), power, weight, fits[enough].expected)
+            if fits[left_out].deviance <= best + EVIDENCE:
+                enough = left_out
+            else:
+                too_few = left_out
+        slowest = enough
+        if 0 < enough < n:
+            slowest = int(np.searchsorted(self.rate, self.rate[enough] / SAFETY * (1 - 1e-9)))
+            fits[slowest] = _Fit.of(self._columns(slowest), power, weight, fits[enough].expected)
+        x = fits[slowest].x
+        return Relaxations(float(x[0]), self.rate, np.append(np.zeros(slowest), x[1:-1]), float(x[-1]))
+
+    def has_slower(self, power: NDArray[np.float64], weight: NDArray[np.float64]) -> bool:
+        """Whether the power asks for a relaxation slower than all rates: K_0 then is that of a higher plateau."""
+        if not power.any():
+            return False
+        known = _Fit.of(self.design, power, weight)
+        more = _Fit.of(np.column_stack([self.design, self.slower]), power, weight, known.expected)
+        return known.deviance - more.deviance > SLOWER_EVIDENCE
+
+    def power(self, relaxations: Relaxations) -> NDArray[np.float64]:
+        """Power that the periodograms expect, (n_bins,)."""
+        return np.asarray(self.design @ relaxations.parameters)
+
+    def _columns(self, slowest: int) -> NDArray[np.float64]:
+        return np.delete(self.design, np.s_[1 : 1 + slowest], axis=1)
 
 
-def _most_likely(
-    design: NDArray[np.float64], power: NDArray[np.float64], weight: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Non-negative x that minimises Σ weight (ln S + power / S) with S = design x."""
-    if not power.any():
-        return np.zeros(design.shape[1])
-    scale = design.mean(axis=0)
-    scale[scale == 0] = 1.0
-    columns = design / scale
-    floor = 1e-9 * power.max()
-    expected = np.maximum(power, 1e-2 * float(np.average(power, weights=weight)))
-    for _ in range(ITERATIONS):
-        error = expected / np.sqrt(weight)
-        x, _ = optimize.nnls(columns / error[:, None], power / error, maxiter=50 * len(scale))
-        fitted = np.maximum(columns @ x, floor)
-        change = np.abs(fitted / expected - 1).max()
-        expected = fitted
-        if change < TOLERANCE:
-            break
-    return np.asarray(x / scale)
+@dataclass(frozen=True, eq=False, slots=True)
+class _Fit:
+    """Whittle's likelihood at its maximum: parameters, expected power, Σ weight (ln S + power / S)."""
+
+    x: NDArray[np.float64]
+    expected: NDArray[np.float64]
+    deviance: float
+
+    @classmethod
+    def of(
+        cls,
+        design: NDArray[np.float64],
+        power: NDArray[np.float64],
+        weight: NDArray[np.float64],
+        start: NDArray[np.float64] | None = None,
+    ) -> _Fit:
+        """Minimise the deviance over x >= 0 with S = design x.
+
+        Each round is a non-negative least-squares fit whose weights come from the power that the last one expects
+        (Fisher's scoring); where it comes to rest, the gradient of the likelihood vanishes.
+        """
+        scale = np.maximum(design.mean(axis=0), 1e-300)
+        columns, root = design / scale, np.sqrt(weight)
+        least = 1e-9 * float(power.max())
+        mean = float(np.average(power, weights=weight))
+        expected = np.maximum(power, 0.03 * mean) if start is None else start
+        x = np.zeros(len(scale))
+        for _ in range(ROUNDS):
+            error = expected / root
+            x, _ = optimize.nnls(columns / error[:, None], power / error, maxiter=100 * len(scale))
+            fitted = np.maximum(columns @ x, least)
+            change = float(np.abs(fitted / expected - 1).max())
+            expected = fitted
+            if change < TOLERANCE:
+                break
+        deviance = float(weight @ (np.log(expected) + power / expected))
+        return cls(x / scale, expected, deviance)
 
 
 def _bin_edges(n: int) -> NDArray[np.int64]:
-    """Edges of bins of one frequency each as long as they are wide, then equal on a logarithmic scale."""
-    edges = [0, 1]
+    """Edges of bins of one wave number each as long as they are wide, then equal on a logarithmic scale."""
+    edges = [0]
     ratio = 10 ** (1 / BINS_PER_DECADE)
     while edges[-1] < n:
         edges.append(min(max(int(edges[-1] * ratio), edges[-1] + 1), n))

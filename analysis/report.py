@@ -13,22 +13,28 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.campaign import Analysis, Run
+from analysis.impedance import Cell
 from analysis.network_orbits import display_temperature, hop_orbits, site_orbits
 from analysis.network_page import network_summary, network_view
 from analysis.network_page_tables import tables
 from analysis.page_parts import Markup, filled, html_list, part
+from analysis.percolating_path import percolating_paths
+from analysis.report_ions import happened_section, transference_section
 from analysis.report_sections import (
     Section,
     comparison_section,
     conductivity_section,
     loading_section,
+    picture,
     statistics_section,
     temperature_section,
     transport_section,
 )
+from analysis.report_spectra import cell_of, spectrum_section
 from analysis.report_summary import summary_cards
 from analysis.results import analysis_of
 from analysis.run_statistics import run_statistics, statistics_statements
+from lattice.network import PoreNetwork
 from structures.files import whole_file
 
 
@@ -47,6 +53,10 @@ class ReportContext:
         What of the run is missing; empty if it is complete.
     material : str
         Whose measured values are compared, see `analysis.experiments.measured`; empty for none.
+    windows_C : sequence of (float, float), °C
+        In which E_a is fitted on its own.
+    cell : Cell, optional
+        Between two electrodes, for the impedance; 300 µm and 1 cm² by default.
     provenance : sequence of str
         Versions, seed, checksums: from what the numbers can be computed again.
     """
@@ -56,6 +66,8 @@ class ReportContext:
     assumptions: Mapping[str, Sequence[str]] = field(default_factory=dict)
     progress: str = ""
     material: str = ""
+    windows_C: Sequence[tuple[float, float]] = ((-40.0, 10.0), (10.0, 100.0))  # noqa: N815
+    cell: Cell | None = None
     provenance: Sequence[str] = ()
 
 
@@ -95,11 +107,13 @@ def _sections(
     run: Run, analysis: Analysis, statistics: pd.DataFrame, context: ReportContext
 ) -> tuple[list[Section], str]:
     """All sections that the run has something for, and the script of the network's view."""
+    laws = run.arrhenius(windows_C=context.windows_C)
     found = [
         conductivity_section(analysis),
-        temperature_section(analysis),
+        temperature_section(analysis, laws),
         loading_section(analysis),
         transport_section(analysis),
+        transference_section(run),
     ]
     script = ""
     if run.network is not None:
@@ -108,12 +122,23 @@ def _sections(
         detail = "\n".join(tables(run.network, site_orbits(run.network), hop_orbits(run.network, T), T))
         lead = f'<p class="note">{escape(network_summary(run.network))}</p>'
         folded = f"<details><summary>Sites, hops and percolation as tables</summary>\n{detail}\n</details>"
-        found.append(Section("Pore network", "network", f"{lead}\n{view}\n{folded}"))
+        found.append(Section("Pore network", "network", f"{lead}\n{view}\n{_paths(run.network)}\n{folded}"))
+    found.append(spectrum_section(run, cell_of(run, context.cell)))
+    found.append(happened_section(run))
     found.append(statistics_section(statistics))
     if context.material:
-        found.append(comparison_section(analysis, context.material))
+        found.append(comparison_section(analysis, context.material, laws))
     found.append(_assumptions(run, context))
     return [section for section in found if section.html], script
+
+
+def _paths(network: PoreNetwork) -> str:
+    """Energy along the easiest path of every ion that crosses the crystal in a further direction."""
+    drawn = []
+    for index, ion in enumerate(network.species):
+        title = f"Easiest path of {ion.name} through the crystal"
+        drawn += [picture(path.plot, title, height=0.8) for path in percolating_paths(network, index)[:1]]
+    return "\n".join(drawn)
 
 
 def _caution(analysis: Analysis, said: Sequence[str], context: ReportContext) -> str:

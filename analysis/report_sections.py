@@ -6,17 +6,19 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from analysis.campaign import Analysis
 from analysis.experiments import comparison, measured_activation, paper, specimen
-from analysis.page_numbers import fixed, of_row, powered, superscripts
+from analysis.page_numbers import celsius, fixed, of_row, powered, seconds, superscripts
 from analysis.page_parts import Markup, html_picture, html_table
 from analysis.plot_style import figure_bytes, new_axes
 from analysis.plots import arrhenius, loading
 from analysis.report_summary import NAME, reference_temperature
+from analysis.statistics import Interval
+from analysis.temperature_laws import Arrhenius, TemperatureLaws
 from analysis.transport_plots import compared, diffusion, haven
-from structures.units import CELSIUS_ZERO
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -52,7 +54,7 @@ def conductivity_section(analysis: Analysis) -> Section:
     body = [[f"{x:.3f}", *(_sigma(at.get((x, T))) for T in temperatures)] for x in sorted({row[name] for row in rows})]
     table = html_table(
         "",
-        [NAME.get(name, name), *(f"{T - CELSIUS_ZERO:.0f} °C" for T in temperatures)],
+        [NAME.get(name, name), *(f"{celsius(T)} °C" for T in temperatures)],
         body,
         note="σ in S/cm, mean over orientations, with its 95 % interval. ~ not converged: the remarks above say why, "
         "and what to add. summary.csv holds the components along x, y and z and of each ion.",
@@ -60,30 +62,50 @@ def conductivity_section(analysis: Analysis) -> Section:
     return Section("Conductivity", "conductivity", table)
 
 
-def temperature_section(analysis: Analysis) -> Section:
-    """Arrhenius picture and activation energies."""
-    rows, name = _records(analysis.activation), analysis.composition_name
+def temperature_section(analysis: Analysis, laws: Arrhenius) -> Section:
+    """Arrhenius picture, activation energies, the law that describes each loading best, and windows of temperature."""
+    name = analysis.composition_name
     if analysis.conductivity["T (K)"].nunique() < 2:
         return Section("Temperature", "temperature", "")
     drawn = picture(lambda ax: arrhenius(analysis, ax), "Arrhenius picture: σT against 1000/T for every loading")
-    if not rows:
-        return Section("Temperature", "temperature", drawn)
-    body = [
-        [
-            f"{row[name]:.3f}",
-            fixed(*of_row(row, "E_a", "eV")),
-            fixed(*of_row(row, "E_a(ln sigma)", "eV")),
-            str(row["temperatures"]),
-            "yes" if row["straight"] else "no",
-        ]
-        for row in rows
-    ]
-    columns = [NAME.get(name, name), "E_a of ln(σT), eV", "E_a of ln σ, eV", "temperatures", "<straight in 1/T"]
+    body = []
+    for x, fit in zip(laws.composition, laws.fits, strict=True):
+        if fit.activation is None or fit.preferred is None:
+            body.append([f"{x:.3f}", "–", "–", str(len(fit.temperature)), "too few temperatures with an interval", "–"])
+            continue
+        E_a, plain, there = fit.activation.E_a, fit.activation.E_a_ln_sigma, fit.sigma_reference
+        straight = "" if fit.activation.straight else ", not straight"
+        body.append([
+            f"{x:.3f}", fixed(E_a.value, E_a.lo, E_a.hi), fixed(plain.value, plain.lo, plain.hi),
+            str(len(fit.temperature)), f"{fit.preferred.name}{straight}", powered(there.value, there.lo, there.hi),
+        ])  # fmt: skip
+    reference = celsius(laws.fits[0].reference)
+    columns = [
+        NAME.get(name, name), "E_a of ln(σT), eV", "E_a of ln σ, eV", "temperatures", "<best law",
+        f"σ at {reference} °C by it, S/cm",
+    ]  # fmt: skip
     note = (
-        "Experiments quote the slope of ln σ, which is lower by about kT. Where the points are not straight in 1/T the "
-        "interval is widened by their scatter about the line."
+        "Experiments quote the slope of ln σ, which is lower by about kT. Best law: the simplest one whose AICc is "
+        "within 2 of the least, of one line, two lines with a break, and Vogel-Fulcher-Tammann. E_a and prefactor "
+        "compensate each other: compare σ at one temperature, not prefactors."
     )
-    return Section("Temperature", "temperature", drawn + html_table("", columns, body, note=note))
+    made = drawn + html_table("", columns, body, note=note)
+    return Section("Temperature", "temperature", made + _windows(laws, name))
+
+
+def _windows(laws: Arrhenius, name: str) -> str:
+    """E_a in windows of temperature."""
+    rows = _records(laws.windows_frame())
+    if not rows:
+        return ""
+    spans = sorted({(row["T low (K)"], row["T high (K)"]) for row in rows})
+    at = {(row[name], row["T low (K)"], row["T high (K)"]): row for row in rows}
+    body = [
+        [f"{x:.3f}", *(fixed(*of_row(at.get((x, *span), {}), "E_a(ln sigma)", "eV")) for span in spans)]
+        for x in sorted({row[name] for row in rows})
+    ]
+    columns = [NAME.get(name, name), *(f"{celsius(low)} to {celsius(high)} °C, eV" for low, high in spans)]
+    return html_table("", columns, body, note="E_a of ln σ in windows of temperature, as the experiments give them.")
 
 
 def loading_section(analysis: Analysis) -> Section:
@@ -96,7 +118,7 @@ def loading_section(analysis: Analysis) -> Section:
         return Section("Loading", "loading", drawn)
     body = [
         [
-            f"{row['T (K)'] - CELSIUS_ZERO:.0f}",
+            celsius(row["T (K)"]),
             Markup(f"{row['edge']} {fixed(*of_row(row, f'{name}*'))}".strip()),
             powered(row["sigma (S/cm)"]),
             f"{100 * row['edge share']:.0f} %",
@@ -111,8 +133,8 @@ def loading_section(analysis: Analysis) -> Section:
         "<not significantly below the best",
     ]  # fmt: skip
     note = (
-        "The interval is a bootstrap over replicas that repeats the choice of the maximum. “At least” and “at most”: the "
-        "scan ends there, so that the number is a bound and not an optimum."
+        "The interval is a bootstrap over replicas that repeats the choice of the maximum. “At least” and “at most”: "
+        "the scan ends there, so that the number is a bound and not an optimum."
     )
     return Section("Loading, and the best one", "loading", drawn + html_table("", columns, body, note=note))
 
@@ -140,7 +162,7 @@ def transport_section(analysis: Analysis) -> Section:
         "",
         [NAME.get(name, name), *(Markup(f"D* of {superscripts(ion)}, cm²/s") for ion in ions), "D_J, cm²/s", "H_R"],
         body,
-        note=f"At {T - CELSIUS_ZERO:.0f} °C. D*: tracer diffusivity. D_J: diffusivity of the charge, from σ by the "
+        note=f"At {celsius(T)} °C. D*: tracer diffusivity. D_J: diffusivity of the charge, from σ by the "
         "Einstein relation. H_R: D*/D_J; for several ions σ from Nernst-Einstein over σ.",
     )
     drawn = ""
@@ -156,23 +178,23 @@ def statistics_section(table: pd.DataFrame) -> Section:
     body = [
         [
             f"{row[name]:.3f}",
-            f"{row['T (K)'] - CELSIUS_ZERO:.0f}",
+            celsius(row["T (K)"]),
             str(row["replicas"]),
             f"{row['samples']:,}",
-            powered(row["time (s)"]),
+            seconds(row["time (s)"]),
             f"{row['events']:,}",
             f"{row['hops per ion']:,.0f}",
             f"{100 * row['back-hop share']:.0f} %",
             fixed(row["energy per ion (eV)"], digits=3),
-            powered(row["energy correlation time (s)"]),
+            seconds(row["energy correlation time (s)"]),
             fixed(row["energy drift (standard errors)"], digits=1),
             powered(row["largest recount difference (eV)"]),
         ]
         for row in _records(table)
     ]
     columns = [
-        NAME.get(name, name), "T, °C", "replicas", "samples", "time each, s", "hops", "hops per ion", "back-hops",
-        "energy per ion, eV", "its correlation time, s", "second − first half, σ", "recount, eV",
+        NAME.get(name, name), "T, °C", "replicas", "samples", "time each", "hops", "hops per ion", "back-hops",
+        "energy per ion, eV", "its correlation time", "second − first half, σ", "recount, eV",
     ]  # fmt: skip
     made = html_table(
         "",
@@ -189,50 +211,60 @@ def statistics_section(table: pd.DataFrame) -> Section:
     return Section("Statistics", "statistics", folded if len(table) > 12 else f"<p>{lead}</p>{made}")
 
 
-def comparison_section(analysis: Analysis, material: str) -> Section:
+def comparison_section(analysis: Analysis, material: str, laws: Arrhenius) -> Section:
     """Measured values beside computed ones."""
     table = comparison(material, analysis.conductivity)
     if not len(table):
         return Section("Experiment", "experiment", f"<p>{superscripts(paper(material))} gives no conductivity.</p>")
     body = [
         [
-            row["sample"], fixed(row["x"]), f"{row['T (K)'] - CELSIUS_ZERO:.0f}", powered(row["measured (S/cm)"]),
-            powered(row["computed (S/cm)"]),
-            powered(row["computed/measured"], row["ratio lo"], row["ratio hi"]),
-            fixed(row["z"], digits=1),
+            row["sample"], celsius(row["T (K)"]),
+            powered(row["computed/measured"], row["ratio lo"], row["ratio hi"]), fixed(row["z"], digits=1),
+            powered(row["measured (S/cm)"]), powered(row["computed (S/cm)"]), fixed(row["x"]),
         ]
         for row in _records(table)
     ]  # fmt: skip
-    columns = ["<sample", "x", "T, °C", "measured, S/cm", "computed, S/cm", "computed/measured", "z"]
+    columns = ["<sample", "T, °C", "computed/measured", "z", "measured, S/cm", "computed, S/cm", "x"]
     note = (
-        f"{paper(material)}. Measured on {specimen(material) or 'what the paper says'}. Computed values are interpolated "
-        "between the loadings and temperatures of the scan. z: logarithm of the ratio in standard errors of the "
-        "simulation; it tells whether statistics alone could explain the difference. The model holds no salt that was "
-        "soaked in and no solvent: a ratio near 1 is no validation."
+        f"{paper(material)}. Measured on {specimen(material) or 'what the paper says'}. Computed values are "
+        "interpolated between the loadings and temperatures of the scan. z: logarithm of the ratio in standard errors "
+        "of the simulation; it tells whether statistics alone could explain the difference. The model holds no salt "
+        "that was soaked in and no solvent: a ratio near 1 is no validation."
     )
     made = html_table("", columns, body, note=note)
     if table["computed/measured"].notna().any():
         made = picture(lambda ax: compared(table, ax), "Computed over measured conductivities", height=0.75) + made
-    return Section("Experiment", "experiment", made + _energies(analysis, material))
+    return Section("Experiment", "experiment", made + _energies(laws, material))
 
 
-def _energies(analysis: Analysis, material: str) -> str:
-    """Activation energies of the paper beside those of the nearest loading."""
-    computed = _records(analysis.activation) if analysis.composition_name == "x" else []
+def _energies(laws: Arrhenius, material: str) -> str:
+    """Activation energies of the paper beside those of the nearest loading, in the same window where there is one."""
     points = [point for point in measured_activation(material) if point.exchange is not None]
-    if not computed or not points:
+    if laws.composition_name != "x" or not points:
         return ""
     body = []
     for point in points:
         x = point.exchange or 0.0
-        row = min(computed, key=lambda found: abs(found["x"] - x))
-        window = f"{point.lowest - CELSIUS_ZERO:.0f} to {point.highest - CELSIUS_ZERO:.0f} °C"
-        number = fixed(*of_row(row, "E_a(ln sigma)", "eV"))
-        body.append([point.sample, window, f"{point.E_a:.2f}", number, f"{row['x']:.3f}"])
-    columns = ["<sample", "<window", "measured E_a, eV", "computed E_a, eV", "at x"]
-    return html_table(
-        "", columns, body, note="Both from ln σ; computed: one line through all temperatures of the scan."
-    )
+        k = int(np.abs(laws.composition - x).argmin())
+        found, basis = _in_window(laws.fits[k], point.lowest, point.highest)
+        window = f"{celsius(point.lowest)} to {celsius(point.highest)} °C"
+        body.append([
+            point.sample, window, f"{point.E_a:.2f}", fixed(found.value, found.lo, found.hi), basis,
+            f"{laws.composition[k]:.3f}",
+        ])  # fmt: skip
+    columns = ["<sample", "<window", "measured E_a, eV", "computed E_a, eV", "<from", "at x"]
+    return html_table("", columns, body, note="All from ln σ, as the paper defines it.")
+
+
+def _in_window(fit: TemperatureLaws, low: float, high: float) -> tuple[Interval, str]:
+    """E_a of ln sigma between two temperatures, K, or of one line through all, and which of both it is."""
+    for window in fit.windows:
+        if abs(window.low - low) < 0.5 and abs(window.high - high) < 0.5:
+            found = window.activation
+            return found.E_a_ln_sigma, f"{found.n_temperatures} temperatures in the window"
+    if fit.activation is None:
+        return Interval(float("nan"), float("nan"), float("nan")), "too few temperatures"
+    return fit.activation.E_a_ln_sigma, "one line through all temperatures"
 
 
 def _sigma(row: dict[str, Any] | None) -> str:

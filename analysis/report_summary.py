@@ -12,9 +12,8 @@ import pandas as pd
 
 from analysis.campaign import Analysis
 from analysis.experiments import comparison
-from analysis.page_numbers import fixed, of_row, powered
+from analysis.page_numbers import celsius, fixed, of_row, powered, seconds
 from analysis.page_parts import Markup
-from structures.units import CELSIUS_ZERO
 
 REFERENCE = 298.15  # K
 NAME = {"x": "x", "M": "mol/L"}
@@ -49,30 +48,30 @@ def best_row(analysis: Analysis, T: float) -> dict[str, Any] | None:
     """Row of the loading with the largest conductivity at a temperature; None where nothing moved."""
     at = analysis.conductivity[analysis.conductivity["T (K)"] == T]
     at = at[at["sigma (S/cm)"] > 0]
-    return None if at.empty else _record(at.loc[at["sigma (S/cm)"].idxmax()])
+    return None if at.empty else _record(at.sort_values("sigma (S/cm)").iloc[-1])
 
 
 def _cards(analysis: Analysis, material: str) -> Iterator[Card | None]:
     T = reference_temperature(analysis)
-    name, celsius = analysis.composition_name, f"{T - CELSIUS_ZERO:.0f} °C"
+    name, warm = analysis.composition_name, f"{celsius(T)} °C"
     best = best_row(analysis, T)
     if best is None:
-        yield Card("Conductivity", "0", "S/cm", f"nothing moved at {celsius}")
+        yield Card("Conductivity", "0", "S/cm", f"nothing moved at {warm}")
         return
     place = f"{NAME.get(name, name)} = {best[name]:.3g}"
     loadings = analysis.conductivity[name].nunique()
     kind = "largest σ of the scan" if loadings > 1 else "σ"
     yield Card(
-        f"{kind}, {celsius}, {place}",
+        f"{kind}, {warm}, {place}",
         powered(*of_row(best, "sigma", "S/cm"), converged=best["converged"]),
         "S/cm",
-        f"{best['replicas']} replicas, {best['blocks']} blocks of {best['block (s)']:.1e} s"
+        f"{best['replicas']} replicas, {best['blocks']} blocks of {seconds(best['block (s)'])}"
         + ("" if best["converged"] else "; not converged, see the remarks"),
     )
     yield _optimum(analysis, T)
     yield _activation(analysis, best[name], place)
     yield Card(
-        f"Haven ratio, {celsius}, {place}",
+        f"Haven ratio, {warm}, {place}",
         fixed(*of_row(best, "H_R"), digits=2, converged=best["H_R converged"]),
         "",
         "σ from Nernst-Einstein over σ; below 1 the ions move together, above 1 against each other",
@@ -86,7 +85,7 @@ def _optimum(analysis: Analysis, T: float) -> Card | None:
     if not len(rows):
         return None
     row = _record(rows.iloc[0])
-    label = f"Best loading {name}*, {T - CELSIUS_ZERO:.0f} °C"
+    label = f"Best loading {name}*, {celsius(T)} °C"
     number = fixed(*of_row(row, f"{name}*"), digits=3)
     if row["edge"]:
         return Card(label, Markup(f"{row['edge']} {number}"), "", "the scan ends there: a bound and not an optimum")
@@ -114,7 +113,7 @@ def _activation(analysis: Analysis, loading: float, place: str) -> Card | None:
 
 
 def _measured(analysis: Analysis, material: str) -> Card | None:
-    """The measured point that the scan covers with the highest conductivity at room temperature."""
+    """Compare the measured point that the scan covers with the highest conductivity at room temperature."""
     if not material:
         return None
     table = comparison(material, analysis.conductivity)
@@ -123,7 +122,7 @@ def _measured(analysis: Analysis, material: str) -> Card | None:
     known = table[np.isfinite(table["computed/measured"]) & ((table["T (K)"] - REFERENCE).abs() < 0.5)]
     if not len(known):
         return None
-    row = _record(known.loc[known["measured (S/cm)"].idxmax()])
+    row = _record(known.sort_values("measured (S/cm)").iloc[-1])
     return Card(
         f"Computed / measured, {row['sample']}, 25 °C",
         powered(row["computed/measured"], row["ratio lo"], row["ratio hi"]),

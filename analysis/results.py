@@ -78,21 +78,35 @@ def haven_ratio(run: Run) -> Result:
     return _result(found, table, "H_R", lambda ax: haven(found, ax), about=("D*", "sigma"))
 
 
-def arrhenius(run: Run) -> Result:
-    """Activation energy of every loading, from ln(sigma T) against 1/kT, and from ln sigma beside it."""
-    from analysis.plots import arrhenius as draw
-
-    found = analysis_of(run)
-    return _result(found, found.activation, "E_a (eV)", lambda ax: draw(found, ax), about=("E_a", "ln(sigma T)"))
-
-
 def optimum(run: Run) -> Result:
-    """Give the loading of the largest conductivity at every temperature, with all maxima and what is not below the best."""
+    """Give the loading of the largest conductivity at every temperature, and all maxima."""
     from analysis.plots import loading
 
     found = analysis_of(run)
     star = f"{found.composition_name}*"
     return _result(found, found.optimum, star, lambda ax: loading(found, ax), about=("optimum", "maxima", "ordered"))
+
+
+def transference(run: Run) -> Result:
+    """Electrical and steady-state transference numbers of all ions at every loading and temperature."""
+    from analysis.transference import transference as of
+    from analysis.transport_plots import transference as draw
+
+    found = analysis_of(run)
+    name, tables, said = found.composition_name, [], list[str]()
+    for point in found.points:
+        one = of(run.displacements(point.composition, point.temperature))
+        frame = one.to_frame()
+        frame.insert(0, "T (K)", point.temperature)
+        frame.insert(0, name, point.composition)
+        tables.append(frame)
+        said += [line for line in one.statements if line not in said]
+    table = pd.concat(tables, ignore_index=True)
+    rows = table[["t", "t lo", "t hi"]].to_numpy(dtype=np.float64)
+    value = rows[:, 0].copy()
+    value.flags.writeable = False
+    interval = tuple(Interval(*map(float, row)) for row in rows)
+    return Result("t", value, interval, tuple(said), table, lambda ax: draw(table, name, ax=ax))
 
 
 def _columns(table: pd.DataFrame, keys: tuple[str, ...], name: str, unit: str, rest: tuple[str, ...]) -> pd.DataFrame:

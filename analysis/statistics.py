@@ -78,7 +78,7 @@ class NotConverged(ValueError):  # noqa: N818
     @property
     def to_add(self) -> str:
         """What to add, in words."""
-        more = f"{self.replicas} more replicas" if self.replicas else ""
+        more = f"{self.replicas} more replica{'s' * (self.replicas != 1)}" if self.replicas else ""
         long = f"runs {self.longer:.2g} times as long" if self.longer > 1 else ""
         return " and ".join(part for part in (more, long) if part) or "more data of this kind do not help"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
 from analysis.plot_style import AXIS_NAME, INK, MARKER, MUTED, SPECIES, colours, finish, new_axes, place_legend
 from structures.units import CELSIUS_ZERO
@@ -21,11 +22,20 @@ def haven(analysis: Analysis, ax: Axes | None = None) -> Axes:
     ax = new_axes((6.8, 4.0)) if ax is None else ax
     name, table = analysis.composition_name, analysis.conductivity
     temperatures = sorted(table["T (K)"].unique())
-    for colour, T in reversed(list(zip(colours(len(temperatures)), temperatures, strict=True))):
+    apart = 0.008 * float(np.ptp(table[name]))  # of points at the same loading
+    for k, colour in reversed(list(enumerate(colours(len(temperatures))))):
+        T = temperatures[k]
         rows = table[(table["T (K)"] == T) & (table["H_R"] > 0)].sort_values(name)
-        _points(ax, rows[name], rows, "H_R", colour, label=f"{T - CELSIUS_ZERO:.0f} °C", sure=rows["H_R converged"])
+        shift = apart * (k - (len(temperatures) - 1) / 2)
+        _points(
+            ax, rows[name] + shift, rows, "H_R", colour, label=f"{T - CELSIUS_ZERO:.0f} °C", sure=rows["H_R converged"]
+        )
     ax.axhline(1.0, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
     ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high > 10 * low else (1, 1.2, 1.5, 2, 3, 4, 5, 6, 7, 8)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_formatter(NullFormatter())
     ax.set_xlabel(AXIS_NAME.get(name, name))
     ax.set_ylabel("Haven ratio  σ$_{NE}$ / σ")
     finish(ax)
@@ -53,6 +63,44 @@ def diffusion(analysis: Analysis, temperature: float, ax: Axes | None = None) ->
     ax.set_ylabel("diffusivity  (cm² / s)")
     finish(ax)
     place_legend(ax, *ax.get_legend_handles_labels(), title=f"{temperature - CELSIUS_ZERO:.0f} °C")
+    return ax
+
+
+def transference(table: pd.DataFrame, name: str, temperature: float = 298.15, ax: Axes | None = None) -> Axes:
+    """Draw the transference numbers of every ion against the loading at the temperature nearest to one.
+
+    Lines: electrical; diamonds: steady-state, what a cell whose electrodes exchange that ion measures.
+
+    Parameters
+    ----------
+    table : DataFrame
+        As `Run.transference().to_frame()` gives it.
+    name : str
+        Of the loading.
+    temperature : float, K
+    ax : Axes, optional
+    """
+    ax = new_axes((6.8, 4.0)) if ax is None else ax
+    T = min(table["T (K)"].unique(), key=lambda t: abs(t - temperature))
+    for k, ion in enumerate(dict.fromkeys(table["species"])):
+        rows = table[(table["T (K)"] == T) & (table["species"] == ion)].sort_values(name)
+        for column, style, kind in (
+            ("t", {"fmt": "o-", "linewidth": 1.1}, "electrical"),
+            ("t steady", {"fmt": "D", "alpha": 0.6}, "steady state"),
+        ):
+            known = rows[np.isfinite(rows[column])]
+            value, lo, hi = (known[f"{column}{end}"].to_numpy(dtype=np.float64) for end in ("", " lo", " hi"))
+            if not value.size:
+                continue
+            error = np.nan_to_num([value - lo, hi - value])
+            look: dict[str, Any] = {**MARKER, **style, "color": SPECIES[k % len(SPECIES)]}
+            ax.errorbar(known[name], value, yerr=error, label=f"{ion}, {kind}", **look)
+    ax.axhline(0.0, color=MUTED, linewidth=0.9, zorder=0)
+    ax.axhline(1.0, color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)), zorder=0)
+    ax.set_xlabel(AXIS_NAME.get(name, name))
+    ax.set_ylabel("transference number")
+    finish(ax)
+    place_legend(ax, *ax.get_legend_handles_labels(), title=f"{T - CELSIUS_ZERO:.0f} °C")
     return ax
 
 

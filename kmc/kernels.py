@@ -17,9 +17,16 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from kmc.atomics import exchange, give_way, load, pause, store
+
 DONE, PAUSED, BLOCKED, OVERFLOW = 0, 1, 2, 3
 LARGEST_EXPONENT = 300.0  # of a factor; products of two must stay below exp(709)
 ARITY = 8  # branches of the tree of rates; one cache line
+LINE = 16  # words between those that different threads write, two cache lines
+STOP = -1  # in place of the number of a job
+_MOVE, _RATES = 0, 1  # jobs that threads share
+_PATIENCE = 2**10  # looks at a word before a thread lets others have its core
+_MOST_LOOKS = 2**22  # after which a helper without work goes
 
 jit = njit(cache=True, nogil=True, error_model="numpy")
 
@@ -131,6 +138,22 @@ class Ions(NamedTuple):
     events: NDArray[np.int64]  # (1,)
 
 
+class Team(NamedTuple):
+    """Threads that share the two jobs of an event which grow with the lattice, and the arrays of these jobs.
+
+    Each job is cut into parts, of which every thread has one of its own. `words` begins with the number of the job,
+    what is to be done, and two arguments; line p holds the number of the last job whose part p somebody has taken, and
+    half a line on that of the last job whose part p is done.
+    """
+
+    size: int  # threads
+    words: NDArray[np.int64]  # (size LINE,)
+    interaction: Interaction
+    hops: Hops
+    configuration: Configuration
+    movers: Movers
+
+
 class Sampler(NamedTuple):
     """What a run has measured so far: with the State all that is needed to go on with it; see kmc/sampling.py."""
 
@@ -156,28 +179,40 @@ class Sampler(NamedTuple):
 
 
 @jit
-def _move_charge(factor, interaction, old, new):
-    """Multiply every site's factor by that of an ion on site `new` and divide by that of one on `old`, in place."""
+def _move_charge(factor, interaction, old, new, first_row, last_row):
+    """Multiply the factors of sites by those of an ion on site `new` and divide by those of one on `old`, in place.
+
+    A row of cells runs along the third vector of the supercell; only `first_row` to `last_row` are changed.
+    """
     cell, repeats, onto, away = interaction.cell, interaction.repeats, interaction.gain, interaction.loss
-    n = np.uint64(len(onto))
-    zero = here = np.uint64(0)
-    n1, n2, n3 = np.uint64(repeats[0] if onto.size > 0 else 0), np.uint64(repeats[1]), np.uint64(repeats[2])
+    n, zero = np.uint64(len(onto)), np.uint64(0)
+    n1, n2, n3 = np.uint64(repeats[0]), np.uint64(repeats[1]), np.uint64(repeats[2])
     old1, old2, old3, a = np.uint64(cell[old, 0]), np.uint64(cell[old, 1]), np.uint64(cell[old, 2]), cell[old, 3]
     new1, new2, new3, b = np.uint64(cell[new, 0]), np.uint64(cell[new, 1]), np.uint64(cell[new, 2]), cell[new, 3]
-    for c1 in range(n1):
+    c1, c2 = np.uint64(first_row) // n2, np.uint64(first_row) % n2
+    here = np.uint64(first_row) * n3 * n
+    for _ in range(first_row, last_row):
         gain1, loss1 = c1 - new1 + (n1 if c1 < new1 else zero), c1 - old1 + (n1 if c1 < old1 else zero)
-        for c2 in range(n2):
-            gain2 = (gain1 * n2 + c2 - new2 + (n2 if c2 < new2 else zero)) * n3
-            loss2 = (loss1 * n2 + c2 - old2 + (n2 if c2 < old2 else zero)) * n3
-            first = zero
-            for last in (min(old3, new3), max(old3, new3), n3):  # runs of cells in which neither row wraps
-                gain = (gain2 + first - new3 + (n3 if first < new3 else zero)) * n
-                loss = (loss2 + first - old3 + (n3 if first < old3 else zero)) * n
-                length = (last - first) * n
-                for k in range(length):
-                    factor[here + k] *= onto[b, gain + k] * away[a, loss + k]
-                here += length
-                first = last
+        gain2 = (gain1 * n2 + c2 - new2 + (n2 if c2 < new2 else zero)) * n3
+        loss2 = (loss1 * n2 + c2 - old2 + (n2 if c2 < old2 else zero)) * n3
+        first = zero
+        for last in (min(old3, new3), max(old3, new3), n3):  # runs of cells in which neither row wraps
+            gain = (gain2 + first - new3 + (n3 if first < new3 else zero)) * n
+            loss = (loss2 + first - old3 + (n3 if first < old3 else zero)) * n
+            length = (last - first) * n
+            for k in range(length):
+                factor[here + k] *= onto[b, gain + k] * away[a, loss + k]
+            here += length
+            first = last
+        c2 += np.uint64(1)
+        if c2 == n2:
+            c1, c2 = c1 + np.uint64(1), zero
+
+
+@jit
+def _rows(interaction):
+    """Rows of cells in the table of pairs; none where the pairs are listed."""
+    return interaction.repeats[0] * interaction.repeats[1] if interaction.gain.size > 0 else 0
 
 
 @jit
@@ -272,14 +307,17 @@ def _forbid_around(exclusions, configuration, site, count):
 
 
 @jit
-def _relocate(interaction, exclusions, configuration, ion, old, new):
+def _relocate(interaction, exclusions, configuration, ion, old, new, team):
     """Move an ion and bring occupants, exclusion counts and factors up to date; `configuration` changes in place."""
     configuration.occupant[old] = -1
     configuration.occupant[new] = ion
     configuration.site[ion] = new
     _forbid_around(exclusions, configuration, old, -1)
     _forbid_around(exclusions, configuration, new, 1)
-    _move_charge(configuration.factor, interaction, old, new)
+    if team is None:
+        _move_charge(configuration.factor, interaction, old, new, 0, _rows(interaction))
+    else:
+        _do_together(team, _MOVE, old, new)
     _move_neighbours(configuration.factor, interaction, old, new)
 
 
@@ -335,16 +373,86 @@ def _add_group(tree, lower, upper, group):
 
 
 @jit
-def renew_rates(hops, configuration, movers):
+def _renew_some(hops, configuration, movers, first, last):
+    """Rates of the movers `first` to `last`, 1/s; `movers.tree` is modified in place."""
+    for m in range(np.uint64(first), np.uint64(last)):
+        _renew_rate(hops, configuration, movers, m)
+
+
+@jit
+def renew_rates(hops, configuration, movers, team):
     """Rate of every mover and their sum, 1/s; `movers.tree` is modified in place."""
     tree, level, n = movers.tree, movers.level, len(movers.ion)
-    for m in range(np.uint64(n)):
-        _renew_rate(hops, configuration, movers, m)
+    if team is None:
+        _renew_some(hops, configuration, movers, 0, n)
+    else:
+        _do_together(team, _RATES, 0, 0)
     for up in range(1, len(level)):
         n = (n + ARITY - 1) // ARITY
         for group in range(n):
             _add_group(tree, level[up - 1], level[up], group)
     return tree[level[-1]]
+
+
+@jit
+def _do_part(team, part):
+    """Do one part of the present job; every number comes about as it does without threads."""
+    words, movers, n = team.words, team.movers, team.size
+    if words[1] == _MOVE:
+        rows, factor = _rows(team.interaction), team.configuration.factor
+        _move_charge(factor, team.interaction, words[2], words[3], rows * part // n, rows * (part + 1) // n)
+    else:
+        count = len(movers.ion)
+        _renew_some(team.hops, team.configuration, movers, count * part // n, count * (part + 1) // n)
+
+
+@jit
+def _do_together(team, what, one, two):
+    """Do a job with all threads of the team; parts that no helper has begun in time are done here."""
+    words = team.words
+    job = words[0] + 1
+    words[1], words[2], words[3] = what, one, two
+    store(words, 0, job)
+    _do_part(team, 0)
+    for part in range(1, team.size):
+        line = part * LINE
+        if load(words, line) != job and exchange(words, line, job - 1, job):
+            _do_part(team, part)
+            words[line + LINE // 2] = job
+    for part in range(1, team.size):
+        looks = 0
+        while load(words, part * LINE + LINE // 2) != job:
+            looks = _wait(looks)
+
+
+@jit
+def _wait(looks):
+    """Spend a moment until the next look at a word, and count it."""
+    if looks < _PATIENCE:
+        pause()
+    else:
+        give_way()
+    return looks + 1
+
+
+@jit
+def help_with_events(team, part):
+    """Do part `part` of every job from now on, until the team stops or there has been nothing to do for long.
+
+    A job is the helper's once it has taken its part: until that part is done no other job can begin.
+    """
+    words, seen, looks, line = team.words, np.int64(0), 0, part * LINE
+    while looks < _MOST_LOOKS:
+        job = load(words, 0)
+        if job == STOP:
+            return
+        if job == seen:
+            looks = _wait(looks)
+        else:
+            seen, looks = job, 0
+            if exchange(words, line, job - 1, job):
+                _do_part(team, part)
+                store(words, line + LINE // 2, job)
 
 
 @jit
@@ -493,7 +601,7 @@ def record(sites, site, image, species, n_events, energy, sampler):
 
 
 @jit
-def advance(tables, ions, sampler, last_event, rng):
+def advance(tables, ions, sampler, last_event, rng, team):
     """Run hops until the last sample is taken or the event count reaches `last_event`; rejection-free and exact.
 
     Two random numbers make an event: the first its time, drawn as soon as the state before it is known and kept in the
@@ -501,6 +609,7 @@ def advance(tables, ions, sampler, last_event, rng):
     Bortz, Kalos, Lebowitz, J. Comput. Phys. 17, 10 (1975); Gillespie, J. Comput. Phys. 22, 403 (1976).
 
     `ions` and `sampler` are modified in place; without sample times only `last_event` and a blocked state end the loop.
+    A `team` of these `tables` and `ions`, or None, changes nothing but the time that it takes.
     Returns DONE, PAUSED at `last_event`, BLOCKED (no hop is open, no sample is due) or OVERFLOW (factors out of range).
     """
     interaction, exclusions, hops = tables.interaction, tables.exclusions, tables.hops
@@ -508,7 +617,7 @@ def advance(tables, ions, sampler, last_event, rng):
     enter_sites(tables, ions)
     n_samples, orbit_hops = len(sampler.time), sampler.orbit_hops
     arrival, site_time, departures = sampler.arrival, sampler.site_time, sampler.departures
-    total = renew_rates(hops, configuration, movers)
+    total = renew_rates(hops, configuration, movers, team)
     movers.renewed[:] = -1
     while events[0] < last_event:
         if not total >= 0.0:
@@ -527,7 +636,7 @@ def advance(tables, ions, sampler, last_event, rng):
         k = np.int64(_choose_hop(hops, configuration, movers, m, x))
         ion, old, new = movers.ion[m], np.int64(movers.site[m]), np.int64(movers.target[m, k])
         _end_stay(arrival, site_time, departures, ion, movers.sublattice[m], clock[1])
-        _relocate(interaction, exclusions, configuration, ion, old, new)
+        _relocate(interaction, exclusions, configuration, ion, old, new, team)
         _enter_site(hops, movers, m, new, tables.sites.sublattice[new])
         if not 0.0 < configuration.factor[new] < np.inf:
             return OVERFLOW
@@ -536,11 +645,11 @@ def advance(tables, ions, sampler, last_event, rng):
         if events[0] % tables.rebuild_every == 0:
             if not rebuild(tables, ions, sampler.drift) < LARGEST_EXPONENT:
                 return OVERFLOW
-            total = renew_rates(hops, configuration, movers)
+            total = renew_rates(hops, configuration, movers, team)
         elif interaction.gain.size == 0:
             total = _renew_rates_nearby(tables, configuration, movers, old, new, events[0])
         else:
-            total = renew_rates(hops, configuration, movers)
+            total = renew_rates(hops, configuration, movers, team)
     return PAUSED
 
 
@@ -554,7 +663,7 @@ def _excludes(exclusions, site, other):
 
 
 @jit
-def equilibrate(tables, ions, accepted, drift, n_trials, rng):
+def equilibrate(tables, ions, accepted, drift, n_trials, rng, team):
     """Metropolis Monte Carlo: a random ion to a random site of its species, accepted with min(1, exp(-ΔE/kT)).
 
     The stationary distribution is Boltzmann's whatever the barriers between the sites, because both directions are
@@ -581,7 +690,7 @@ def equilibrate(tables, ions, accepted, drift, n_trials, rng):
         if not r < np.inf:
             return OVERFLOW
         if u < r * r:
-            _relocate(interaction, exclusions, configuration, ion, old, new)
+            _relocate(interaction, exclusions, configuration, ion, old, new, team)
             accepted[0] += 1
             if accepted[0] % tables.rebuild_every == 0 and not rebuild(tables, ions, drift) < LARGEST_EXPONENT:
                 return OVERFLOW

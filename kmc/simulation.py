@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from kmc import kernels
+from kmc.crew import one_thread
 from kmc.kernels import Sampler
 from kmc.multilevel import Multilevel
 from kmc.sampling import Frames, Samples, empty_sampler, mean_square_displacement, site_occupation, time_grid
@@ -65,6 +66,9 @@ class Simulation:
     recount_every : int, optional
         Events between two full recounts of the energies, or comparisons with the full sum; by default 2**17 and 2**20.
         With a table it decides the last bits of a trajectory.
+    threads : callable
+        Gives the number of threads that may share the work on one event, asked every 0.1 s; it decides no number. Only
+        the engine with tables uses more than one, in large lattices, see `kmc.crew.Crew`.
 
     Raises
     ------
@@ -83,14 +87,18 @@ class Simulation:
         attempt_frequency: float | None = None,
         field: ArrayLike = (0.0, 0.0, 0.0),
         recount_every: int | None = None,
+        threads: Callable[[], int] = one_thread,
     ) -> None:
         self.lattice, self.state = lattice, state
         factor = lattice.network.rate_factor if attempt_frequency is None else attempt_frequency
         self.conditions = Conditions(temperature, factor, np.asarray(field, np.float64))
         if len(state.occupant) != lattice.n_sites:
             raise ValueError(f"state must have {lattice.n_sites} sites like the lattice; got {len(state.occupant)}")
-        engine = Multilevel if isinstance(lattice.interaction, UntabulatedCoulomb) else Streaming
-        self.engine: Multilevel | Streaming = engine(lattice, state, self.conditions, recount_every=recount_every)
+        self.engine: Multilevel | Streaming
+        if isinstance(lattice.interaction, UntabulatedCoulomb):
+            self.engine = Multilevel(lattice, state, self.conditions, recount_every=recount_every)
+        else:
+            self.engine = Streaming(lattice, state, self.conditions, recount_every=recount_every, threads=threads)
 
     def equilibrate(self, sweeps: int, *, progress: Progress | None = None) -> float:
         """Bring all ions, frozen ones included, to equilibrium by Metropolis moves to any site; the clock stands still.

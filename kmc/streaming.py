@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
 from kmc import kernels
+from kmc.crew import Crew, one_thread
 from kmc.kernels import LARGEST_EXPONENT, Sampler, Sites, Tables
 from kmc.state import State
 from kmc.tables import Conditions, prepare_tables, workspace
@@ -30,6 +33,8 @@ class Streaming:
         Events between two full recounts of the site factors; it decides the last bits of a trajectory.
     tables : Tables, optional
         Of another simulation of this lattice under these conditions.
+    threads : callable
+        Gives the number of threads that may share the work on one event, see Crew.
 
     Raises
     ------
@@ -47,14 +52,16 @@ class Streaming:
         *,
         recount_every: int | None = None,
         tables: Tables | None = None,
+        threads: Callable[[], int] = one_thread,
     ) -> None:
-        self.lattice, self.state, self.conditions = lattice, state, conditions
+        self.lattice, self.state, self.conditions, self._threads = lattice, state, conditions, threads
         self.largest_drift = _LARGEST_DRIFT
         self.tables = tables or prepare_tables(lattice, conditions, recount_every or RECOUNT_EVERY)
         fresh = state.site_factor.size == 0
         if fresh:
             state.site_factor = np.ones(lattice.n_sites)
         self.ions = workspace(state, self.tables)
+        self._crew = Crew(self.tables, self.ions, threads)
         if fresh:
             self.settle(np.zeros(1))
         elif tables is None and not self.drift() < _LARGEST_DRIFT:
@@ -64,7 +71,7 @@ class Streaming:
 
     def on(self, state: State) -> Streaming:
         """Give the engine of another state under the same conditions."""
-        return Streaming(self.lattice, state, self.conditions, tables=self.tables)
+        return Streaming(self.lattice, state, self.conditions, tables=self.tables, threads=self._threads)
 
     @property
     def sites(self) -> Sites:
@@ -90,7 +97,7 @@ class Streaming:
         self, n_trials: int, accepted: NDArray[np.int64], drift: NDArray[np.float64], rng: np.random.Generator
     ) -> int:
         """Make so many Metropolis moves; `accepted`, (1,), and `drift`, (1,) eV, are changed in place."""
-        return int(kernels.equilibrate(self.tables, self.ions, accepted, drift, n_trials, rng))
+        return self._crew.run(kernels.equilibrate, accepted, drift, n_trials, rng)
 
     def settle(self, drift: NDArray[np.float64]) -> None:
         """Recount the factors of all sites; `drift`, (1,) eV, is changed in place.
@@ -109,7 +116,7 @@ class Streaming:
 
     def advance(self, sampler: Sampler, last_event: int, rng: np.random.Generator) -> int:
         """Run to the last sample or an event count, see `kernels.advance`; `sampler` is changed in place."""
-        return int(kernels.advance(self.tables, self.ions, sampler, last_event, rng))
+        return self._crew.run(kernels.advance, sampler, last_event, rng)
 
     def keep(self) -> None:
         """Bring the state up to date: its arrays are those of the engine."""
@@ -134,5 +141,5 @@ class Streaming:
         """Rate of leaving its site of every mobile ion, (n_movers,), and their sum, 1/s."""
         movers = self.ions.movers
         kernels.enter_sites(self.tables, self.ions)
-        total = kernels.renew_rates(self.tables.hops, self.ions.configuration, movers)
+        total = kernels.renew_rates(self.tables.hops, self.ions.configuration, movers, None)
         return movers.tree[: len(movers.ion)].copy(), float(total)

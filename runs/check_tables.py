@@ -149,21 +149,37 @@ def _frozen(loading: Loading, name: str) -> str:
 def size_lines(model: Model, threads: int) -> Iterator[str]:
     """Sites, tasks and memory."""
     n1, n2, n3 = model.deck.lattice.repeats
-    scan = model.deck.scan
     by_species = ", ".join(
         f"{species.name} {int((model.network.site_species == index).sum()) * n1 * n2 * n3}"
         for index, species in enumerate(model.network.species)
     )
     yield f"Sites in the supercell of {n1} x {n2} x {n3} cells: {model.n_sites} ({by_species})"
-    yield (
-        f"Tasks: {len(model.loadings)} loadings x {len(scan.temperatures)} temperatures x {scan.replicas} replicas = "
-        f"{len(model.tasks)}, {model.deck.kmc.events:,} hops each, on {threads} threads"
-    )
+    first, *others = task_lines(model)
+    yield f"Tasks: {first}, on {threads} threads"
+    yield from others
     one = table_bytes(model.network, model.deck.lattice.repeats)
     yield (
         f"Memory: Coulomb table {_size(one)}, twice as much for each running task; "
         f"{_size(model.memory(threads))} together, {_size(available_memory())} available"
     )
+
+
+def task_lines(model: Model) -> Iterator[str]:
+    """Say how many tasks there are, and how many more the rounds may add."""
+    scan = model.deck.scan
+    n = len(scan.fields_V_per_cm)
+    fields = f" x (1 + {n} {'field' if n == 1 else 'fields'})" if n else ""
+    yield (
+        f"{len(model.loadings)} loadings x {len(scan.temperatures)} temperatures{fields} x {scan.replicas} replicas = "
+        f"{len(model.tasks):,}, {model.deck.kmc.events:,} hops each"
+    )
+    added = []
+    if scan.sigma_relative_error is not None:
+        added.append(f"replicas until sigma is known to {100 * scan.sigma_relative_error:g} %, {scan.ceiling} at most")
+    if scan.further_loadings:
+        added.append(f"loadings where the largest sigma may be, {scan.further_loadings} at most")
+    if added:
+        yield f"Added in rounds: {'; '.join(added)}: {model.most_tasks:,} tasks at most"
 
 
 def _size(n_bytes: float) -> str:

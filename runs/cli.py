@@ -1,4 +1,4 @@
-"""The command line: `mofkmc init`, `check`, `plan`, `run`, `status`, `network` and `refine`."""
+"""The command line: a deck into results, results into tables, pages and files, and a CIF into a network."""
 
 from __future__ import annotations
 
@@ -87,6 +87,7 @@ def main() -> None:
       mofkmc run my.toml               run it; results in results/my
       mpirun -n 64 mofkmc run my.toml  on a cluster; the same command again goes on after a time limit or a crash
       mofkmc status results/my         how far it is, and the results so far
+      mofkmc report results/my         one HTML page of it, to look at and to send
       mofkmc network my.cif --species Li+ --eps-r 10
     """  # noqa: D301
 
@@ -151,7 +152,7 @@ def run(deck: str, output: Path | None, extend: dict[str, tuple[float, ...]], **
 @click.argument("deck")
 @click.option("--threads", type=click.IntRange(min=1), help="Tasks at a time that the memory is counted for.")
 def check(deck: str, threads: int | None) -> None:
-    """Validate a deck; print every value with its unit, sites, ions, tasks and memory; run nothing.
+    """Validate a deck; print every value with its unit, sites, ions, tasks, memory, and how well sigma will be known.
 
     The pore network is taken from the cache, or built if it is not there yet: sites and ions depend on it.
 
@@ -206,6 +207,95 @@ def status(folder: Path, brief: bool) -> None:
     from runs.status_job import status_job
 
     status_job(folder, brief=brief)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), help="Folder for what is written; default: FOLDER itself.")
+@click.option("--no-plots", is_flag=True, help="Leave out the pictures.")
+def analyse(folder: Path, output: Path | None, no_plots: bool) -> None:
+    """Analyse a run again from its files: tables, remarks and pictures.
+
+    FOLDER is that of the results; tasks that are finished are enough. Writes summary.csv (one row for each loading and
+    temperature, units in the column names), activation.csv, optimum.csv, statistics.csv, remarks.txt, and every picture
+    as PNG and SVG.
+
+    \b
+    Examples:
+      mofkmc analyse results/ni_mof
+      mofkmc analyse results/ni_mof --output somewhere_else --no-plots
+    """  # noqa: D301
+    from runs.analyse_job import analyse_job
+
+    analyse_job(folder, output=output, plots=not no_plots)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--output", type=click.Path(path_type=Path), help="HTML file; default: report.html in FOLDER.")
+@click.option("--experiment", default="", help="Measured values to compare with; default: those the deck names.")
+def report(folder: Path, output: Path | None, experiment: str) -> None:
+    """Write the results of a run as one HTML page: numbers with intervals, pictures, network, assumptions.
+
+    The page needs no network and no other file; it can be read on a phone and sent by mail.
+
+    \b
+    Examples:
+      mofkmc report results/ni_mof
+      mofkmc report results/ni_mof --output ni_mof.html --experiment my_pellets.toml
+    """  # noqa: D301
+    from runs.report_job import report_job
+
+    report_job(folder, output=output, experiment=experiment)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--experiment",
+    default="",
+    help="ni_mof, mof5, or a TOML file of measured values; default: what the deck names.",
+)
+@click.option("--csv", type=click.Path(path_type=Path), help="File for the conductivities.")
+def compare(folder: Path, experiment: str, csv: Path | None) -> None:
+    """Put measured values beside computed ones: ratios with intervals, and z-scores. Nothing is fitted.
+
+    \b
+    Examples:
+      mofkmc compare results/ni_mof --experiment ni_mof
+      mofkmc compare results/ni_mof --experiment my_pellets.toml --csv comparison.csv
+    """  # noqa: D301
+    from runs.compare_job import compare_job
+
+    compare_job(folder, experiment=experiment, csv=csv)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option(
+    "--format",
+    "form",
+    type=click.Choice(["h5md", "xyz", "npz"]),
+    default="h5md",
+    show_default=True,
+    help="H5MD 1.1 (MDAnalysis, ASE, kinisi), extended XYZ (OVITO, ASE), or NumPy arrays (pymatgen).",
+)
+@click.option("--task", "tasks", multiple=True, help="Key of a task; can be given several times; default: all.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder of the files; default: in FOLDER.")
+@click.option("--ions-only", is_flag=True, help="Leave out the atoms of the framework.")
+def export(folder: Path, form: str, tasks: tuple[str, ...], output: Path | None, ions_only: bool) -> None:
+    """Write the frames of a run for other programs, one file for each task.
+
+    Frames are there if the deck asked for them: [output] frames_every.
+
+    \b
+    Examples:
+      mofkmc export results/ni_mof --format h5md
+      mofkmc export results/ni_mof --format xyz --task x0.5000_T298.15K_r00
+    """  # noqa: D301
+    from runs.export_job import export_job
+
+    export_job(folder, form, output=output, tasks=tasks, framework=not ions_only)
 
 
 @main.command()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -83,6 +84,40 @@ def loadings(deck: Deck, network: PoreNetwork, further: Sequence[float] = ()) ->
     return tuple(found[value] for value in sorted(found))
 
 
+def possible_loadings(deck: Deck, network: PoreNetwork) -> tuple[float, ...]:
+    """Give every loading that whole ions in the supercell amount to, ascending.
+
+    Those in which nothing moves, or that have more ions than sites, are left out.
+
+    Raises
+    ------
+    InputError
+        If the ions do not balance the framework.
+    """
+    composition, species = deck.composition, [_species(network, name) for name in deck.composition.species]
+    if isinstance(composition, Exchange):
+        whole = counter_ions(network, species, deck.lattice.repeats)
+        found = {k / whole: _exchange_counts(composition, k / whole, whole) for k in range(whole + 1)}
+    else:
+        sites = np.bincount(network.site_species, minlength=len(network.species)) * math.prod(deck.lattice.repeats)
+        of_name = {ion.name: int(n) for ion, n in zip(network.species, sites, strict=True)}
+        per_unit = dict(zip(composition.species, _formula_unit(*species), strict=True))
+        most = min(of_name[name] // n for name, n in per_unit.items())
+        at_1_molar = _units_at_1_molar(deck, network)
+        found = {k / at_1_molar: {name: k * n for name, n in per_unit.items()} for k in range(1, most + 1)}
+    values = []
+    for value, counts in found.items():
+        with suppress(InputError):
+            _check(deck, network, _loading(deck, "", value, (), counts))
+            values.append(value)
+    return tuple(values)
+
+
+def _units_at_1_molar(deck: Deck, network: PoreNetwork) -> float:
+    """Give the formula units in the supercell that amount to 1 mol/L."""
+    return network.accessible_volume * math.prod(deck.lattice.repeats) * IONS_PER_A3_AT_1_MOL_PER_L
+
+
 def _species(network: PoreNetwork, name: str) -> Species:
     for species in network.species:
         if species.name == name:
@@ -141,7 +176,7 @@ def _salt_counts(
         )
     per_unit = _formula_unit(cation, anion)
     cells = math.prod(deck.lattice.repeats)
-    units_at_1_molar = network.accessible_volume * cells * IONS_PER_A3_AT_1_MOL_PER_L
+    units_at_1_molar = _units_at_1_molar(deck, network)
     counts, values = {}, {}
     for molarity in requested:
         units = round(molarity * units_at_1_molar)

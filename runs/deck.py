@@ -13,6 +13,7 @@ from runs.deck_keys import Permittivity, Table, Vector, Whole, key, outside
 from structures.units import CELSIUS_ZERO
 
 Treatment = Literal["mobile", "frozen", "background"]
+FieldAxis = Literal["a", "b", "c", "x", "y", "z"]
 ChargeSource = Literal["auto", "table", "cif", "eqeq"]
 _CEILING = 10  # replicas of a condition over those of the deck, where it names no ceiling
 _REFINE_LOADINGS = 6
@@ -236,6 +237,15 @@ class Scan(Table):
         "temperatures", unit="°C", within=(-220, 1200), default=None
     )
     temperatures_K: tuple[float, ...] | None = key("temperatures", unit="K", within=(50, 1500), default=None)  # noqa: N815
+    fields_V_per_cm: tuple[float, ...] = key(  # noqa: N815
+        "uniform electric fields, in each of which every loading and temperature is run too, for drift mobilities",
+        unit="V/cm",
+        within=(1, 1e9),
+        default=(),
+    )
+    field_along: FieldAxis = key(
+        "direction of these fields: that of a lattice vector, or Cartesian (a along x, b in the xy plane)", default="a"
+    )
     replicas: Whole = key("independent repetitions of each task; intervals come from them", within=(2, 100_000))
     sigma_relative_error: float | None = key(
         "relative standard error of sigma that every loading and temperature is to reach, by as many more replicas as "
@@ -249,7 +259,8 @@ class Scan(Table):
         default=None,
     )
     refine: bool = key(
-        "run further loadings near the largest sigma, until it is between near neighbours", default=False
+        "run further loadings where the largest sigma may be, two at a time, until refine_loadings of them are there",
+        default=False,
     )
     refine_loadings: Whole | None = key(
         "loadings that refine may add; left out: 6", unit="loadings", within=(1, 1000), default=None
@@ -287,6 +298,9 @@ class Output(Table):
     plots: bool = key("write arrhenius.png, loading.png and network.png", default=True)
     compare_with: Literal["nothing", "ni_mof", "mof5"] = key(
         "material whose measured values are printed and plotted beside the computed ones", default="nothing"
+    )
+    windows_C: tuple[tuple[float, float], ...] = key(  # noqa: N815
+        "windows of temperature, as pairs, in each of which an activation energy is fitted too", unit="°C", default=()
     )
     frames_every: Whole = key(
         "keep the places of all ions at every so many samples; 0 keeps none", unit="samples", within=(0, 1e6), default=0

@@ -13,13 +13,15 @@ from runs.deck import Deck
 from runs.deck_file import DeckFile
 
 # Keys without an influence on any number of a task ...
-_FREE = ("output.plots", "output.compare_with", "output.checkpoint_minutes")
+_FREE = ("output.plots", "output.compare_with", "output.windows_C", "output.checkpoint_minutes")
 # ... and those that say which tasks there are; the network, which they also decide, has a checksum of its own.
 _TASKS = (
     "scan.exchange_fractions",
     "scan.molarities_mol_per_L",
     "scan.temperatures_C",
     "scan.temperatures_K",
+    "scan.fields_V_per_cm",
+    "scan.field_along",
     "scan.replicas",
     "scan.sigma_relative_error",
     "scan.most_replicas",
@@ -70,6 +72,8 @@ def is_part_of(smaller: Deck, larger: Deck) -> bool:
         and (less.exchange_fractions is None) == (more.exchange_fractions is None)
         and set(less.requested) <= set(more.requested)
         and set(less.temperatures) <= set(more.temperatures)
+        and set(less.fields_V_per_cm) <= set(more.fields_V_per_cm)
+        and (less.field_along == more.field_along or not less.fields_V_per_cm)
         and less.replicas <= more.replicas
         and (more.sigma_relative_error or math.inf) <= (less.sigma_relative_error or math.inf)
         and less.ceiling <= more.ceiling

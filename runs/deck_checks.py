@@ -8,11 +8,14 @@ from runs.deck import Deck, Exchange
 from runs.deck_faults import shown
 from runs.deck_species import ion_of_deck
 from structures.errors import InputError
+from structures.units import CELSIUS_ZERO
 
 # Composition that the measured values of a material are about: kind, and the two ions in the order of the deck.
 MEASURED_WITH = {"ni_mof": ("exchange", "Li+", "Me2NH2+"), "mof5": ("salt", "Li+", "PF6-")}
 
 FEWEST_LOADINGS = 3  # between which a maximum can be looked for
+FEWEST_IN_WINDOW = 2
+_EDGE_K = 0.02  # a temperature so near to the end of a window lies in it
 
 
 def contradictions(deck: Deck) -> Iterator[str]:
@@ -22,6 +25,7 @@ def contradictions(deck: Deck) -> Iterator[str]:
     yield from _of_overrides(deck)
     yield from _of_scan(deck)
     yield from _of_rounds(deck)
+    yield from _of_windows(deck)
     yield from _of_composition(deck)
     for name in dict.fromkeys((*deck.species, *deck.composition.species)):
         try:
@@ -104,9 +108,9 @@ def _of_scan(deck: Deck) -> Iterator[str]:
         yield f'[scan] {wanted}: expected a list, because [composition] kind is "{composition.kind}"; found none'
     if getattr(scan, other) is not None:
         yield f'[scan] {other}: expected no such key, because [composition] kind is "{composition.kind}"'
-    for name in ("exchange_fractions", "molarities_mol_per_L", "temperatures_C", "temperatures_K"):
+    for name in ("exchange_fractions", "molarities_mol_per_L", "temperatures_C", "temperatures_K", "fields_V_per_cm"):
         values = getattr(scan, name)
-        if values == ():
+        if values == () and name != "fields_V_per_cm":
             yield f"[scan] {name}: expected at least one value, found an empty list"
         elif values is not None and len(set(values)) < len(values):
             yield f"[scan] {name}: expected different values, found {list(values)}"
@@ -130,6 +134,21 @@ def _of_rounds(deck: Deck) -> Iterator[str]:
             f"[scan] {name}: expected at least {FEWEST_LOADINGS} values for refine = true, which looks for a maximum "
             f"between them; found {len(scan.requested)}"
         )
+
+
+def _of_windows(deck: Deck) -> Iterator[str]:
+    """Yield the windows of temperature in which no activation energy can be fitted."""
+    for number, (low, high) in enumerate(deck.output.windows_C, 1):
+        where = f"[output] windows_C, item {number}"
+        if not low < high:
+            yield f"{where}: expected a lower and a higher temperature, found [{low:g}, {high:g}]"
+            continue
+        inside = sum(low - _EDGE_K <= T - CELSIUS_ZERO <= high + _EDGE_K for T in deck.scan.temperatures)
+        if inside < FEWEST_IN_WINDOW:
+            yield (
+                f"{where}: expected at least {FEWEST_IN_WINDOW} temperatures of the scan between {low:g} and {high:g} "
+                f"°C, found {inside}"
+            )
 
 
 def _of_composition(deck: Deck) -> Iterator[str]:

@@ -11,10 +11,11 @@ from runs.deck_file import DeckFile, parse_deck
 from runs.deck_lines import statement_of
 from structures.errors import InputError
 
-LISTS = ("exchange_fractions", "molarities_mol_per_L", "temperatures_C", "temperatures_K")
+LISTS = ("exchange_fractions", "molarities_mol_per_L", "temperatures_C", "temperatures_K", "fields_V_per_cm")
 COUNTS = ("replicas", "most_replicas", "refine_loadings")
-NEW = ("most_replicas", "sigma_relative_error", "refine", "refine_loadings")  # a deck need not have them already
-KEYS = (*COUNTS, "sigma_relative_error", *LISTS)
+# Keys that a deck need not have already.
+NEW = ("most_replicas", "sigma_relative_error", "refine", "refine_loadings", "fields_V_per_cm")
+KEYS = ("replicas", *LISTS, "sigma_relative_error", "most_replicas", "refine_loadings")
 Additions = Mapping[str, tuple[float, ...]]
 
 
@@ -41,13 +42,11 @@ def extended(file: DeckFile, additions: Additions) -> DeckFile:
             less = own is not None and (values[0] > own if name == "sigma_relative_error" else values[0] < own)
             if less:
                 most = "at most" if name == "sigma_relative_error" else "at least"
-                raise InputError(
-                    f"--extend {name}: expected {most} the {own} of {file.path.name}, found {values[0]:g}"
-                )
+                raise InputError(f"--extend {name}: expected {most} the {own} of {file.path.name}, found {values[0]:g}")
             value = "true" if name == "refine" else _number(values[0])
             text = _with_value(file, text, name, value) if values[0] != own else text
         elif new := [value for value in dict.fromkeys(values) if value not in own]:
-            kept = tomllib.loads(text)["scan"][name]
+            kept = tomllib.loads(text)["scan"].get(name, ())
             text = _with_value(file, text, name, f"[{', '.join(map(_number, (*kept, *new)))}]")
     return file if text == file.text else parse_deck(file.path, text)
 
@@ -59,21 +58,18 @@ def _with_value(file: DeckFile, text: str, name: str, value: str) -> str:
     """
     expected: dict[str, Any] = tomllib.loads(text)
     expected["scan"][name] = tomllib.loads(f"x = {value}")["x"]
-    found = statement_of(text, ("scan", name))
-    if found is None and name in NEW and (replicas := statement_of(text, ("scan", "replicas"))) is not None:
-        first, statement = replicas
-        lines = text.split("\n")
-        lines.insert(first - 1 + statement.count("\n"), f"{name} = {value}")
-        return "\n".join(lines)
-    if found is not None:
+    lines = text.split("\n")
+    if (found := statement_of(text, ("scan", name))) is not None:
         first, statement = found
         comment = re.search(r"[ \t]*#[^\n]*$", statement.rstrip("\n")) if statement.count("\n") == 1 else None
-        written = f"{statement.partition('=')[0].rstrip()} = {value}{comment[0] if comment else ''}\n"
-        lines = text.split("\n")
-        changed = [*lines[: first - 1], written.rstrip("\n"), *lines[first - 1 + statement.count("\n") :]]
-        made = "\n".join(changed)
-        if tomllib.loads(made) == expected:
-            return made
+        written = f"{statement.partition('=')[0].rstrip()} = {value}{comment[0] if comment else ''}"
+        lines[first - 1 : first - 1 + statement.count("\n")] = [written]
+    elif name in NEW and (replicas := statement_of(text, ("scan", "replicas"))) is not None:
+        first, statement = replicas
+        lines.insert(first - 1 + statement.count("\n"), f"{name} = {value}")
+    made = "\n".join(lines)
+    if tomllib.loads(made) == expected:
+        return made
     raise InputError(
         f"{file.path.name}: expected a table [scan] with a line that begins with '{name} =', which --extend can "
         "change; found it written in another way"

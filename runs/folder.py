@@ -147,8 +147,13 @@ class ResultsFolder:
         if self._entries() and not self.force:
             raise InputError(self._in_use())
 
-    def check(self) -> None:
+    def check(self, say: Callable[[str], None]) -> None:
         """Refuse the folder if another process works in it, is not ours, or cannot be written; nothing is changed.
+
+        Parameters
+        ----------
+        say : callable
+            Told if it takes minutes to see whether that process lives.
 
         Raises
         ------
@@ -157,7 +162,7 @@ class ResultsFolder:
         self._check_place()
         if self._entries() and not self.force and not self._is_run():
             raise InputError(self._in_use())
-        self.lock.refuse_other()
+        self.lock.refuse_other(say)
 
     def decide(self, file: DeckFile, extend: Collection[str] = ()) -> Beginning:
         """Decide whether the calculation in the folder is continued, and with which deck; nothing is changed.

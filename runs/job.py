@@ -20,10 +20,10 @@ from runs.faults import writing
 from runs.folder import ResultsFolder
 from runs.job_reports import JobReports
 from runs.model import Model, build_model, faults_of
-from runs.plan import Task
+from runs.plan import Task, without_field
 from runs.progress import reporter
 from runs.ranks import Ranks, find_ranks
-from runs.rounds import Growth, grown, growth_of, has_rounds, next_growth, precision_lines, round_line
+from runs.rounds import grown, growth_of, has_rounds, next_growth, precision_lines, round_line
 from runs.run_request import RunRequest
 from runs.schedule import INTERRUPTED_BY_USER, Outcome, run_all
 from runs.seeds import stream
@@ -34,6 +34,7 @@ from structures.errors import InputError
 
 if TYPE_CHECKING:
     from analysis.campaign import Analysis
+    from analysis.point import Point
 
 # Tables and analysis need packages that take seconds to import; only the first of a thousand ranks does.
 
@@ -66,15 +67,24 @@ class Job:
 
 
 def check_job(file: DeckFile, *, threads: int) -> None:
-    """Print what a deck asks for and run nothing; the network is built if the cache does not hold it."""
+    """Print what a deck asks for, and how well sigma will be known by a second of simulation.
+
+    The network is built if the cache does not hold it.
+    """
     from runs.check_tables import check_report
+    from runs.planned_precision import planned_precision, precision_part
+    from runs.trial_run import some_conditions, try_conditions
 
     console = output_console()
     with reporter(output_console(stderr=True)) as report:
         model = build_model(file, report)
     for part in check_report(model, threads):
         console.print(part)
-    build_lattice(model, threads)
+    setting = Setting(file, build_lattice(model, threads), model.network.content_hash)
+    with reporter(output_console(stderr=True)) as report:
+        trials = try_conditions(setting, some_conditions(without_field(model.conditions)), report, seconds=1.0)
+        found = planned_precision(setting, trials)
+    console.print(precision_part(found, file.deck.scan.sigma_relative_error, file.deck.scan.ceiling))
 
 
 def run_job(file: DeckFile, request: RunRequest) -> int:
@@ -130,7 +140,7 @@ def build(job: Job) -> tuple[Model, Lattice]:
     folder, ranks = job.folder, job.ranks
     if job.request.fork is not None:
         ranks.on_first(lambda: folder.check_for_fork(ResultsFolder(job.request.output)))
-    ranks.on_first(folder.check)
+    ranks.on_first(lambda: folder.check(job.reports.say))
     beginning = ranks.on_first(lambda: folder.decide(job.file, job.request.extend))
     # further temperatures can change the network, which is then not the one of the tasks that are there: refused
     same = beginning.continued and not any(key.startswith("temperatures") for key in beginning.extended)
@@ -210,11 +220,12 @@ def simulate(job: Job, model: Model, setting: Setting) -> tuple[Model, Outcome[P
     if len(tasks) < len(model.tasks):
         done = len(model.tasks) - len(tasks)
         job.reports.note(f"{folder.path}: going on, {done} of {len(model.tasks)} tasks are finished")
-    outcome, known = run_tasks(job, setting, tasks, stage="Kinetic Monte Carlo"), Growth().verdicts
+    outcome = run_tasks(job, setting, tasks, stage="Kinetic Monte Carlo")
+    points: dict[str, Point] = {}
     while rounds and not outcome.interrupted:
-        growth = next_growth(model, growth, folder, ranks, known)
+        growth, points = next_growth(model, setting, growth, points, folder, ranks)
         ranks.on_first(partial(folder.write_rounds, growth.record(), *of))
-        larger, known = grown(model, growth), growth.verdicts
+        larger = grown(model, growth)
         before = {task.key for task in model.tasks}
         added = [task for task in larger.tasks if task.key not in before]
         if not added:
@@ -308,6 +319,7 @@ def present(model: Model, folder: ResultsFolder, console: Console) -> None:
     from analysis.campaign import open_run
     from runs.assumptions import assumptions
     from runs.result_tables import result_report
+    from runs.window_tables import windows_part
 
     run = open_run(folder.path)
     analysis = run.analyse()
@@ -319,11 +331,14 @@ def present(model: Model, folder: ResultsFolder, console: Console) -> None:
             analysis.write_tables(folder.path)
         folder.write_remarks((*analysis.statements, *precision, *assumed.lines))
     finally:  # a full disk is no reason not to show the results
-        for part in result_report(analysis, model, assumed):
+        for part in result_report(analysis, assumed, material=model.material):
+            console.print(part)
+        for part in windows_part(analysis, model.deck.output.windows_C):
             console.print(part)
         if precision:
             console.print(listing("Rounds", precision))
-    written = ["deck.toml", "network.h5", f"tasks/ ({len(run.records)} files)", "summary.csv", "activation.csv"]
+    n_files = len(run.records) + len(run.in_field)
+    written = ["deck.toml", "network.h5", f"tasks/ ({n_files} files)", "summary.csv", "activation.csv"]
     written += ["optimum.csv", folder.remarks.name]
     if model.deck.output.plots:
         written += write_plots(analysis, model, folder)

@@ -21,6 +21,7 @@ LOCK = "run.lock"
 _HEARTBEAT_SECONDS = 30.0
 _SILENT_SECONDS = 300.0  # without a heartbeat a holder that cannot be looked at counts as dead
 _UNWRITTEN_SECONDS = 2.0  # a file without a name in it is being written
+_LOOK_SECONDS = 1.0  # between two looks for a sign of life
 _JOBS = ("SLURM_JOB_ID", "PBS_JOBID", "LSB_JOBID")
 _PROC = Path("/proc")
 
@@ -71,23 +72,29 @@ class FolderLock:
     def __init__(self, folder: Path) -> None:
         self.path = folder / LOCK
 
-    def holder(self) -> Holder | None:
+    def holder(self, *, look_only: bool = False) -> Holder | None:
         """Give the one who works in the folder; None if nobody does, or whoever did is dead.
 
         On this machine the process itself is looked for. Elsewhere a heartbeat is missing when the file's time differs
         by more than five minutes from that of a file written now, by the clock of the file system: a clock that is set
         back or forward while the holder lives is overtaken by the next heartbeat.
-        """
-        return self._alive(_holder_in(self.path), self.path)
 
-    def _alive(self, found: Holder | None, path: Path) -> Holder | None:
+        Parameters
+        ----------
+        look_only : bool
+            Write no file and go by the clock of this machine.
+        """
+        return self._alive(_holder_in(self.path), self.path, look_only=look_only)
+
+    def _alive(self, found: Holder | None, path: Path, *, look_only: bool = False) -> Holder | None:
         """Return the holder that a file names if there is a process behind it."""
+        silence = _silence if look_only else self._silence
         if found is None:
-            young = path.exists() and self._silence(path) <= _UNWRITTEN_SECONDS
+            young = path.exists() and silence(path) <= _UNWRITTEN_SECONDS
             return _UNKNOWN if young else None
-        if found.machine and (found.host, found.machine) == (platform.node(), _machine()):
+        if _is_here(found):
             return found if _started(found.pid) == found.process_started else None
-        return found if self._silence(path) <= _SILENT_SECONDS else None
+        return found if silence(path) <= _SILENT_SECONDS else None
 
     @contextmanager
     def held(self, say: Callable[[str], None], lost: Callable[[str], None]) -> Iterator[None]:
@@ -118,16 +125,37 @@ class FolderLock:
             if _holder_in(self.path) == mine:
                 self.path.unlink(missing_ok=True)
 
-    def refuse_other(self) -> None:
+    def refuse_other(self, say: Callable[[str], None]) -> None:
         """Refuse a folder in which another process works.
+
+        A batch system may start a job again on other nodes as soon as it has killed it. A process of another machine is
+        therefore given up only after minutes of silence, and refused to only after a sign of life.
+
+        Parameters
+        ----------
+        say : callable
+            Told of such a wait.
 
         Raises
         ------
         InputError
         """
-        self._refuse(self.holder())
+        self._refuse(self.path, say)
 
-    def _refuse(self, holder: Holder | None) -> None:
+    def _refuse(self, path: Path, say: Callable[[str], None]) -> None:
+        """Refuse the lock in a file if there is a process behind it; wait where that can be told by waiting only."""
+        holder = self._alive(_holder_in(path), path)
+        if holder is None:
+            return
+        beat = _beat_in(path)
+        if not _is_here(holder):
+            say(
+                f"{self.path.parent}: {holder} worked here, on another machine; waiting up to "
+                f"{_SILENT_SECONDS / 60:.0f} min for a sign of life"
+            )
+            while holder is not None and _beat_in(path) == beat:
+                time.sleep(_LOOK_SECONDS)
+                holder = self._alive(_holder_in(path), path)
         if holder is not None:
             raise InputError(
                 f"{self.path.parent}: expected a folder in which nothing else runs, found {holder} at work; wait for "
@@ -144,7 +172,7 @@ class FolderLock:
             dead, path = [], self.path
             while path.exists():
                 found = _holder_in(path)
-                self._refuse(self._alive(found, path))
+                self._refuse(path, say)
                 if found is not None or path.exists():  # not given back at this moment
                     dead.append(found)
                     path = self._heir(found)
@@ -183,13 +211,35 @@ class FolderLock:
         except FileNotFoundError:
             return 0.0
         except OSError:
-            return abs(time.time() - path.stat().st_mtime)
+            return _silence(path)
         finally:
             with suppress(OSError):
                 probe.unlink(missing_ok=True)
 
 
 _UNKNOWN = Holder("an unknown host", 0, "", "", "", "just now", "")
+
+
+def _is_here(holder: Holder) -> bool:
+    """Whether a process can be looked for: it is of this machine and its set of process numbers."""
+    return bool(holder.machine) and (holder.host, holder.machine) == (platform.node(), _machine())
+
+
+def _beat_in(path: Path) -> tuple[Holder | None, float]:
+    """Who holds a lock and the time of the last heartbeat; on a network a file's time is known once it was opened."""
+    found = _holder_in(path)
+    try:
+        return found, path.stat().st_mtime
+    except FileNotFoundError:
+        return None, 0.0
+
+
+def _silence(path: Path) -> float:
+    """Seconds between the last heartbeat in a file and now, by the clock of this machine."""
+    try:
+        return abs(time.time() - path.stat().st_mtime)
+    except FileNotFoundError:
+        return 0.0
 
 
 def _create(path: Path, holder: Holder) -> bool:

@@ -1,6 +1,8 @@
-"""How long a lone ion remembers where it has come from: the time after which its hops make plain diffusion."""
+"""How a lone ion moves, exactly: at once, after it has forgotten where it has come from, and how long that takes."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,12 +14,32 @@ from lattice.network import PoreNetwork
 from structures.units import BOLTZMANN
 
 
-def memory_time(network: PoreNetwork, species_index: int, temperature: float, rate_factor: float) -> float:
-    """Mean decay time of the drift correlations of one ion alone on the network, s; 0 if it forgets at every hop.
+@dataclass(frozen=True, slots=True)
+class LoneIon:
+    """Motion of one ion alone on the network.
+
+    Attributes
+    ----------
+    at_once : float, Å²/s
+        A sixth of the mean square of its hops times their rate: what it would diffuse if it forgot at every hop.
+    at_last : float, Å²/s
+        Its diffusivity.
+    memory : float, s
+        Mean decay time of the drift correlations; 0 if it forgets at every hop.
+    """
+
+    at_once: float
+    at_last: float
+    memory: float
+
+
+def lone_ion(network: PoreNetwork, species_index: int, temperature: float, rate_factor: float) -> LoneIon:
+    """Motion of one ion alone on the network.
 
     With W the rate matrix, b_i = Σ_j w_ij d_ij the drift from site i and <...> the mean over the equilibrium, the
     correlation <b(0)·b(t)> = <b·exp(Wt) b> is a sum of falling exponentials. Its mean decay time is
-    ∫ t <b·b(t)> dt / ∫ <b·b(t)> dt = <x·x> / <b·x>, where -W x = b and <x> = 0 in every connected part.
+    ∫ t <b·b(t)> dt / ∫ <b·b(t)> dt = <x·x> / <b·x>, where -W x = b and <x> = 0 in every connected part, and
+    the diffusivity is <Σ_j w_ij d_ij²> / 6 - <b·x> / 3.
 
     Parameters
     ----------
@@ -30,7 +52,7 @@ def memory_time(network: PoreNetwork, species_index: int, temperature: float, ra
     sites = np.flatnonzero(network.site_species == species_index)
     hops = np.flatnonzero(network.site_species[network.hop_origin] == species_index)
     if not len(hops):
-        return 0.0
+        return LoneIon(0.0, 0.0, 0.0)
     kT, rates = BOLTZMANN * temperature, network.rates(temperature)
     origin, target = network.hop_origin[hops], network.hop_target[hops]
     top = network.site_energy[[origin, target]].max(axis=0)
@@ -44,7 +66,10 @@ def memory_time(network: PoreNetwork, species_index: int, temperature: float, ra
     shift = _balanced(a, b, flow, drift, weight)
     total = float((drift * shift).sum())
     scale = float((flow[:, None] * network.hop_vector[hops] ** 2).sum())
-    return float((weight[:, None] * shift**2).sum()) / total if total > 1e-12 * scale else 0.0
+    total = total if total > 1e-12 * scale else 0.0
+    memory = float((weight[:, None] * shift**2).sum()) / total if total else 0.0
+    at_last = max(scale / 6 - total / 3, 0.0)
+    return LoneIon(scale / 6 / float(weight.sum()), at_last / float(weight.sum()), memory)
 
 
 def _balanced(

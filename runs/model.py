@@ -56,14 +56,26 @@ class Model:
         return tuple(PairOverride(pair.species, pair.below_A, pair.energy_eV) for pair in self.deck.pair)
 
     @property
+    def material(self) -> str:
+        """Whose measured values the results are compared with; empty for none."""
+        return "" if self.deck.output.compare_with == "nothing" else self.deck.output.compare_with
+
+    @property
     def n_sites(self) -> int:
         """Sites in the supercell."""
         n1, n2, n3 = self.deck.lattice.repeats
         return self.network.n_sites * n1 * n2 * n3
 
+    @property
+    def most_tasks(self) -> int:
+        """Tasks that there are at most after all rounds."""
+        scan, fields = self.deck.scan, len(self.deck.scan.fields_V_per_cm)
+        conditions = (len(self.loadings) + scan.further_loadings) * len(scan.temperatures)
+        return max(len(self.tasks), conditions * (scan.ceiling + fields * scan.replicas))
+
     def simultaneous(self, threads: int) -> int:
         """Tasks that run at the same time on so many threads."""
-        return min(threads, len(self.tasks))
+        return min(threads, self.most_tasks)
 
     def memory(self, threads: int) -> int:
         """Bytes that the Coulomb table and the factors of all simultaneous tasks need."""

@@ -7,28 +7,53 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 
+import numpy as np
+from numpy.typing import NDArray
+
 from runs.composition import Loading
 from runs.deck import Scan
 from structures.errors import InputError
 
+CM_PER_A = 1e-8
+
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """One loading at one temperature; its replicas share one time grid.
+    """One loading at one temperature, and in one electric field; its replicas share one time grid.
 
     Attributes
     ----------
     loading : Loading
     temperature : float, K
+    field : float, V/cm
+        Along `axis`.
+    axis : str
+        Direction of a lattice vector, a, b or c, or a Cartesian one, x, y or z; empty without a field.
     """
 
     loading: Loading
     temperature: float
+    field: float = 0.0
+    axis: str = ""
 
     @property
     def key(self) -> str:
-        """Text such as "x0.5000_T298.15K"."""
-        return f"{self.loading.key}_T{self.temperature:.2f}K"
+        """Text such as "x0.5000_T298.15K", with a field "x0.5000_T298.15K_Ea1.000e5"."""
+        in_field = f"_E{self.axis}{self.field:.3e}".replace("e+0", "e") if self.field else ""
+        return f"{self.loading.key}_T{self.temperature:.2f}K{in_field}"
+
+    def field_vector(self, cell: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Field, (3,), V/Å.
+
+        Parameters
+        ----------
+        cell : (3, 3) float64, Å
+            Lattice vectors as rows.
+        """
+        if not self.field:
+            return np.zeros(3)
+        along = cell["abc".index(self.axis)] if self.axis in "abc" else np.eye(3)["xyz".index(self.axis)]
+        return np.asarray(self.field * CM_PER_A * along / np.linalg.norm(along))
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,20 +76,31 @@ class Task:
 
 
 def plan_conditions(loadings: Sequence[Loading], scan: Scan) -> tuple[Condition, ...]:
-    """Every loading at every temperature.
+    """Every loading at every temperature, first all of them without a field, then in each field.
 
     Raises
     ------
     InputError
         If two of them are so close that their keys are the same text.
     """
-    conditions = tuple(Condition(loading, T) for loading in loadings for T in scan.temperatures)
+    conditions = tuple(
+        Condition(loading, T, field, scan.field_along if field else "")
+        for field in (0.0, *sorted(scan.fields_V_per_cm))
+        for loading in loadings
+        for T in scan.temperatures
+    )
     for key, times in Counter(condition.key for condition in conditions).items():
         if times > 1:
             raise InputError(
-                f"[scan] expected loadings 0.0001 and temperatures 0.01 K apart, found {times} tasks named {key}"
+                "[scan] expected loadings 0.0001, temperatures 0.01 K and fields a thousandth apart, found "
+                f"{times} tasks named {key}"
             )
     return conditions
+
+
+def without_field(conditions: Sequence[Condition]) -> tuple[Condition, ...]:
+    """Give the conditions without an electric field."""
+    return tuple(condition for condition in conditions if not condition.field)
 
 
 def plan_tasks(

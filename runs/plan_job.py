@@ -9,11 +9,13 @@ from datetime import datetime, timedelta
 
 from lattice.memory import available_memory
 from lattice.supercell import memory_of_tables, table_bytes
+from runs.check_tables import task_lines
 from runs.deck_file import DeckFile
 from runs.job import build_lattice
 from runs.model import Model, build_model
-from runs.plan import Condition
+from runs.plan import Condition, without_field
 from runs.plan_warnings import warnings
+from runs.planned_precision import planned_precision, precision_part
 from runs.progress import duration, reporter
 from runs.task import Setting
 from runs.text_tables import TextTable, listing, output_console
@@ -29,21 +31,22 @@ def plan_job(file: DeckFile, *, ranks: int, threads: int) -> None:
     with reporter(output_console(stderr=True)) as report:
         model = build_model(file, report)
         setting = Setting(file, build_lattice(model, 1), model.network.content_hash)
-        trials = try_conditions(setting, some_conditions(model.conditions), report)
+        trials = try_conditions(setting, some_conditions(without_field(model.conditions)), report)
     console.print(listing("Size", tuple(size_lines(model, trials, ranks, threads))))
     console.print(trial_table(model, trials))
     console.print(listing("Time", tuple(time_lines(model, trials, ranks, threads))))
+    scan = file.deck.scan
+    console.print(precision_part(planned_precision(setting, trials), scan.sigma_relative_error, scan.ceiling))
     found = tuple(warnings(model, setting, trials, ranks * threads))
     console.print(listing("Warnings", found) if found else "\nNo warnings.")
 
 
 def size_lines(model: Model, trials: Sequence[Trial], ranks: int, threads: int) -> Iterator[str]:
     """Say how many tasks there are and what memory and storage they need."""
-    scan, repeats = model.deck.scan, model.deck.lattice.repeats
-    yield (
-        f"tasks: {len(model.loadings)} loadings x {len(scan.temperatures)} temperatures x {scan.replicas} replicas = "
-        f"{len(model.tasks):,}, {model.deck.kmc.events:,} hops each"
-    )
+    repeats = model.deck.lattice.repeats
+    first, *others = task_lines(model)
+    yield f"tasks: {first}"
+    yield from (line[:1].lower() + line[1:] for line in others)
     n_ions = sorted(sum(loading.counts.values()) for loading in model.loadings)
     yield f"supercell: {model.n_sites:,} sites, {n_ions[0]} to {n_ions[-1]} ions"
     running = min(threads, len(model.tasks))
@@ -57,7 +60,7 @@ def size_lines(model: Model, trials: Sequence[Trial], ranks: int, threads: int) 
     kept = 2 * max(trial.checkpoint_bytes for trial in trials) + _FILE_OVERHEAD
     slots = min(ranks * threads, len(model.tasks))
     yield (
-        f"storage: at most {size(one * len(model.tasks))}, {size(one)} a task; while it runs {size(kept * slots)} for "
+        f"storage: at most {size(one * model.most_tasks)}, {size(one)} a task; while it runs {size(kept * slots)} for "
         "checkpoints"
     )
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from lattice.screening import as_tensor
 from runs.deck import Deck
-from runs.lone_ion_memory import memory_time
+from runs.lone_ion_memory import lone_ion
 from runs.model import Model
 from runs.plan import Condition
 from runs.task import Setting
@@ -63,10 +63,10 @@ def _of_blocks(setting: Setting, trials: Sequence[Trial]) -> Iterator[str]:
 
 
 def slowest_memory(setting: Setting, condition: Condition) -> tuple[str, float]:
-    """Name and memory time, s, of the mobile ion of a condition that remembers longest, see `memory_time`."""
+    """Name and memory time, s, of the mobile ion of a condition that remembers longest, see `lone_ion`."""
     network, T = setting.lattice_at(condition.temperature).network, condition.temperature
     names = [species.name for species in network.species]
-    times = [(memory_time(network, names.index(name), T, setting.deck.rates.factor), name)
+    times = [(lone_ion(network, names.index(name), T, setting.deck.rates.factor).memory, name)
              for name, count in condition.loading.mobile.items() if count]  # fmt: skip
     longest, name = max(times, default=(0.0, ""))
     return name, longest

@@ -14,7 +14,6 @@ from rich.text import Text
 from analysis.campaign import Analysis
 from analysis.experiments import comparison, measured_activation, paper, specimen
 from runs.assumptions import Assumptions
-from runs.model import Model
 from runs.text_tables import TextTable, listing
 from structures.units import CELSIUS_ZERO
 
@@ -23,16 +22,31 @@ FEW_POINTS = 3
 Row = Mapping[str, Any]
 
 
-def result_report(analysis: Analysis, model: Model, assumed: Assumptions) -> Iterator[RenderableType]:
-    """Yield all tables of a calculation, and under them what they rest on."""
+def result_report(
+    analysis: Analysis,
+    assumed: Assumptions,
+    *,
+    material: str = "",
+    statements: Sequence[str] | None = None,
+) -> Iterator[RenderableType]:
+    """Yield all tables of a calculation, and under them what they rest on.
+
+    Parameters
+    ----------
+    analysis : Analysis
+    assumed : Assumptions
+    material : str
+        Whose measured values are put beside the computed ones; empty for none.
+    statements : sequence of str, optional
+        What the tables leave out and why; those of the analysis by default.
+    """
     yield conductivity_table(analysis)
     if len(analysis.dilute):
         yield dilute_table(analysis)
     yield optimum_part(analysis)
-    material = model.deck.output.compare_with
-    if material != "nothing":
+    if material:
         yield from comparison_part(material, analysis)
-    yield statement_part(analysis.statements)
+    yield statement_part(analysis.statements if statements is None else statements)
     yield from assumed.report()
 
 
@@ -144,15 +158,19 @@ def comparison_part(material: str, analysis: Analysis) -> Iterator[RenderableTyp
         return
     made = TextTable(
         "Measured beside computed (not calibrated)",
-        ("<sample", "x", "T, °C", "measured, S/cm", "computed, S/cm", "computed/measured"),
+        ("<sample", "x", "T, °C", "measured, S/cm", "computed, S/cm", "ratio", "+interval", "+z"),
         keys=3,
     )
     for row in found:
         made.add_row(
             row["sample"], _plain(row["x"], 3), f"{row['T (K)'] - CELSIUS_ZERO:.0f}", _power(row["measured (S/cm)"]),
-            _power(row["computed (S/cm)"]), _plain(row["computed/measured"]),
+            _power(row["computed (S/cm)"]), _two(row["computed/measured"]),
+            _range(row["ratio lo"], row["ratio hi"], _two), _plain(row["z"], 1),
         )  # fmt: skip
-    made.caption = f"{paper(material)}; computed values interpolated between the loadings and temperatures of the scan"
+    made.caption = (
+        f"{paper(material)}; computed values interpolated between the loadings and temperatures of the scan. "
+        "ratio: computed/measured; z: its logarithm in standard errors of the simulation"
+    )
     yield made
     energies = TextTable(
         "Activation energy from ln sigma, as the paper defines it",
@@ -221,6 +239,10 @@ def _power(value: float) -> str:
 
 def _plain(value: float, digits: int = 2) -> str:
     return "" if math.isnan(value) else f"{value:.{digits}f}" if abs(value) < 100 else f"{value:.1e}"
+
+
+def _two(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.2g}"
 
 
 def _milli(value: float) -> str:

@@ -9,22 +9,28 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from runs.composition import loadings
+from kmc.placement import place_ions
+from runs.composition import Loading, loadings, possible_loadings
 from runs.folder import ResultsFolder
 from runs.model import Model
 from runs.plan import Task, plan_conditions, plan_tasks
 from runs.ranks import Ranks
+from runs.seeds import stream
 from structures.errors import InputError
 
 if TYPE_CHECKING:
+    from analysis.point import Point
     from kmc.trajectory import TaskRecord
     from runs.deck import Scan
+    from runs.task import Setting
 
 # What reads and analyses the files of tasks is imported where it is called: a run without rounds does without.
 
+_LOADINGS_PER_ROUND = 2  # the next ones then lie better
 _MOST_GROWTH = 2  # times the replicas of a condition in one round: an error known from few of them is not known well
 _MARGIN = 1.1  # on the replicas that the error asks for, so that one round usually is enough
 
@@ -121,8 +127,8 @@ def has_rounds(scan: Scan) -> bool:
 
 
 def next_growth(
-    model: Model, growth: Growth, folder: ResultsFolder, ranks: Ranks, known: Mapping[str, Verdict]
-) -> Growth:
+    model: Model, setting: Setting, growth: Growth, points: Mapping[str, Point], folder: ResultsFolder, ranks: Ranks
+) -> tuple[Growth, dict[str, Point]]:
     """Decide what a run is to add when all tasks so far that can be finished are.
 
     Conditions with a task that has failed stay as they are. Loadings are added once every sigma is known as well as
@@ -132,50 +138,107 @@ def next_growth(
     ----------
     model : Model
         With what was added so far.
+    setting : Setting
     growth : Growth
+    points : Mapping of str to Point
+        What was found before, by key of the condition; not found again for as many replicas.
     folder : ResultsFolder
     ranks : Ranks
         All of them call this; they share the files that have to be read.
-    known : Mapping of str to Verdict
-        That need not be found again, if they are about as many replicas.
 
     Returns
     -------
     Growth
         With the same replicas and loadings if there is nothing to add.
+    dict of str to Point
+        Of all conditions whose tasks are finished.
     """
     scan, by_key = model.deck.scan, tasks_by_condition(model.tasks)
-    mine: dict[str, Verdict] = {}
-    for key in list(by_key)[ranks.rank :: ranks.size]:
-        if key in known and known[key].replicas == len(by_key[key]):
-            mine[key] = known[key]
-        elif (records := finished_records(folder, by_key[key])) is not None:
-            mine[key] = judge(records, scan.sigma_relative_error, scan.ceiling)
-    verdicts = {key: verdict for part in ranks.gather_all(mine) for key, verdict in part.items()}
-    verdicts = {key: verdicts[key] for key in by_key if key in verdicts}
+    points = points_of(by_key, points, folder, ranks)
+    verdicts = {key: judge(point, scan.sigma_relative_error, scan.ceiling) for key, point in points.items()}
     decided = replace(growth, verdicts=verdicts)
     if more := {key: verdict.wanted for key, verdict in verdicts.items() if verdict.goes_on}:
-        return replace(decided, replicas={**growth.replicas, **more})
-    return decided
+        return replace(decided, replicas={**growth.replicas, **more}), points
+    n = min(scan.further_loadings - len(growth.loadings), _LOADINGS_PER_ROUND)
+    if n > 0 and len(points) == len(by_key):
+        new = ranks.on_first(lambda: next_loadings(model, setting, list(points.values()), n))
+        decided = replace(decided, loadings=(*growth.loadings, *new))
+    return decided, points
+
+
+def points_of(
+    by_key: Mapping[str, Sequence[Task]], known: Mapping[str, Point], folder: ResultsFolder, ranks: Ranks
+) -> dict[str, Point]:
+    """Analyse all conditions whose tasks are finished; every rank a part of those that are not known yet."""
+    from analysis.point import transport_at
+
+    same = {key: point for key, point in known.items() if point.row["replicas"] == len(by_key[key])}
+    mine = {}
+    for key in [key for key in by_key if key not in same][ranks.rank :: ranks.size]:
+        if (records := finished_records(folder, by_key[key])) is not None:
+            mine[key] = transport_at(records)
+    found = same | {key: point for part in ranks.gather_all(mine) for key, point in part.items()}
+    return {key: found[key] for key in by_key if key in found}
+
+
+def next_loadings(model: Model, setting: Setting, points: Sequence[Point], n: int) -> tuple[float, ...]:
+    """Choose loadings where the largest sigma of any temperature may be; none if the data tell no such place.
+
+    Parameters
+    ----------
+    model : Model
+    setting : Setting
+    points : sequence of Point
+    n : int
+        Of loadings at most.
+    """
+    from analysis.campaign import optimum_at
+    from analysis.next_loadings import propose_loadings
+
+    optima = []
+    for temperature in sorted({point.temperature for point in points}):
+        same = [point for point in points if point.temperature == temperature]
+        with suppress(ValueError):  # without a conductivity at three loadings
+            optima.append(optimum_at(sorted(same, key=lambda point: point.composition)))
+    done, deck = [loading.value for loading in model.loadings], model.deck
+    allowed = possible_loadings(deck, model.network)
+    limits = (0.0, 1.0) if model.loadings[0].name == "x" else None
+    proposed = propose_loadings(optima, done, n, allowed=allowed, limits=limits) if optima else ()
+    there = {loading.key for loading in model.loadings}
+    new = [loading for loading in loadings(deck, model.network, proposed) if loading.key not in there]
+    return tuple(loading.value for loading in new if _has_room(setting, loading))
+
+
+def _has_room(setting: Setting, loading: Loading) -> bool:
+    """Whether the ions of a loading find room at the highest temperature."""
+    rng = stream(setting.deck.scan.seed, f"room for {loading.key}")
+    try:
+        place_ions(setting.lattice, loading.counts, rng, temperature=setting.deck.scan.temperatures[-1])
+    except InputError:
+        return False
+    return True
 
 
 def round_line(before: Model, now: Model, growth: Growth) -> str:
     """Say what a round adds and why."""
-    more = len(now.tasks) - len(before.tasks)
+    n = len(now.tasks) - len(before.tasks)
+    more = f"{n} more {'task' if n == 1 else 'tasks'}"
     old = {loading.key for loading in before.loadings}
     if new := [loading.key for loading in now.loadings if loading.key not in old]:
-        return f"{more} more tasks near the largest sigma, at {', '.join(new)}"
+        return f"{more} near the largest sigma, at {', '.join(new)}"
     wide, target = sum(verdict.goes_on for verdict in growth.verdicts.values()), now.deck.scan.sigma_relative_error
     return (
-        f"{more} more tasks: sigma is not yet known to {100 * (target or 0.0):g} % at {wide} of "
+        f"{more}: sigma is not yet known to {100 * (target or 0.0):g} % at {wide} of "
         f"{len(growth.verdicts)} loadings and temperatures"
     )
 
 
 def tasks_by_condition(tasks: Iterable[Task]) -> dict[str, list[Task]]:
-    """Sort tasks by the key of their condition, replicas ascending."""
+    """Sort the tasks without an electric field by the key of their condition, replicas ascending."""
     found: dict[str, list[Task]] = {}
     for task in tasks:
+        if task.condition.field:
+            continue
         found.setdefault(task.condition.key, []).append(task)
     return found
 
@@ -190,26 +253,23 @@ def finished_records(folder: ResultsFolder, tasks: Sequence[Task]) -> list[TaskR
         return None
 
 
-def judge(records: Sequence[TaskRecord], target: float | None, most: int) -> Verdict:
-    """Say how well sigma is known from the replicas of one condition, and how many of them there are to be.
+def judge(point: Point, target: float | None, most: int) -> Verdict:
+    """Say how well sigma of one condition is known, and how many replicas of it there are to be.
 
     Parameters
     ----------
-    records : sequence of TaskRecord
+    point : Point
     target : float or None
         Relative standard error of sigma to reach; None asks for nothing.
     most : int
         Replicas that there may be.
     """
-    from analysis.point import transport_at
-
-    n = len(records)
+    n, error = int(point.row["replicas"]), point.sigma.log_error
+    error = error if math.isfinite(error) else math.inf
     if target is None:
-        return Verdict(n, math.inf, n)
-    if all(record.blocked for record in records):
-        return Verdict(n, math.inf, n, "no hop is open in any replica")
-    point = transport_at(records)
-    error = point.sigma.log_error if math.isfinite(point.sigma.log_error) else math.inf
+        return Verdict(n, error, n)
+    if point.row["blocked replicas"] == n:
+        return Verdict(n, error, n, "no hop is open in any replica")
     if error <= target:
         why = "" if point.row["converged"] else "sigma is not converged, and more replicas need not mend that"
         return Verdict(n, error, n, why)
@@ -247,5 +307,5 @@ def precision_lines(growth: Growth, scan: Scan) -> Iterator[str]:
     )
     for key, verdict in verdicts.items():
         if verdict.why:
-            error = f"{100 * verdict.error:.2g} %" if math.isfinite(verdict.error) else "no standard error"
+            error = f"{100 * verdict.error:.3g} %" if math.isfinite(verdict.error) else "no standard error"
             yield f"{key}: {error} with {verdict.replicas} replicas: {verdict.why}"

@@ -36,12 +36,26 @@ class HaltError(Exception):
     """A job found what no other job can survive, such as a full disk: it fails, and no further one is begun."""
 
 
-class Watch:
-    """What one job knows of the outside: whether to stop, and whom to tell how far it is."""
+def one_thread() -> int:
+    """Leave a job to its own thread."""
+    return 1
 
-    def __init__(self, stop: threading.Event, advance: Callable[[float], None]) -> None:
+
+class Watch:
+    """What one job knows of the outside: whether to stop, whom to tell how far it is, how many threads are free for it.
+
+    Attributes
+    ----------
+    threads : callable
+        Gives the number of threads that the job may use now, its own included.
+    """
+
+    def __init__(
+        self, stop: threading.Event, advance: Callable[[float], None], threads: Callable[[], int] = one_thread
+    ) -> None:
         self._stop = stop
         self._advance = advance
+        self.threads = threads
 
     @property
     def stopping(self) -> bool:
@@ -107,7 +121,8 @@ def run_all(
 ) -> Outcome[Result]:
     """Run every job on one thread of one rank; one that fails is recorded and the others go on.
 
-    A reason to stop on any rank, or Ctrl-C, stops all jobs of all ranks at their next kernel return.
+    A reason to stop on any rank, or Ctrl-C, stops all jobs of all ranks at their next kernel return. When no jobs are
+    left to begin, free threads are offered to those that run, see `Watch`.
 
     Parameters
     ----------
@@ -237,10 +252,16 @@ class _Shift(Generic[Result]):
         self._stop.set()
         self._to_draw = False
 
+    def _threads_of_a_job(self) -> int:
+        """Share the threads among the running jobs when no other jobs need them; any thread may call."""
+        if self._to_draw or self._stop.is_set():
+            return 1
+        return max(1, self._threads // max(1, len(self._running)))
+
     def _begin(self, key: str) -> None:
         self._tell("started", key, "")
         self._fraction[key] = 0.0
-        watch = Watch(self._stop, partial(self._fraction.__setitem__, key))
+        watch = Watch(self._stop, partial(self._fraction.__setitem__, key), self._threads_of_a_job)
         self._running[self._pool.submit(_guarded, self._jobs[key], watch)] = key
 
     def _end(self, future: Future[Result | Exception]) -> None:

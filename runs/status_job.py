@@ -113,7 +113,7 @@ def read_status(path: Path) -> RunStatus:
     planned, precision = _planned(folder)
     there = {file.stem: file for file in folder.tasks.glob("*.h5")}
     finished = tuple(key for key in planned if key in there)
-    holder = folder.lock.holder()
+    holder = folder.lock.holder(look_only=True)
     call = last_call(read_events(path))
     begun = _begun(folder, set(planned) - set(finished), call, holder is not None)
     failed = {e.task: str(e.values.get("reason", "")) for e in call if e.name == "failed" and e.task not in there}

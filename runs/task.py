@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kmc.placement import place_ions
 from kmc.simulation import Progress, Simulation
@@ -23,7 +24,7 @@ from runs.deck_file import DeckFile
 from runs.faults import fault_line, writing
 from runs.folder import ResultsFolder
 from runs.plan import Condition, Task
-from runs.schedule import HaltError, StoppedError, Watch
+from runs.schedule import HaltError, StoppedError, Watch, one_thread
 from runs.seeds import stream
 
 _PILOT_SHARE = 20  # a pilot makes one hop for so many hops of a task
@@ -62,6 +63,10 @@ class Setting:
         if separation is None:
             return self.lattice
         return replace(self.lattice, network=separate(self.lattice.network, separation, temperature))
+
+    def field(self, condition: Condition) -> NDArray[np.float64]:
+        """Give the electric field of a condition, (3,), V/Å."""
+        return condition.field_vector(self.lattice.network.cell)
 
     def label(self, task: Task) -> TaskLabel:
         """Give what tells a task from all others."""
@@ -121,7 +126,7 @@ def simulated_time(setting: Setting, condition: Condition, watch: Watch) -> floa
     wanted = setting.deck.kmc.events
     hops = min(max(wanted // _PILOT_SHARE, _PILOT_LEAST), _PILOT_MOST)
     first, second = _two_parts(watch, setting, condition, hops)
-    simulation = _start(setting, condition, stream(setting.deck.scan.seed, f"pilot {condition.key}"), first)
+    simulation = _start(setting, condition, stream(setting.deck.scan.seed, f"pilot {condition.key}"), first, watch)
     rate = simulation.estimate_rate(hops, progress=second)
     return wanted / (rate if rate > 0 else ATTEMPT_FREQUENCY)
 
@@ -156,11 +161,11 @@ def run_task(setting: Setting, task: Task, until: float, workplace: Workplace, w
     checkpoints = workplace.folder.checkpoints(label, workplace.say)
     first, second = _two_parts(watch, setting, task.condition, setting.deck.kmc.events)
     last, before, parts = checkpoints.newest(), 0.0, 1
-    simulation = _continued(setting, task, until, last, workplace.say)
+    simulation = _continued(setting, task, until, last, workplace.say, watch)
     if last is not None and simulation is not None:
         sampler, before, parts = last.sampler, last.seconds, last.parts + 1
     else:
-        simulation = _start(setting, task.condition, stream(setting.deck.scan.seed, task.key), first)
+        simulation = _start(setting, task.condition, stream(setting.deck.scan.seed, task.key), first, watch)
         sampler = simulation.begin(until, setting.deck.kmc.samples, frame_every=setting.deck.output.frames_every)
 
     def keep() -> None:
@@ -187,18 +192,19 @@ def run_task(setting: Setting, task: Task, until: float, workplace: Workplace, w
 
 
 def _continued(
-    setting: Setting, task: Task, until: float, kept: Checkpoint | None, say: Callable[[str], None]
+    setting: Setting, task: Task, until: float, kept: Checkpoint | None, say: Callable[[str], None], watch: Watch
 ) -> Simulation | None:
     """Make the simulation that goes on from a checkpoint; None if there is none that fits."""
     if kept is None:
         return None
-    T, factor = task.condition.temperature, setting.deck.rates.factor
-    found = kept.conditions.temperature, kept.conditions.attempt_frequency, float(kept.sampler.time[-1])
-    if found != (T, factor, until):
+    T, factor, field = task.condition.temperature, setting.deck.rates.factor, setting.field(task.condition)
+    conditions = kept.conditions
+    found = conditions.temperature, conditions.attempt_frequency, float(kept.sampler.time[-1])
+    if found != (T, factor, until) or not np.array_equal(conditions.field, field):
         say(f"{task.key}: its checkpoint is of other conditions and is left out")
         return None
     try:
-        return _simulation(setting, task.condition, kept.state)
+        return _simulation(setting, task.condition, kept.state, watch.threads)
     except ValueError as error:
         say(f"{task.key}: its checkpoint cannot be used and is left out: {error}")
         return None
@@ -229,20 +235,26 @@ def _two_parts(watch: Watch, setting: Setting, condition: Condition, hops: int) 
     )
 
 
-def placed_simulation(setting: Setting, condition: Condition, rng: np.random.Generator) -> Simulation:
+def placed_simulation(
+    setting: Setting, condition: Condition, rng: np.random.Generator, threads: Callable[[], int] = one_thread
+) -> Simulation:
     """Make the simulation of a condition with its ions placed at random, not yet in equilibrium."""
     loading, T = condition.loading, condition.temperature
     state = place_ions(setting.lattice, loading.counts, rng, temperature=T, frozen=loading.frozen)
-    return _simulation(setting, condition, state)
+    return _simulation(setting, condition, state, threads)
 
 
-def _simulation(setting: Setting, condition: Condition, state: State) -> Simulation:
-    T = condition.temperature
-    return Simulation(setting.lattice_at(T), state, temperature=T, attempt_frequency=setting.deck.rates.factor)
+def _simulation(setting: Setting, condition: Condition, state: State, threads: Callable[[], int]) -> Simulation:
+    T, factor = condition.temperature, setting.deck.rates.factor
+    field = setting.field(condition)
+    lattice = setting.lattice_at(T)
+    return Simulation(lattice, state, temperature=T, attempt_frequency=factor, field=field, threads=threads)
 
 
-def _start(setting: Setting, condition: Condition, rng: np.random.Generator, progress: Progress) -> Simulation:
+def _start(
+    setting: Setting, condition: Condition, rng: np.random.Generator, progress: Progress, watch: Watch
+) -> Simulation:
     """Place the ions and bring them to equilibrium."""
-    simulation = placed_simulation(setting, condition, rng)
+    simulation = placed_simulation(setting, condition, rng, watch.threads)
     simulation.equilibrate(setting.deck.kmc.equilibration_sweeps, progress=progress)
     return simulation

@@ -181,7 +181,7 @@ def test_every_thread_needs_a_table_of_its_own(call, monkeypatch, command):
 
 def test_a_run_goes_on_where_it_was_and_force_replaces_only_our_files(call, monkeypatch):
     """`--force` leaves foreign folders alone altogether, and foreign files in our own."""
-    monkeypatch.setattr(job, "simulate", lambda *given: Outcome())
+    monkeypatch.setattr(job, "simulate", lambda job, model, setting: (model, Outcome()))
     monkeypatch.setattr(job, "present", lambda *given: None)
     assert call("run", "deck.toml").exit_code == 0
     results = Path("results/deck")

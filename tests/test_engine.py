@@ -184,7 +184,7 @@ def test_reversing_every_hop_returns_to_the_start():
         assert simulation.lattice.hop_target[hop] == old
         state.ion_image[moved] += simulation.lattice.hop_wrap[hop]
         kernels._relocate(
-            tables.interaction, tables.exclusions, simulation.engine.ions.configuration, moved, here, old
+            tables.interaction, tables.exclusions, simulation.engine.ions.configuration, moved, here, old, None
         )  # fmt: skip
     for name in ("ion_site", "ion_image", "occupant", "blocked"):
         assert (getattr(state, name) == getattr(begin, name)).all(), name

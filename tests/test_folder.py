@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import asdict, replace
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Timer
 
 import pytest
 from small_run import SMALL_DECK, write_small_run
@@ -42,7 +42,7 @@ def nothing(text):
 
 def test_a_new_folder_is_begun_and_the_same_deck_continues_it(begun):
     folder, file = begun
-    folder.check()
+    folder.check(nothing)
     found = folder.decide(file)
     assert (found.file, found.continued, found.extended) == (file, True, ())
     assert not ResultsFolder(Path("other")).decide(file).continued
@@ -156,15 +156,15 @@ def test_a_folder_that_is_not_ours_is_left_alone(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     foreign = Path("foreign")
     foreign.mkdir()
-    ResultsFolder(foreign).check()
+    ResultsFolder(foreign).check(nothing)
     (foreign / "thesis.tex").write_text("mine")
     with pytest.raises(InputError, match="expected a new output folder, found one that is in use; give --force"):
-        ResultsFolder(foreign).check()
+        ResultsFolder(foreign).check(nothing)
     with pytest.raises(InputError, match="--force replaces only results of mofkmc"):
-        ResultsFolder(foreign, force=True).check()
+        ResultsFolder(foreign, force=True).check(nothing)
     (foreign / "deck.toml").write_text(SMALL_DECK)
     with pytest.raises(InputError, match="found one that is in use"):
-        ResultsFolder(foreign).check()
+        ResultsFolder(foreign).check(nothing)
 
 
 def test_a_folder_that_cannot_be_written_is_refused_in_one_line():
@@ -172,7 +172,7 @@ def test_a_folder_that_cannot_be_written_is_refused_in_one_line():
     if not Path("/proc/self").is_dir():
         pytest.skip("no file system that refuses every writer")
     with pytest.raises(InputError, match=r"^/proc/results: expected a folder that can be written, found: .* \(/proc"):
-        ResultsFolder(Path("/proc/results")).check()
+        ResultsFolder(Path("/proc/results")).check(nothing)
 
 
 def test_forks_are_of_runs_and_into_other_folders(begun):
@@ -195,7 +195,7 @@ def test_what_a_kill_leaves_is_cleared_and_a_half_made_folder_is_new(begun):
     (young.path / lock.LOCK).write_text("")
     (young.path / ".deck.toml.host-1-2.part").write_text("[struc")
     os.utime(young.path / lock.LOCK, (1, 1))
-    young.check()
+    young.check(nothing)
     assert not young.decide(file).continued
 
 
@@ -209,7 +209,7 @@ def test_a_replaced_calculation_leaves_nothing_behind(begun):
         path.write_text("old")
     new = changed_deck(("20_000", "40_000"))
     forced = replace(folder, force=True)
-    forced.check()
+    forced.check(nothing)
     forced.begin(forced.decide(new), "abd")
     assert not [path for path in old if path.exists()]
     assert (folder.path / "notes.txt").read_text() == "old"
@@ -248,7 +248,7 @@ def test_the_second_of_two_processes_is_refused_and_names_the_first(tmp_path):
         with pytest.raises(InputError, match=rf"found process {first.pid} on .*, job 4711, since .* at work"):
             take(tmp_path)
         with pytest.raises(InputError, match="expected a folder in which nothing else runs"):
-            ResultsFolder(tmp_path).check()
+            ResultsFolder(tmp_path).check(nothing)
         first.kill()
         first.wait()
         (said,) = take(tmp_path)
@@ -272,18 +272,43 @@ def test_the_second_of_two_processes_is_refused_and_names_the_first(tmp_path):
         ({"host": "elsewhere", "machine": ""}, 10, True),
     ],
 )
-def test_a_lock_is_held_by_a_living_process_or_by_its_heartbeat(tmp_path, changes, age, is_held):
+def test_a_lock_is_held_by_a_living_process_or_by_its_heartbeat(tmp_path, monkeypatch, changes, age, is_held):
+    """A process on another machine gives its next sign of life while one waits for it."""
     path = write_lock(tmp_path / "run", holder(**changes))
     moment = time.time() - age
     os.utime(path, (moment, moment))
+    before = path.parent.stat().st_mtime_ns
+    assert (FolderLock(path.parent).holder(look_only=True) is not None) == is_held
+    assert path.parent.stat().st_mtime_ns == before, "something was written"
     if is_held:
         assert FolderLock(path.parent).holder() == holder(**changes, token=FolderLock(path.parent).holder().token)
+        monkeypatch.setattr(lock.time, "sleep", lambda seconds: os.utime(path))
         with pytest.raises(InputError, match="at work"):
             take(path.parent)
         assert path.exists()
     else:
         assert FolderLock(path.parent).holder() is None
         assert len(take(path.parent)) == 1
+
+
+@pytest.mark.parametrize("given_back", [False, True])
+def test_a_job_that_is_started_again_elsewhere_waits_until_the_first_one_is_known_to_be_dead(
+    tmp_path, monkeypatch, given_back
+):
+    """Its last heartbeat is ten seconds old: none follows, or the lock is given back after a while."""
+    path = write_lock(tmp_path, holder(host="elsewhere"))
+    os.utime(path, (time.time() - 10,) * 2)
+    monkeypatch.setattr(lock, "_LOOK_SECONDS", 0.01)
+    monkeypatch.setattr(lock, "_SILENT_SECONDS", 300 if given_back else 10.3)
+    begin, said = time.monotonic(), []
+    if given_back:
+        Timer(0.2, path.unlink).start()
+    FolderLock(tmp_path).refuse_other(said.append)
+    assert time.monotonic() - begin >= 0.1
+    (line,) = said
+    assert "on elsewhere" in line
+    assert "waiting up to" in line
+    assert len(take(tmp_path)) == (not given_back)
 
 
 @pytest.mark.parametrize("content", ["", "{", '{"host": "x"}', "[]"])

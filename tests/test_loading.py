@@ -45,20 +45,61 @@ def test_interval_covers():
 @pytest.mark.parametrize("curve", [gaussian, skewed])
 @pytest.mark.parametrize(("spread", "n_replicas", "n_loadings"), [(0.15, 4, 11), (0.1, 3, 9), (0.3, 8, 11)])
 def test_coverage_on_many_runs(curve, spread, n_replicas, n_loadings):
-    """Local cubic fits are somewhat biased and the bootstrap a little wide: 92 to 99.5 %."""
+    """The bootstrap is a little wide where noise changes which point is the highest: 92 to 99 %."""
     found = list(intervals(300, curve, spread=spread, n_replicas=n_replicas, n_loadings=n_loadings))
-    assert 0.92 <= np.mean([o.loading.lo <= truth(curve) <= o.loading.hi for o in found]) <= 0.995
+    assert 0.92 <= np.mean([o.loading.lo <= truth(curve) <= o.loading.hi for o in found]) <= 0.99
+
+
+def hopping(g):
+    """Hard-core ions whose barrier grows with the loading: sigma ∝ x (1 - x) exp(-g x)."""
+    return lambda x: x * (1 - x) * np.exp(-g * x)
+
+
+def closed_form(g):
+    return ((g + 2) - np.sqrt(g**2 + 4)) / (2 * g) if g else 0.5
+
+
+@pytest.mark.parametrize("g", [0.0, 1.0, 2.0, 5.0])
+def test_closed_form_optima(g):
+    """Precise values on 41 loadings: the fit is off by less than 0.003, a twelfth of the spacing."""
+    x = np.linspace(0, 1, 43)[1:-1]
+    found = optimum_loading(x, noisy(hopping(g)(x), 1e-4, 3, np.random.default_rng(6)), rng=np.random.default_rng(6))
+    assert found.loading.value == pytest.approx(closed_form(g), abs=3e-3)
+    assert len(found.maxima) == 1
+    assert found.edge == ""
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("g", [0.0, 2.0, 5.0])
+@pytest.mark.parametrize(("spread", "n_replicas", "n_loadings"), [(0.15, 4, 13), (0.1, 4, 17), (0.3, 8, 13)])
+def test_coverage_of_closed_form_optima(g, spread, n_replicas, n_loadings):
+    """With a cubic in place of the quartic the steep curve, g = 5, is covered in 82 % of the cases: 92 to 99 %."""
+    x, inside = np.linspace(0, 1, n_loadings)[1:-1], []
+    for run in range(300):
+        rng = np.random.default_rng([53, run])
+        values = noisy(hopping(g)(x), spread, n_replicas, rng)
+        found = optimum_loading(x, values, rng=rng, n_bootstrap=200).loading
+        inside.append(found.lo <= closed_form(g) <= found.hi)
+    assert 0.92 <= np.mean(inside) <= 0.99
 
 
 def test_two_maxima_with_an_ordered_minimum_between():
     """VERIFICATION §6: repulsion orders half filling; both maxima, near 4 and 12, are among the best loadings."""
     rng = np.random.default_rng(1)
     found = optimum_loading(np.arange(1, 16), noisy(REPULSIVE, 0.1, 4, rng), rng=rng)
-    assert [round(m.loading) for m in found.maxima] == [4, 12]
+    assert len(found.maxima) == 2
+    assert all(i.lo <= exact <= i.hi for i, exact in zip(found.intervals, (4, 12), strict=True))
     assert found.minima == (8.0,)
     assert {4.0, 12.0} <= set(found.best_set)
     assert 8.0 not in found.best_set
     assert all(m.edge == "" for m in found.maxima)
+    assert found.intervals[0].hi < 8 < found.intervals[1].lo
+    assert sum(found.shares) == pytest.approx(1.0)
+    assert min(found.shares) > 0.02
+    table = found.to_frame()
+    assert table["not below the best"].all()
+    assert table["loading lo"].tolist() == [i.lo for i in found.intervals]
+    assert found.plot() is not None
 
 
 def test_noise_on_one_maximum_makes_no_second():

@@ -1,6 +1,5 @@
 """Several ranks under a real mpirun (the one of the wheel `mpich`): what one rank does, many do."""
 
-import hashlib
 import json
 import os
 import signal
@@ -10,11 +9,9 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import h5py
-import numpy as np
 import pytest
 from decks import changed
-from small_run import SMALL_DECK
+from small_run import SMALL_DECK, digests
 
 PROGRAMS = Path(__file__).parent / "rank_programs.py"
 RANKS = [1, 2, 3, 4]
@@ -184,27 +181,8 @@ def scan(tmp_path_factory) -> Path:
     call = [sys.executable, "-m", "runs.cli", "run", folder / "deck.toml", "--output", folder / "one", "--threads", "2"]
     result = subprocess.run(call, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
-    assert len(data_of(folder / "one")) == 12
+    assert len(digests(folder / "one")) == 12
     return folder
-
-
-def data_of(folder: Path) -> dict[str, str]:
-    """Checksum of all data of every finished task."""
-    found = {}
-    for path in sorted((folder / "tasks").glob("*.h5")):
-        if ".ckpt" in path.name:
-            continue
-        digest = hashlib.sha256()
-
-        def add(name: str, item: h5py.Group | h5py.Dataset, digest=digest) -> None:
-            if isinstance(item, h5py.Dataset):
-                digest.update(name.encode() + str(item.dtype).encode())
-                digest.update(np.asarray(item[()]).tobytes() if item.dtype.kind != "O" else repr(item[()]).encode())
-
-        with h5py.File(path) as file:
-            file.visititems(add)
-        found[path.name] = digest.hexdigest()
-    return found
 
 
 def run_scan(scan: Path, ranks: int, name: str) -> list[str]:
@@ -216,7 +194,7 @@ def test_the_data_are_the_same_for_any_number_of_ranks(scan, ranks):
     """Streams come from seed and task key alone; the results are printed once."""
     result = subprocess.run(run_scan(scan, ranks, f"{ranks} ranks"), capture_output=True, text=True, timeout=200)
     assert result.returncode == 0, result.stderr
-    assert data_of(scan / f"{ranks} ranks") == data_of(scan / "one")
+    assert digests(scan / f"{ranks} ranks") == digests(scan / "one")
     assert result.stdout.count("Conductivity with 95 % intervals") == 1
     for name in ("summary.csv", "activation.csv", "optimum.csv"):
         assert (scan / f"{ranks} ranks" / name).read_bytes() == (scan / "one" / name).read_bytes()
@@ -237,7 +215,7 @@ def interrupted(scan: Path, name: str, end: Callable[[subprocess.Popen[str]], No
         run_scan(scan, 2, name), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True
     )
     deadline = time.monotonic() + 100
-    while len(data_of(scan / name)) < 2:
+    while len(digests(scan / name)) < 2:
         assert job.poll() is None, job.communicate()[1]
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -247,10 +225,10 @@ def interrupted(scan: Path, name: str, end: Callable[[subprocess.Popen[str]], No
 
 def goes_on(scan: Path, name: str) -> None:
     """Go on with three ranks and end where the single process did."""
-    before = data_of(scan / name)
+    before = digests(scan / name)
     assert len(before) < 12
     assert subprocess.run(run_scan(scan, 3, name), capture_output=True, timeout=200).returncode == 0
-    assert data_of(scan / name) == data_of(scan / "one")
+    assert digests(scan / name) == digests(scan / "one")
 
 
 def test_a_batch_system_that_ends_the_job_loses_nothing(scan):

@@ -16,7 +16,7 @@ from runs.composition import Loading
 from runs.deck import Scan
 from runs.deck_file import read_deck
 from runs.job import build_lattice
-from runs.lone_ion_memory import memory_time
+from runs.lone_ion_memory import LoneIon, lone_ion
 from runs.model import build_model
 from runs.plan import plan_conditions, plan_tasks
 from runs.plan_job import size, wall_seconds
@@ -88,12 +88,12 @@ def test_memory_on_a_chain_of_two_barriers(saddles):
         saddle=saddles,
     )  # fmt: skip
     k1, k2 = np.exp(-np.array(saddles))
-    assert memory_time(chain, 0, TEMPERATURE, 1.0) == pytest.approx(1 / (2 * (k1 + k2)), rel=1e-9)
-    assert memory_time(chain, 0, TEMPERATURE, 1e12) == pytest.approx(1e-12 / (2 * (k1 + k2)), rel=1e-9)
+    assert lone_ion(chain, 0, TEMPERATURE, 1.0).memory == pytest.approx(1 / (2 * (k1 + k2)), rel=1e-9)
+    assert lone_ion(chain, 0, TEMPERATURE, 1e12).memory == pytest.approx(1e-12 / (2 * (k1 + k2)), rel=1e-9)
 
 
 def test_an_ion_on_equal_hops_remembers_nothing():
-    assert memory_time(simple_cubic(), 0, TEMPERATURE, 1.0) == 0.0
+    assert lone_ion(simple_cubic(), 0, TEMPERATURE, 1.0).memory == 0.0
 
 
 @pytest.mark.parametrize("seed", [1, 2, 3])
@@ -120,7 +120,7 @@ def test_memory_of_a_random_network_by_its_eigenvalues(seed):
         slow = weight > 1e-18 * weight.max(initial=0)
         slow &= values < -1e-9 * np.abs(values).max()
         expected = (weight[slow] / values[slow] ** 2).sum() / (weight[slow] / -values[slow]).sum()
-        assert memory_time(network, species, T, 1.0) == pytest.approx(expected, rel=1e-6)
+        assert lone_ion(network, species, T, 1.0).memory == pytest.approx(expected, rel=1e-6)
 
 
 def test_the_screening_length_of_salt_water():
@@ -191,7 +191,7 @@ def test_tasks_shorter_than_the_memory_of_an_ion_are_said(tried, monkeypatch):
     """An ion that remembers for a tenth of a task's time: 2 replicas have 2 * 10 / 12 = 1.7 blocks."""
     model, setting, trials = tried()
     times = [trial.simulated_seconds(model.deck) for trial in trials]
-    monkeypatch.setattr("runs.plan_warnings.memory_time", lambda network, index, T, factor: times[0] / 10)
+    monkeypatch.setattr("runs.plan_warnings.lone_ion", lambda network, index, T, factor: LoneIon(1, 1, times[0] / 10))
     said = [line for line in warnings(model, setting, trials, 1) if "remembers" in line]
     assert said[0].startswith("x0.5000_T300.00K: a task simulates")
     assert "1.7 blocks" in said[0]

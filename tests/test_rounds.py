@@ -5,19 +5,23 @@ import math
 import os
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from click.testing import CliRunner, Result
 from small_run import digests, write_small_run
 from synthetic import record
 from test_mpi import mpirun
 
+from analysis.point import transport_at
 from runs import task
 from runs.cli import main
+from runs.composition import possible_loadings
+from runs.deck_file import read_deck
+from runs.model import build_model
 from runs.rounds import Growth, Verdict, growth_of, judge, precision_lines, wanted_replicas
 from runs.status_job import read_status
 
@@ -64,20 +68,20 @@ def test_an_error_falls_with_the_square_root_of_the_replicas(replicas, error, mo
 
 
 def test_a_condition_is_judged_by_its_conductivity():
-    """Of plain diffusion 600 samples in 8 replicas know sigma to better than 20 %, and 2 do not know it to 2 %."""
+    """Of plain diffusion 600 samples in 8 replicas know sigma to better than 50 %, and 2 do not know it to 2 %."""
     records = [record(0.5, 300, k, ions={"Li+": (2, 1.0)}) for k in range(8)]
-    good = judge(records, 0.2, 100)
+    good = judge(transport_at(records), 0.5, 100)
     assert (good.replicas, good.wanted, good.why) == (8, 8, "")
-    assert 0.02 < good.error < 0.2
-    poor = judge(records[:2], 0.02, 100)
-    assert (poor.wanted, poor.why, poor.goes_on) == (4, "", True)
-    assert judge(records[:2], 0.02, 2).why == "there are to be 2 replicas at most"
-    assert not judge(records[:2], None, 100).goes_on
+    assert 0.02 < good.error < 0.5
+    two = transport_at(records[:2])
+    assert (judge(two, 0.02, 100).wanted, judge(two, 0.02, 100).why) == (4, "")
+    assert judge(two, 0.02, 2).why == "there are to be 2 replicas at most"
+    assert not judge(two, None, 100).goes_on
 
 
 def test_nothing_is_added_where_nothing_can_move():
     blocked = [record(0.5, 300, k, ions={"Li+": (2, 0.0)}) for k in range(2)]
-    found = judge(blocked, 0.1, 100)
+    found = judge(transport_at(blocked), 0.1, 100)
     assert (found.wanted, found.why) == (2, "no hop is open in any replica")
 
 
@@ -146,6 +150,30 @@ def test_a_lost_record_of_the_rounds_is_made_again(here, damage):
     assert {path: path.stat().st_mtime_ns for path in others} == others
 
 
+@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.validation)])
+def test_a_run_killed_in_its_rounds_goes_on_to_the_same_bits(tmp_path, kills):
+    """With kill -9, while rounds add replicas, then loadings, beside tasks in a field."""
+    lines = "replicas = 2\nsigma_relative_error = 0.05\nmost_replicas = 4\nrefine = true\nrefine_loadings = 2"
+    write_small_run(
+        tmp_path, ("repeats = [2, 2, 2]", "repeats = [3, 3, 2]"), ("[0.5, 1]", "[0, 0.5, 1]"), SHORT,
+        ("replicas = 2", f"{lines}\nfields_V_per_cm = [1e5]"),
+    )  # fmt: skip
+    environment = {**os.environ, "PYTHONPATH": ":".join(part for part in sys.path if part)}
+    program = Path(__file__).with_name("kill_runs.py")
+    done = subprocess.run(
+        [sys.executable, "-W", "error", program, "deck.toml", ".", str(kills), "1"],
+        env=environment, cwd=tmp_path, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["identical"]
+    assert found["left"] == []
+    assert found["write"] + found["moment"] == kills
+    assert len(digests(tmp_path / "whole")) == 5 * 4 + 5 * 2
+    kept = {path.read_text() for path in tmp_path.glob("*/rounds.json")}
+    assert len(kept) == 1
+
+
 def test_a_finished_run_is_not_run_again(here):
     result = run()
     assert result.exit_code == 0, result.output
@@ -211,6 +239,51 @@ def test_a_fork_takes_over_the_rounds_too(here):
     assert digests(Path("fork")).items() <= here.items()
 
 
+REFINED = (
+    ("repeats = [2, 2, 2]", "repeats = [3, 3, 2]"),
+    ("replicas = 2", "replicas = 2\nrefine = true\nrefine_loadings = 3"),
+    ("[0.5, 1]", "[0, 0.33, 0.67, 1]"),
+    SHORT,
+)
+
+
+def test_loadings_are_added_where_the_largest_conductivity_may_be(tmp_path, monkeypatch):
+    """Of 18 whole ions; two in the first round, one in the second; an interruption between them changes nothing."""
+    monkeypatch.chdir(tmp_path)
+    write_small_run(tmp_path, *REFINED)
+    whole = run()
+    assert whole.exit_code == 0, whole.output
+    added = json.loads((RESULTS / "rounds.json").read_text())["added"]["loadings"]
+    assert len(added) == len(set(added)) == 3
+    assert all((18 * x) == pytest.approx(round(18 * x)) and x not in (0, 6 / 18, 12 / 18, 1) for x in added)
+    assert whole.stderr.count("more tasks near the largest sigma, at x0.") == 2
+    assert len(digests(RESULTS)) == 14
+    assert "x0.3333" in whole.stdout or "0.333" in whole.stdout
+    real_write = task.write_task
+
+    def write(path, *args, **options):
+        real_write(path, *args, **options)
+        if len(list(Path("again/tasks").glob("*.h5"))) == 11:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(0.3)
+
+    monkeypatch.setattr(task, "write_task", write)
+    assert "stopped by SIGTERM; 11 tasks" in run("--output", "again").stderr
+    assert len(read_status(Path("again")).planned) == 12
+    assert run("--output", "again").exit_code == 0
+    assert digests(Path("again")) == digests(RESULTS)
+    assert len(read_status(Path("again")).planned) == 14
+
+
+def test_loadings_that_whole_ions_make(tmp_path):
+    """18 counter-ions have 19 fractions, all of which find sites; with frozen Me2NH2+ nothing moves at x = 0."""
+    for treatment, fewest in (("", 0), ('[composition.treatment]\n"Me2NH2+" = "frozen"\n', 1)):
+        path = write_small_run(tmp_path, *REFINED, ("[0, 0.33", "[0.1, 0.33"), ("[kmc]", f"{treatment}[kmc]"))
+        model = build_model(read_deck(path), lambda *said: None)
+        found = possible_loadings(model.deck, model.network)
+        assert found == tuple(k / 18 for k in range(fewest, 19))
+
+
 def test_a_status_tells_how_well_sigma_is_known(here):
     shown = CliRunner().invoke(main, ["status", str(RESULTS), "--brief"]).output
     assert "14 of 14 tasks finished" in shown
@@ -218,8 +291,6 @@ def test_a_status_tells_how_well_sigma_is_known(here):
 
 
 def test_lines_name_what_falls_short(here):
-    from runs.deck_file import read_deck
-
     verdicts = {"a": Verdict(4, 0.03, 4), "b": Verdict(7, 0.08, 7, "the end"), "c": Verdict(2, math.inf, 2, "blocked")}
     lines = list(precision_lines(Growth(verdicts=verdicts, loadings=(0.25,)), read_deck(Path("deck.toml")).deck.scan))
     assert lines == [

@@ -15,6 +15,7 @@ from lattices import ion, simple_cubic
 from small_run import digests
 
 from analysis.campaign import Analysis
+from kmc.kernels import Team
 from kmc.trajectory import read_task
 from runs import job, network_source, schedule, task
 from runs.cli import main
@@ -60,6 +61,20 @@ def test_a_run_gives_the_same_bits_for_one_and_two_threads_and_writes_its_tables
     write_deck(Path(), ("[scan]", "[scan]\nseed = 2"))
     assert run("--output", "three").exit_code == 0
     assert not set(digests(Path("three")).values()) & set(digests(Path("one")).values())
+
+
+def test_threads_without_a_task_share_the_events_of_the_others(run, monkeypatch):
+    """The only trial run and the last of three tasks get both threads; the files are the same."""
+    write_deck(Path(), ("[0, 0.5, 1]", "[0.5]"), ("[-40, 25, 100]", "[25]"), ("replicas = 2", "replicas = 3"))
+    monkeypatch.setattr("kmc.crew.SITES_PER_THREAD", 10)
+    sizes = []
+    monkeypatch.setattr("kmc.crew.Team", lambda *parts: sizes.append(parts[0]) or Team(*parts))
+    for name, threads in (("one", "1"), ("two", "2")):
+        result = run("--output", name, "--threads", threads)
+        assert result.exit_code == 0, result.output
+        assert (2 in sizes) == (threads == "2")
+    assert digests(Path("one")) == digests(Path("two"))
+    assert len(digests(Path("one"))) == 3
 
 
 def test_a_stopped_run_goes_on_with_the_same_command_to_the_same_bits(run, monkeypatch):
@@ -185,7 +200,7 @@ def test_a_disk_that_fills_up_at_the_end_loses_no_result(run, monkeypatch):
 def test_tables_are_on_disk_before_anything_is_printed(run, monkeypatch):
     """Whatever goes wrong while printing."""
 
-    def fail(*args):
+    def fail(*args, **options):
         raise InputError("no report")
         yield
 

@@ -1,5 +1,6 @@
 """Jobs handed out to threads: order, failures, stops; several ranks are in test_mpi.py."""
 
+import contextlib
 import os
 import signal
 import threading
@@ -29,6 +30,36 @@ def test_jobs_begin_in_their_order_so_that_the_longest_can_come_first():
     jobs = {key: (lambda watch, key=key: begun.append(key)) for key in "dacb"}
     run_all(jobs, threads=1, stage="jobs", report=silent)
     assert begun == ["d", "a", "c", "b"]
+
+
+def test_threads_without_a_job_are_offered_to_the_running_ones(bounded):
+    """Seven threads: one for each of seven jobs, three for each of the last two, all for the last, one at a stop."""
+    offered, meet, two, last = {}, threading.Barrier(7), threading.Barrier(2), threading.Event()
+
+    def job(watch: Watch, number: int) -> None:
+        if number < 7:
+            meet.wait(10)
+            offered[number] = watch.threads()
+            meet.wait(10)
+        if number < 6:
+            return
+        two.wait(10)
+        while watch.threads() != 3:
+            time.sleep(0.01)
+        two.wait(10)
+        if number == 7:
+            while watch.threads() != 7:
+                time.sleep(0.01)
+            last.set()
+            with contextlib.suppress(StoppedError):
+                while True:
+                    watch.advance(0.5)
+            offered["stopped"] = watch.threads()
+
+    jobs = {str(n): (lambda watch, n=n: job(watch, n)) for n in range(8)}
+    reason = lambda: "enough" if last.is_set() else ""  # noqa: E731
+    run_all(jobs, threads=7, stage="jobs", report=silent, stop_reason=reason)
+    assert offered == dict.fromkeys([*range(7), "stopped"], 1)
 
 
 def test_no_jobs_are_no_work():

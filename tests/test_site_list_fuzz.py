@@ -17,7 +17,6 @@ from lattice.site_list_file import load_site_list
 from structures.errors import InputError
 from structures.units import BOLTZMANN
 
-
 SEEDS = {
     "cubic": CUBIC,
     "two ions": """

@@ -10,6 +10,7 @@ from lattice.landscape import compute_landscape
 from structures.cif import load_framework
 from structures.species import SHIPPED_SPECIES
 
+
 @pytest.mark.validation
 @pytest.mark.sample
 def test_lithium_in_mof5():

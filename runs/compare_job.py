@@ -1,0 +1,53 @@
+"""What `mofkmc compare` does: measured values beside computed ones."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from analysis.campaign import open_run
+from analysis.experiments import comparison, materials, measured
+from analysis.results import analysis_of
+from runs.faults import writing
+from runs.opened_run import open_results
+from runs.result_tables import comparison_part
+from runs.text_tables import output_console
+from structures.errors import InputError
+from structures.files import whole_file
+
+
+def compare_job(path: Path, *, experiment: str = "", csv: Path | None = None) -> None:
+    """Print measured conductivities, activation energies and transference numbers beside computed ones.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the run.
+    experiment : str
+        A material with measured values, or a TOML file of them; that of the deck by default.
+    csv : Path, optional
+        File for the conductivities.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to compare with, or nothing finished.
+    """
+    if experiment:
+        measured(experiment)
+        run = open_run(path)
+    else:
+        opened = open_results(path)
+        run, experiment = opened.run, opened.material
+        if not experiment:
+            known = ", ".join(materials())
+            raise InputError(f"--experiment: expected one of {known}, or a TOML file; the deck of {path} names none")
+    analysis = analysis_of(run)
+    table = comparison(experiment, analysis.conductivity)
+    if csv is not None:
+        with writing(csv), whole_file(csv) as unfinished:
+            table.to_csv(unfinished, index=False, float_format="%.6g")
+    console = output_console()
+    for piece in comparison_part(experiment, analysis):
+        console.print(piece)
+    if csv is not None:
+        console.print(f"\nWritten: {csv}", markup=False)

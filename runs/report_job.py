@@ -1,0 +1,85 @@
+"""What `mofkmc report` does: one HTML page of a run."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from runs.faults import writing
+from runs.opened_run import OpenedRun, open_results
+from structures.errors import InputError
+from structures.units import CELSIUS_ZERO
+
+if TYPE_CHECKING:
+    from analysis.report import ReportContext
+
+
+def report_job(path: Path, *, output: Path | None = None, experiment: str = "") -> None:
+    """Write the report of a run.
+
+    Parameters
+    ----------
+    path : Path
+        Folder of the run.
+    output : Path, optional
+        Of the page; report.html in the folder of the run by default.
+    experiment : str
+        Measured values to compare with, see `analysis.experiments.measured`; those of the deck by default.
+
+    Raises
+    ------
+    InputError
+        If the folder holds no finished task, or the page cannot be where it is asked for.
+    """
+    from analysis.experiments import measured
+    from analysis.report import write_report
+
+    page = output or path / "report.html"
+    if page.is_dir():
+        raise InputError(f"{page}: expected the name of an HTML file, found a folder")
+    if output is not None and not page.absolute().parent.is_dir():
+        raise InputError(f"{page}: expected a file in a folder that exists, found no {page.parent}")
+    if experiment:
+        measured(experiment)
+    opened = open_results(path)
+    with writing(page):
+        write_report(opened.run, page, context_of(opened, experiment))
+    click.echo(f"Written: {page} ({page.stat().st_size / 1e6:.1f} MB, needs no network)")
+
+
+def context_of(opened: OpenedRun, experiment: str = "") -> ReportContext:
+    """Everything about a run that its report needs besides the numbers."""
+    from analysis.report import ReportContext
+
+    groups = dict(opened.assumed.groups)
+    if opened.assumed.log:
+        groups["how the network was simplified"] = opened.assumed.log
+    if opened.precision:
+        groups["rounds"] = opened.precision
+    context = ReportContext(
+        title=f"Ion transport in {opened.run.network.name}" if opened.run.network else "Ion transport",
+        subtitle=_subtitle(opened),
+        assumptions=groups,
+        progress=opened.progress,
+        material=experiment or opened.material,
+        provenance=opened.provenance,
+    )
+    return replace(context, windows_C=opened.windows_C) if opened.windows_C else context
+
+
+def _subtitle(opened: OpenedRun) -> str:
+    """Say what was scanned."""
+    records = opened.run.records
+    first = records[0]
+    ions = [name for name, charge in zip(first.species_names, first.species_charge, strict=True) if charge]
+    loadings = len({record.composition for record in records})
+    warm = sorted({record.temperature - CELSIUS_ZERO for record in records})
+    span = f"{warm[0]:.0f} to {warm[-1]:.0f} °C" if len(warm) > 1 else f"{warm[0]:.0f} °C"
+    several = f"{loadings} loadings" if loadings > 1 else "1 loading"
+    return (
+        f"{' and '.join(ions)}, {several}, {span.replace('-', '−')}, {len(records)} independent tasks of kinetic Monte "
+        f"Carlo; {opened.folder.path.name}"
+    )
