@@ -5,6 +5,9 @@ The engine keeps the factor g_j = exp(-(F_j + V_j - reference)/2kT) of every sit
 all ions, so that r = c g_j/g_i without an exponential: c = exp((e_ij - e_ii)/2kT + q E·d/2kT) takes out the ion's own
 field and adds the external one. An executed hop multiplies g by a row of tabulated exp(-e/2kT) and divides by another.
 
+Whether a site is open is kept in its factor: +g where no ion forbids it, -g where exactly one does, -g/2**700 where
+more do. Multiplications leave sign and power of two alone, and a rate needs one number per site.
+
 The types that the kernels take are here too, because numba's disk cache does not notice an edit in another file.
 """
 
@@ -13,6 +16,7 @@ from __future__ import annotations
 import math
 from typing import NamedTuple
 
+import numba
 import numpy as np
 from numba import njit
 from numpy.typing import NDArray
@@ -20,13 +24,16 @@ from numpy.typing import NDArray
 from kmc.atomics import exchange, give_way, load, pause, store
 
 DONE, PAUSED, BLOCKED, OVERFLOW = 0, 1, 2, 3
-LARGEST_EXPONENT = 300.0  # of a factor; products of two must stay below exp(709)
+LARGEST_EXPONENT = 220.0  # of a factor, whose size stays between 2**-318 and 2**318
+FORBIDDEN = 2.0**-700  # of the factor of a site that more than one ion forbids
 ARITY = 8  # branches of the tree of rates; one cache line
 LINE = 16  # words between those that different threads write, two cache lines
 STOP = -1  # in place of the number of a job
 _MOVE, _RATES = 0, 1  # jobs that threads share
 _PATIENCE = 2**10  # looks at a word before a thread lets others have its core
 _MOST_LOOKS = 2**22  # after which a helper without work goes
+
+numba.config.SLP_VECTORIZE = 1  # the processor then computes the four hops of a group side by side
 
 jit = njit(cache=True, nogil=True, error_model="numpy")
 
@@ -67,9 +74,14 @@ class Exclusions(NamedTuple):
 class Hops(NamedTuple):
     """Hops by origin and their constants, nu w min(1, r², K r) = min(top, min(square x, linear) x) with x = g_j/g_i.
 
-    The k-th hop of site i is number first[i] + k of the supercell and unit[i] + k of the network. Its constants are in
-    place [sublattice of i, k] of tables whose rows are filled up with hops of rate zero, so that all sites of a species
-    have the same number of them: the loop over the hops of an ion then has a length that the processor can foresee.
+    Where the origin forbids the target, and the factor of the target is negative for that reason alone, `linear` is
+    negative: linear x is positive for open hops and negative for forbidden ones; where x holds FORBIDDEN its square
+    vanishes.
+
+    The k-th hop of site i is number first[i] + k of the supercell and unit[i] + k of the network. The constants of the
+    sites of one cell are rows of groups of four hops, filled up with hops of rate zero so that all sites of a species
+    have the same number of them: the loop over the hops of an ion then has a length that the processor can foresee,
+    and four of them go side by side.
     """
 
     first: NDArray[np.uint32]  # (n_sites,)
@@ -77,11 +89,10 @@ class Hops(NamedTuple):
     degree: NDArray[np.uint32]  # (n_sites,) number of hops
     target: NDArray[np.uint32]  # (n_hops,)
     wrap: NDArray[np.int8]  # (n_hops, 3)
-    shift: NDArray[np.uint32]  # (n_sublattices, n_columns) n_sites if the origin excludes the target, else 0
-    top: NDArray[np.float64]  # (n_sublattices, n_columns) 1/s, nu w
-    linear: NDArray[np.float64]  # (n_sublattices, n_columns) 1/s, nu w K c
-    square: NDArray[np.float64]  # (n_sublattices, n_columns) 1/s, nu w c²
-    groups: NDArray[np.uint64]  # (n_species,) groups of four columns that the sites of a species use
+    constant: NDArray[np.float64]  # (n_sublattices * width * 3,) 1/s, by group: square (nu w c²), linear (nu w K c or
+    # its negative), and top (nu w), four numbers each
+    width: int  # columns of a row, four for each group
+    groups: NDArray[np.uint64]  # (n_species,) groups that the sites of a species use
     orbit: NDArray[np.int32]  # (n_unit_hops,)
     reverse: NDArray[np.int64]  # (n_unit_hops,)
 
@@ -103,8 +114,7 @@ class Configuration(NamedTuple):
     site: NDArray[np.int32]  # (n_ions,)
     occupant: NDArray[np.int32]  # (n_sites,)
     blocked: NDArray[np.int16]  # (n_sites,)
-    open: NDArray[np.float64]  # (2 n_sites,) 1 where no ion forbids the site, then 1 where exactly one does, else 0
-    factor: NDArray[np.float64]  # (n_sites,)
+    factor: NDArray[np.float64]  # (n_sites,) with the sign and the power of two that tell whether the site is open
 
 
 class Movers(NamedTuple):
@@ -117,8 +127,8 @@ class Movers(NamedTuple):
     ion: NDArray[np.int32]  # (n_movers,)
     of_ion: NDArray[np.int32]  # (n_ions,) place in `ion`, or -1
     site: NDArray[np.uint32]  # (n_movers,)
-    sublattice: NDArray[np.uint32]  # (n_movers,)
-    target: NDArray[np.uint32]  # (n_movers, n_columns) the site itself where a row is filled up
+    row: NDArray[np.uint32]  # (n_movers,) where the constants of its hops begin
+    target: NDArray[np.uint32]  # (n_movers * width,) the site itself where a row is filled up
     groups: NDArray[np.uint64]  # (n_movers,) groups of four columns in use
     tree: NDArray[np.float64]  # 1/s
     level: NDArray[np.int64]  # (n_levels,) where each level of the tree begins
@@ -253,6 +263,19 @@ def _pair_energy(interaction, site, other):
 
 
 @jit
+def plain_factor(factor, site):
+    """Factor of a site whether it is open or not."""
+    size = abs(factor[site])
+    return size / FORBIDDEN if size < math.sqrt(FORBIDDEN) else size
+
+
+@jit
+def _openness(blocked):
+    """Sign and power of two of the factor of a site that so many ions forbid."""
+    return 1.0 if blocked == 0 else (-1.0 if blocked == 1 else -FORBIDDEN)
+
+
+@jit
 def rebuild(tables, ions, drift):
     """Compute the factor of every site from the ions' places and return the largest |exponent|.
 
@@ -260,6 +283,7 @@ def rebuild(tables, ions, drift):
     eV, is raised in place to the largest change of a site's energy.
     """
     sites, twice_kT, factor, reference = tables.sites, tables.twice_kT, ions.configuration.factor, ions.reference
+    blocked = ions.configuration.blocked
     energy = interaction_energy(tables.interaction, ions.configuration.site)
     mean, number = np.zeros(len(reference)), np.zeros(len(reference))
     for j in range(len(energy)):
@@ -267,7 +291,7 @@ def rebuild(tables, ions, drift):
         p = sites.species[j]
         mean[p] += energy[j]
         number[p] += 1.0
-        change = abs(reference[p] - twice_kT * math.log(factor[j]) - energy[j])
+        change = abs(reference[p] - twice_kT * math.log(plain_factor(factor, j)) - energy[j])
         if not change <= drift[0]:
             drift[0] = change
     for p in range(len(reference)):
@@ -276,7 +300,7 @@ def rebuild(tables, ions, drift):
     for j in range(len(energy)):
         exponent = (reference[sites.species[j]] - energy[j]) / twice_kT
         largest = max(largest, abs(exponent))
-        factor[j] = math.exp(exponent)
+        factor[j] = math.exp(exponent) * _openness(blocked[j])
     return largest
 
 
@@ -292,10 +316,12 @@ def _move_neighbours(factor, interaction, old, new):
 @jit
 def _forbid(configuration, site, count):
     """Let `count` more ions forbid a site; `configuration` changes in place."""
-    blocked = configuration.blocked[site] + count
-    configuration.blocked[site] = blocked
-    configuration.open[site] = 1.0 if blocked == 0 else 0.0
-    configuration.open[len(configuration.blocked) + site] = 1.0 if blocked == 1 else 0.0
+    before = configuration.blocked[site]
+    after = before + count
+    configuration.blocked[site] = after
+    least = min(before, after)
+    change = FORBIDDEN if count > 0 else 1.0 / FORBIDDEN
+    configuration.factor[site] *= -1.0 if least == 0 else (change if least == 1 else 1.0)
 
 
 @jit
@@ -324,42 +350,44 @@ def _relocate(interaction, exclusions, configuration, ion, old, new, team):
 @jit
 def _enter_site(hops, movers, m, site, sublattice):
     """Write down where a mover is and where its hops lead; `movers` changes in place."""
-    movers.site[m], movers.sublattice[m] = site, sublattice
+    movers.site[m], movers.row[m] = site, 3 * hops.width * sublattice
     for k in range(np.uint32(4) * movers.groups[m]):
-        movers.target[m, k] = hops.target[hops.first[site] + k] if k < hops.degree[site] else site
+        movers.target[m * hops.width + k] = hops.target[hops.first[site] + k] if k < hops.degree[site] else site
 
 
 @jit
 def enter_sites(tables, ions):
     """Write down for every mover where it is and where its hops lead; `ions.movers` changes in place."""
     movers, hops, sites = ions.movers, tables.hops, tables.sites
-    for m in range(len(movers.ion)):
+    for m in range(np.uint64(len(movers.ion))):
         site = ions.configuration.site[movers.ion[m]]
         movers.groups[m] = hops.groups[sites.species[site]]
         _enter_site(hops, movers, m, site, sites.sublattice[site])
 
 
 @jit
-def _hop_rate(hops, configuration, target, a, m, k, inverse):
-    """Rate of the hop in column `k` of mover `m` from sublattice `a`, 0 if its target is forbidden, 1/s."""
-    there = target[m, k]
-    ratio = configuration.factor[there] * inverse
-    hop = min(min(hops.square[a, k] * ratio, hops.linear[a, k]) * ratio, hops.top[a, k])
-    return hop * configuration.open[there + hops.shift[a, k]]
+def _hop_rate(constant, factor, target, place, at, inverse):
+    """Rate of the hop to the site in `place` of `target` whose constants begin `at`, 0 if that is forbidden, 1/s."""
+    ratio = factor[target[place]] * inverse
+    square, linear, top = constant[at], constant[at + np.uint64(4)], constant[at + np.uint64(8)]
+    hop = min(min(square * (ratio * ratio), linear * ratio), top)
+    return 0.0 if hop <= 0.0 else hop
 
 
 @jit
 def _renew_rate(hops, configuration, movers, m):
     """Total rate of mover `m` into the tree, 1/s; unsigned indices spare the test for negative ones."""
-    target, inverse, a = movers.target, 1.0 / configuration.factor[movers.site[m]], movers.sublattice[m]
-    rate = 0.0
-    for group in range(movers.groups[m]):  # of four columns, so that the processor need not add one by one
-        k = np.uint64(4) * group
-        one = _hop_rate(hops, configuration, target, a, m, k, inverse)
-        two = _hop_rate(hops, configuration, target, a, m, k + np.uint64(1), inverse)
-        three = _hop_rate(hops, configuration, target, a, m, k + np.uint64(2), inverse)
-        four = _hop_rate(hops, configuration, target, a, m, k + np.uint64(3), inverse)
-        rate += (one + two) + (three + four)
+    constant, factor, target = hops.constant, configuration.factor, movers.target
+    place, at, rate = m * np.uint64(hops.width), np.uint64(movers.row[m]), 0.0
+    inverse = -1.0 / factor[movers.site[m]]
+    for _ in range(movers.groups[m]):
+        one = _hop_rate(constant, factor, target, place, at, inverse)
+        two = _hop_rate(constant, factor, target, place + np.uint64(1), at + np.uint64(1), inverse)
+        three = _hop_rate(constant, factor, target, place + np.uint64(2), at + np.uint64(2), inverse)
+        four = _hop_rate(constant, factor, target, place + np.uint64(3), at + np.uint64(3), inverse)
+        rate += (one + three) + (two + four)
+        place += np.uint64(4)
+        at += np.uint64(12)
     movers.tree[m] = rate
 
 
@@ -509,10 +537,15 @@ def _choose_mover(tree, level, x):
 @jit
 def _choose_hop(hops, configuration, movers, m, x):
     """Column of the hop of mover `m` at the place `x` of the running sum of its rates; never of zero rate."""
-    a, inverse, chosen = movers.sublattice[m], 1.0 / configuration.factor[movers.site[m]], np.uint64(0)
-    k, n = np.uint64(0), np.uint64(4) * movers.groups[m]
+    place, at, inverse = (
+        m * np.uint64(hops.width),
+        np.uint64(movers.row[m]),
+        -1.0 / configuration.factor[movers.site[m]],
+    )
+    k, chosen, n = np.uint64(0), np.uint64(0), np.uint64(4) * movers.groups[m]
     while k < n and x >= 0.0:
-        hop = _hop_rate(hops, configuration, movers.target, a, m, k, inverse)
+        of_group = at + np.uint64(12) * (k // np.uint64(4)) + k % np.uint64(4)
+        hop = _hop_rate(hops.constant, configuration.factor, movers.target, place + k, of_group, inverse)
         chosen = k if hop > 0.0 else chosen
         x -= hop
         k += np.uint64(1)
@@ -558,7 +591,7 @@ def configuration_energy(tables, ions):
     for ion in range(len(configuration.site)):
         site = configuration.site[ion]
         sublattice = sites.sublattice[site]
-        both = ions.reference[ions.species[ion]] - tables.twice_kT * math.log(configuration.factor[site])
+        both = ions.reference[ions.species[ion]] - tables.twice_kT * math.log(plain_factor(configuration.factor, site))
         energy += 0.5 * (both + sites.energy[sublattice] - sites.own_energy[sublattice])
     return energy
 
@@ -633,12 +666,16 @@ def advance(tables, ions, sampler, last_event, rng, team):
         if clock[1] == np.inf:
             return BLOCKED
         m, x = _choose_mover(movers.tree, movers.level, rng.random() * total)
+        m = np.uint64(m)
         k = np.int64(_choose_hop(hops, configuration, movers, m, x))
-        ion, old, new = movers.ion[m], np.int64(movers.site[m]), np.int64(movers.target[m, k])
-        _end_stay(arrival, site_time, departures, ion, movers.sublattice[m], clock[1])
+        ion, old = movers.ion[m], np.int64(movers.site[m])
+        new = np.int64(hops.target[np.int64(hops.first[old]) + k])
+        if configuration.blocked[new] > 1:
+            return OVERFLOW
+        _end_stay(arrival, site_time, departures, ion, tables.sites.sublattice[old], clock[1])
         _relocate(interaction, exclusions, configuration, ion, old, new, team)
         _enter_site(hops, movers, m, new, tables.sites.sublattice[new])
-        if not 0.0 < configuration.factor[new] < np.inf:
+        if not math.sqrt(FORBIDDEN) < -configuration.factor[new] < np.inf:
             return OVERFLOW
         _count_hop(hops, ions, orbit_hops, ion, old, k)
         clock[0], clock[1] = clock[1], np.nan
@@ -686,7 +723,7 @@ def equilibrate(tables, ions, accepted, drift, n_trials, rng, team):
         if new == old or count > 1 or (count == 1 and not _excludes(exclusions, old, new)):
             continue
         own_field = (_pair_energy(interaction, old, new) - _pair_energy(interaction, old, old)) / tables.twice_kT
-        r = configuration.factor[new] / configuration.factor[old] * math.exp(own_field)
+        r = abs(configuration.factor[new] / configuration.factor[old]) * math.exp(own_field)
         if not r < np.inf:
             return OVERFLOW
         if u < r * r:

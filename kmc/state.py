@@ -32,7 +32,8 @@ class State:
     site_factor : (n_sites,) float64
         exp(-(F + V - reference)/2kT) with the site's free energy F and its energy V with all ions: the potential at
         every site in the form that the rates need. Empty until a Simulation prepares it; part of the state because
-        its last bits depend on the history.
+        its last bits depend on the history. Its sign and a power of two tell whether the site is open, see
+        kmc/kernels.py.
     reference : (n_species,) float64, eV
     thinning : (any,) float64
         Bounds on the rates of all ions and how much of their allowances is used, where events are drawn by thinning:

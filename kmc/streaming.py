@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from kmc import kernels
 from kmc.crew import Crew, one_thread
-from kmc.kernels import LARGEST_EXPONENT, Sampler, Sites, Tables
+from kmc.kernels import FORBIDDEN, LARGEST_EXPONENT, Sampler, Sites, Tables
 from kmc.state import State
 from kmc.tables import Conditions, prepare_tables, workspace
 from lattice.supercell import Lattice
@@ -135,7 +135,8 @@ class Streaming:
         reference = self.state.reference[self.tables.sites.species]
         free_energy = np.tile(self.tables.sites.energy, self.lattice.n_cells)
         with np.errstate(divide="ignore"):  # a factor that went down to zero is found by `drift`
-            return np.asarray(reference - self.tables.twice_kT * np.log(self.state.site_factor) - free_energy)
+            factor = np.abs(self.state.site_factor) / np.where(self.state.blocked > 1, FORBIDDEN, 1.0)
+            return np.asarray(reference - self.tables.twice_kT * np.log(factor) - free_energy)
 
     def mover_rates(self) -> tuple[NDArray[np.float64], float]:
         """Rate of leaving its site of every mobile ion, (n_movers,), and their sum, 1/s."""

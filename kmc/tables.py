@@ -69,10 +69,9 @@ def workspace(state: State, tables: Tables) -> Ions:
             site=state.ion_site,
             occupant=state.occupant,
             blocked=state.blocked,
-            open=np.concatenate([state.blocked == 0, state.blocked == 1]).astype(np.float64),
             factor=state.site_factor,
         ),
-        movers=_movers(state, tables.hops.top.shape[1]),
+        movers=_movers(state, tables.hops.width),
         species=state.ion_species,
         image=state.ion_image,
         last_hop=state.ion_last_hop,
@@ -82,7 +81,7 @@ def workspace(state: State, tables: Tables) -> Ions:
     )
 
 
-def _movers(state: State, n_columns: int) -> Movers:
+def _movers(state: State, width: int) -> Movers:
     """Allocate what the kernels keep of the ions that hop, and the tree of their rates."""
     ion = np.flatnonzero(state.mobile).astype(np.int32)
     of_ion = np.full(state.n_ions, -1, np.int32)
@@ -95,8 +94,8 @@ def _movers(state: State, n_columns: int) -> Movers:
         ion=ion,
         of_ion=of_ion,
         site=np.zeros(len(ion), np.uint32),
-        sublattice=np.zeros(len(ion), np.uint32),
-        target=np.zeros((len(ion), n_columns), np.uint32),
+        row=np.zeros(len(ion), np.uint32),
+        target=np.zeros(len(ion) * width, np.uint32),
         groups=np.zeros(len(ion), np.uint64),
         tree=np.zeros(sum(filled)),
         level=np.concatenate([[0], np.cumsum(filled[:-1])]).astype(np.int64),
@@ -227,23 +226,18 @@ def _hops(lattice: Lattice, conditions: Conditions) -> Hops:
     degree = np.bincount(origin, minlength=network.n_sites)
     groups = np.zeros(len(network.species), np.uint64)
     np.maximum.at(groups, network.site_species, (degree.astype(np.uint64) + 3) // 4)
-    place = origin, np.arange(len(origin)) - unit[origin]
-
-    def rows(values: NDArray[Any], dtype: type) -> NDArray[Any]:
-        table: NDArray[Any] = np.zeros((network.n_sites, 4 * int(groups.max(initial=0))), dtype)
-        table[place] = values
-        return table
-
+    column = np.arange(len(origin)) - unit[origin]
+    constant = np.zeros((network.n_sites, int(groups.max(initial=0)), 3, 4))
+    for kind, values in enumerate((square, np.where(own, -linear, linear), top)):
+        constant[origin, column // 4, kind, column % 4] = values
     return Hops(
         first=lattice.hop_offset[:-1].astype(np.uint32),
         unit=np.tile(unit, lattice.n_cells).astype(np.uint32),
         degree=np.diff(lattice.hop_offset).astype(np.uint32),
         target=lattice.hop_target.astype(np.uint32),
         wrap=lattice.hop_wrap,
-        shift=rows(own * lattice.n_sites, np.uint32),
-        top=rows(top, np.float64),
-        linear=rows(linear, np.float64),
-        square=rows(square, np.float64),
+        constant=constant.ravel(),
+        width=4 * constant.shape[1],
         groups=groups,
         orbit=network.hop_orbit,
         reverse=network.hop_reverse,
