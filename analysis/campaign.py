@@ -19,8 +19,9 @@ from analysis.drift_mobility import DriftMobility, drift_mobility
 from analysis.frames import Trajectory
 from analysis.loading import Optimum, optimum_loading
 from analysis.network_exact import single_particle_diffusivity
-from analysis.occupation import Occupation, occupation
+from analysis.occupation import ROOM_TEMPERATURE, Occupation, occupation
 from analysis.onsager import OnsagerMatrix, onsager_matrix
+from analysis.ordered_fillings import OrderedFillings, fillings_of_run
 from analysis.point import Point, transport_at
 from analysis.radial_distribution import RadialDistribution, radial_distribution
 from analysis.residence import HopCounts, Residence, hop_counts, residence
@@ -134,6 +135,16 @@ class Run:
         """Best loading at every temperature."""
         return results.optimum(self)
 
+    def ordered_fillings(self, temperature: float) -> OrderedFillings:
+        """Find the loadings at which the ions order, with what speaks for it, at the temperature nearest to one in K.
+
+        Raises
+        ------
+        ValueError
+            If the loadings allow no optimum.
+        """
+        return fillings_of_run(self, temperature)
+
     def transference(self) -> Result:
         """Transference numbers, electrical and steady-state, of every ion at every loading and temperature."""
         return results.transference(self)
@@ -202,18 +213,25 @@ class Run:
         network, tasks = self._network(), self.replicas(loading, temperature)
         return [Trajectory.from_task(self.folder / "tasks" / f"{task.key}.h5", network) for task in tasks]
 
-    def spectrum(self, loading: float, temperature: float, *, direction: ArrayLike | None = None) -> Spectrum:
+    def spectrum(
+        self, loading: float | None = None, temperature: float | None = None, *, direction: ArrayLike | None = None
+    ) -> Spectrum:
         """Conductivity against frequency at the loading and temperature (K) nearest to those given.
 
         Parameters
         ----------
-        loading, temperature : float
+        loading : float, optional
+            By default that of the largest conductivity.
+        temperature : float, K, optional
+            By default room temperature.
         direction : (3,) array_like, optional
             Of the field; the mean of all directions by default.
         """
-        tasks = self.replicas(loading, temperature)
+        T = ROOM_TEMPERATURE if temperature is None else temperature
+        x = results.best_loading(self, T) if loading is None else loading
+        tasks = self.replicas(x, T)
         most = float("nan") if self.network is None else instantaneous_conductivity(tasks, self.network)
-        return conductivity_spectrum(self.displacements(loading, temperature), direction=direction, high_frequency=most)
+        return conductivity_spectrum(self.displacements(x, T), direction=direction, high_frequency=most)
 
     def occupation(self) -> Occupation:
         """Occupation of the sites, by orbit."""

@@ -18,6 +18,7 @@ from structures.errors import InputError
 from structures.units import CELSIUS_ZERO
 
 REFERENCE = Path(__file__).parent / "reference" / "experiments.toml"
+ROOM = 298.15  # K
 NEAR_K = 0.5  # outside of the temperatures of a run that still counts as at the last of them
 _SIGMA_KEY = re.compile(r"sigma_(minus)?(\d+)C_S_per_cm")
 _ACTIVATION_KEY = re.compile(r"E_a_(minus)?(\d+)_to_(\d+)C_eV\w*")
@@ -165,6 +166,48 @@ def comparison(material: str, conductivity: pd.DataFrame) -> pd.DataFrame:
                 "ratio lo": math.exp(log_ratio - reach),
                 "ratio hi": math.exp(log_ratio + reach),
                 "z": log_ratio / error if error > 0 else np.nan,
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def compared_transference(material: str, table: pd.DataFrame, ion: str = "Li+") -> pd.DataFrame:
+    """Transference numbers measured at room temperature beside computed steady-state ones at the nearest loading.
+
+    Parameters
+    ----------
+    material : str
+    table : DataFrame
+        As `Run.transference().to_frame()` gives it, over exchange fractions.
+    ion : str
+
+    Returns
+    -------
+    DataFrame
+        sample, measured t, computed t with lo and hi, z, and the loading and temperature that it is of.
+    """
+    rows: list[dict[str, Any]] = []
+    if "x" not in table or ion not in set(table["species"]):
+        return pd.DataFrame(rows)
+    mine = table[table["species"] == ion]
+    for point in measured_transference(material):
+        if point.exchange is None:
+            continue
+        off = (mine["T (K)"] - ROOM).abs() + (mine["x"] - point.exchange).abs()
+        near = mine.loc[(mine["T (K)"] - ROOM).abs() == (mine["T (K)"] - ROOM).abs().min()]
+        row = near.loc[off[near.index].idxmin()]
+        value, lo, hi = (float(row[f"t steady{end}"]) for end in ("", " lo", " hi"))
+        error = (hi - lo) / (2 * normal_quantile())
+        rows.append(
+            {
+                "sample": point.sample,
+                "measured t": point.t_Li,
+                "computed t": value,
+                "computed t lo": lo,
+                "computed t hi": hi,
+                "z": (value - point.t_Li) / error if error > 0 else np.nan,
+                "x": float(row["x"]),
+                "T (K)": float(row["T (K)"]),
             }
         )
     return pd.DataFrame(rows)

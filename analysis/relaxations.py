@@ -24,7 +24,7 @@ POINTS_PER_BIN = 9  # at which the expected power of a wide bin is averaged
 FASTEST = 10.0  # per sample; what relaxes faster has no rate that samples could tell
 SLOWEST = 30.0  # per series; what is slower is not told from diffusion
 EVIDENCE = 1.0  # of twice the logarithm of the likelihood
-SLOWER_EVIDENCE = 6.0
+SIGNIFICANT = 6.0  # the same, for what is claimed
 SAFETY = 2.0
 ROUNDS = 30
 TOLERANCE = 1e-3
@@ -230,13 +230,20 @@ class PowerModel:
         x = fits[slowest].x
         return Relaxations(float(x[0]), self.rate, np.append(np.zeros(slowest), x[1:-1]), float(x[-1]))
 
+    def has_any(self, power: NDArray[np.float64], weight: NDArray[np.float64]) -> bool:
+        """Whether the power asks for any relaxation beside diffusion."""
+        if not power.any():
+            return False
+        alone = _Fit.of(self.design[:, :1], power, weight)
+        return alone.deviance - _Fit.of(self.design, power, weight).deviance > SIGNIFICANT
+
     def has_slower(self, power: NDArray[np.float64], weight: NDArray[np.float64]) -> bool:
         """Whether the power asks for a relaxation slower than all rates: K_0 then is that of a higher plateau."""
         if not power.any():
             return False
         known = _Fit.of(self.design, power, weight)
         more = _Fit.of(np.column_stack([self.design, self.slower]), power, weight, known.expected)
-        return known.deviance - more.deviance > SLOWER_EVIDENCE
+        return known.deviance - more.deviance > SIGNIFICANT
 
     def power(self, relaxations: Relaxations) -> NDArray[np.float64]:
         """Power that the periodograms expect, (n_bins,)."""

@@ -17,6 +17,7 @@ from analysis.impedance import Cell
 from analysis.network_orbits import display_temperature, hop_orbits, site_orbits
 from analysis.network_page import network_summary, network_view
 from analysis.network_page_tables import tables
+from analysis.ordered_fillings import OrderedFillings
 from analysis.page_parts import Markup, filled, html_list, part
 from analysis.percolating_path import percolating_paths
 from analysis.report_ions import happened_section, transference_section
@@ -31,7 +32,7 @@ from analysis.report_sections import (
     transport_section,
 )
 from analysis.report_spectra import cell_of, spectrum_section
-from analysis.report_summary import summary_cards
+from analysis.report_summary import reference_temperature, summary_cards
 from analysis.results import analysis_of
 from analysis.run_statistics import run_statistics, statistics_statements
 from lattice.network import PoreNetwork
@@ -111,7 +112,7 @@ def _sections(
     found = [
         conductivity_section(analysis),
         temperature_section(analysis, laws),
-        loading_section(analysis),
+        loading_section(analysis, _order(run)),
         transport_section(analysis),
         transference_section(run),
     ]
@@ -127,9 +128,17 @@ def _sections(
     found.append(happened_section(run))
     found.append(statistics_section(statistics))
     if context.material:
-        found.append(comparison_section(analysis, context.material, laws))
+        found.append(comparison_section(analysis, context.material, laws, run.transference().to_frame()))
     found.append(_assumptions(run, context))
     return [section for section in found if section.html], script
+
+
+def _order(run: Run) -> OrderedFillings | None:
+    """Signs of order at the reference temperature; None where the loadings allow no optimum."""
+    try:
+        return run.ordered_fillings(reference_temperature(analysis_of(run)))
+    except ValueError:
+        return None
 
 
 def _paths(network: PoreNetwork) -> str:

@@ -6,18 +6,18 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
 
 from analysis.campaign import Analysis
-from analysis.experiments import comparison, measured_activation, paper, specimen
+from analysis.experiments import compared_transference, comparison, paper, specimen
+from analysis.measured_energies import measured_energies
+from analysis.ordered_fillings import OrderedFillings
 from analysis.page_numbers import celsius, fixed, of_row, powered, seconds, superscripts
-from analysis.page_parts import Markup, html_picture, html_table
+from analysis.page_parts import Markup, html_list, html_picture, html_table
 from analysis.plot_style import figure_bytes, new_axes
 from analysis.plots import arrhenius, loading
 from analysis.report_summary import NAME, reference_temperature
-from analysis.statistics import Interval
-from analysis.temperature_laws import Arrhenius, TemperatureLaws
+from analysis.temperature_laws import Arrhenius
 from analysis.transport_plots import compared, diffusion, haven
 
 if TYPE_CHECKING:
@@ -108,8 +108,8 @@ def _windows(laws: Arrhenius, name: str) -> str:
     return html_table("", columns, body, note="E_a of ln σ in windows of temperature, as the experiments give them.")
 
 
-def loading_section(analysis: Analysis) -> Section:
-    """Conductivity against the loading, and the best one at every temperature."""
+def loading_section(analysis: Analysis, order: OrderedFillings | None = None) -> Section:
+    """Conductivity against the loading, the best one at every temperature, and where the ions order."""
     name, rows = analysis.composition_name, _records(analysis.optimum)
     if analysis.conductivity[name].nunique() < 2:
         return Section("Loading", "loading", "")
@@ -136,7 +136,21 @@ def loading_section(analysis: Analysis) -> Section:
         "The interval is a bootstrap over replicas that repeats the choice of the maximum. “At least” and “at most”: "
         "the scan ends there, so that the number is a bound and not an optimum."
     )
-    return Section("Loading, and the best one", "loading", drawn + html_table("", columns, body, note=note))
+    made = drawn + html_table("", columns, body, note=note) + ("" if order is None else _ordered(order, name))
+    return Section("Loading, and the best one", "loading", made)
+
+
+def _ordered(order: OrderedFillings, name: str) -> str:
+    """List the loadings with signs of order, or say that there is none."""
+    where = f"{NAME.get(name, name)} = "
+    lines = [f"{where}{filling.loading:.3g}: {'; '.join(filling.signs)}" for filling in order.fillings]
+    lines += [line for line in order.statements if "without" in line]
+    none = (
+        f"No sign of order at any loading at {celsius(order.temperature)} °C: no deep minimum of σ, no orbit full "
+        "while others are empty, no superlattice peak."
+    )
+    found = html_list(lines) if order.fillings else f'<p class="note">{none}</p>{html_list(lines) if lines else ""}'
+    return f"<h3>Ordered fillings</h3>{found}"
 
 
 def transport_section(analysis: Analysis) -> Section:
@@ -211,7 +225,7 @@ def statistics_section(table: pd.DataFrame) -> Section:
     return Section("Statistics", "statistics", folded if len(table) > 12 else f"<p>{lead}</p>{made}")
 
 
-def comparison_section(analysis: Analysis, material: str, laws: Arrhenius) -> Section:
+def comparison_section(analysis: Analysis, material: str, laws: Arrhenius, transference: pd.DataFrame) -> Section:
     """Measured values beside computed ones."""
     table = comparison(material, analysis.conductivity)
     if not len(table):
@@ -234,37 +248,47 @@ def comparison_section(analysis: Analysis, material: str, laws: Arrhenius) -> Se
     made = html_table("", columns, body, note=note)
     if table["computed/measured"].notna().any():
         made = picture(lambda ax: compared(table, ax), "Computed over measured conductivities", height=0.75) + made
-    return Section("Experiment", "experiment", made + _energies(laws, material))
+    return Section(
+        "Experiment", "experiment", made + _energies(laws, material) + transference_comparison(transference, material)
+    )
 
 
 def _energies(laws: Arrhenius, material: str) -> str:
-    """Activation energies of the paper beside those of the nearest loading, in the same window where there is one."""
-    points = [point for point in measured_activation(material) if point.exchange is not None]
-    if laws.composition_name != "x" or not points:
+    """Activation energies of the paper, from its printed conductivities, and computed between the same temperatures."""
+    rows = _records(measured_energies(material, laws if laws.composition_name == "x" else None))
+    if not rows:
         return ""
-    body = []
-    for point in points:
-        x = point.exchange or 0.0
-        k = int(np.abs(laws.composition - x).argmin())
-        found, basis = _in_window(laws.fits[k], point.lowest, point.highest)
-        window = f"{celsius(point.lowest)} to {celsius(point.highest)} °C"
-        body.append([
-            point.sample, window, f"{point.E_a:.2f}", fixed(found.value, found.lo, found.hi), basis,
-            f"{laws.composition[k]:.3f}",
-        ])  # fmt: skip
-    columns = ["<sample", "<window", "measured E_a, eV", "computed E_a, eV", "<from", "at x"]
-    return html_table("", columns, body, note="All from ln σ, as the paper defines it.")
+    body = [
+        [
+            row["sample"], row["window (C)"].replace("-", "−"), row["printed E_a (eV)"],
+            fixed(row["E_a from printed sigma (eV)"]),
+            fixed(row["computed E_a (eV)"], row["computed lo (eV)"], row["computed hi (eV)"]),
+        ]
+        for row in rows
+    ]  # fmt: skip
+    columns = ["<sample", "<window, °C", "E_a printed, eV", "from printed σ", "computed"]
+    note = (
+        "All from ln σ. Printed: as the paper states it, from all points of its curves. The other two: between the "
+        "same two temperatures, those of the printed conductivities in the window."
+    )
+    return html_table("", columns, body, note=note)
 
 
-def _in_window(fit: TemperatureLaws, low: float, high: float) -> tuple[Interval, str]:
-    """E_a of ln sigma between two temperatures, K, or of one line through all, and which of both it is."""
-    for window in fit.windows:
-        if abs(window.low - low) < 0.5 and abs(window.high - high) < 0.5:
-            found = window.activation
-            return found.E_a_ln_sigma, f"{found.n_temperatures} temperatures in the window"
-    if fit.activation is None:
-        return Interval(float("nan"), float("nan"), float("nan")), "too few temperatures"
-    return fit.activation.E_a_ln_sigma, "one line through all temperatures"
+def transference_comparison(table: pd.DataFrame, material: str) -> str:
+    """Measured transference numbers of Li+ beside computed ones."""
+    rows = _records(compared_transference(material, table))
+    if not rows:
+        return ""
+    body = [
+        [
+            row["sample"], fixed(row["measured t"], digits=2),
+            fixed(row["computed t"], row["computed t lo"], row["computed t hi"], digits=2), fixed(row["z"], digits=1),
+            fixed(row["x"]), celsius(row["T (K)"]),
+        ]
+        for row in rows
+    ]  # fmt: skip
+    columns = ["<sample", "t of Li⁺ measured", "computed, steady state", "z", "at x", "T, °C"]
+    return html_table("", columns, body)
 
 
 def _sigma(row: dict[str, Any] | None) -> str:

@@ -65,7 +65,7 @@ def _cards(analysis: Analysis, material: str) -> Iterator[Card | None]:
         f"{kind}, {warm}, {place}",
         powered(*of_row(best, "sigma", "S/cm"), converged=best["converged"]),
         "S/cm",
-        f"{best['replicas']} replicas, {best['blocks']} blocks of {seconds(best['block (s)'])}"
+        f"{_count(best['replicas'], 'replica')}, {_count(best['blocks'], 'block')} of {seconds(best['block (s)'])}"
         + ("" if best["converged"] else "; not converged, see the remarks"),
     )
     yield _optimum(analysis, T)
@@ -129,6 +129,10 @@ def _measured(analysis: Analysis, material: str) -> Card | None:
         "",
         f"measured {row['measured (S/cm)']:.2e} S/cm, computed {row['computed (S/cm)']:.2e} S/cm; nothing is fitted",
     )
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}{'' if n == 1 else 's'}"
 
 
 def _record(row: pd.Series) -> dict[str, Any]:

@@ -59,6 +59,14 @@ def analysis_of(run: Run) -> Analysis:
     return run.analyse()
 
 
+def best_loading(run: Run, temperature: float) -> float:
+    """Loading of the scan with the largest conductivity at the temperature nearest to one in K."""
+    table = analysis_of(run).conductivity
+    T = min(table["T (K)"].unique(), key=lambda t: abs(t - temperature))
+    at = table[table["T (K)"] == T]
+    return float(at.sort_values("sigma (S/cm)").iloc[-1].iloc[0])
+
+
 def conductivity(run: Run) -> Result:
     """Conductivity at every loading and temperature; the picture shows it against the loading."""
     from analysis.plots import loading
@@ -87,6 +95,7 @@ def optimum(run: Run) -> Result:
     return _result(found, found.optimum, star, lambda ax: loading(found, ax), about=("optimum", "maxima", "ordered"))
 
 
+@lru_cache(maxsize=4)
 def transference(run: Run) -> Result:
     """Electrical and steady-state transference numbers of all ions at every loading and temperature."""
     from analysis.transference import transference as of

@@ -90,6 +90,16 @@ class Spectrum:
     statements: tuple[str, ...]
 
     @property
+    def value(self) -> float:
+        """Conductivity at zero frequency, S/cm."""
+        return self.dc.value
+
+    @property
+    def interval(self) -> Interval:
+        """The same with its ends."""
+        return self.dc
+
+    @property
     def converged(self) -> bool:
         """Whether the data carry the result."""
         return not self.not_converged
@@ -162,7 +172,7 @@ def conductivity_spectrum(
     mean square step varies by along the run beyond that (few hops per sample, bursts of them), and what the replicas
     differ by if that is more than chance. Each draw is fitted with its own choice of relaxations. The
     interval joins the percentiles with their mirror image on a logarithmic scale, because an estimate may lie at the
-    limit of a vanishing relaxation.
+    limit of a vanishing relaxation; that of the imaginary part begins at zero where no relaxation is significant.
     """
     if data.field.any():
         raise InputError(f"spectrum: expected runs without a field; found {data.field.tolist()} V/Å")
@@ -180,6 +190,8 @@ def conductivity_spectrum(
     unit = conductivity_S_per_cm(1.0, data.volume, data.temperature)
     fit, draws = fit.scaled(unit), draws * unit
     sigma, lo, hi = _with_band(fit, draws, 2 * np.pi * at, step)
+    if not model.has_any(*_pooled(samples)):
+        lo = joined(lo.real, np.minimum(lo.imag, 0.0))
     _, low, high = _with_band(fit, draws, np.zeros(1), step)
     dc = Interval(fit.diffusion, float(low[0].real), float(high[0].real))
     falls = model.has_slower(*_pooled(samples))

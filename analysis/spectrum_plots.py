@@ -66,7 +66,9 @@ def draw_nyquist(found: Impedance, ax: Axes | None = None) -> Axes:
     ax.set_aspect("equal")
     ax.set_xlabel(f"Z′  ({name})")
     ax.set_ylabel(f"−Z″  ({name})")
-    ax.set_title(_title(found.label, found.cell.description, converged=True), fontsize=8.5, color=INK, loc="left")
+    ax.set_title(
+        "\n".join(part for part in (found.label, found.cell.description) if part), fontsize=8.5, color=INK, loc="left"
+    )
     finish(ax)
     return ax
 
@@ -79,7 +81,9 @@ def draw_bode(found: Impedance, ax: Axes | None = None) -> Axes:
     ax.set_yscale("log")
     ax.set_xlabel("f  (Hz)")
     ax.set_ylabel("|Z|  (Ω)", color=REAL)
-    ax.set_title(_title(found.label, found.cell.description, converged=True), fontsize=8.5, color=INK, loc="left")
+    ax.set_title(
+        "\n".join(part for part in (found.label, found.cell.description) if part), fontsize=8.5, color=INK, loc="left"
+    )
     finish(ax)
     phase = ax.twinx()
     phase.plot(found.frequency, -np.degrees(np.angle(found.Z)), color=IMAGINARY, linewidth=1.5)

@@ -198,6 +198,16 @@ class Arrhenius:
         nothing = Interval(*[float("nan")] * 3)
         return tuple(fit.activation.E_a if fit.activation else nothing for fit in self.fits)
 
+    @property
+    def value(self) -> NDArray[np.float64]:
+        """The activation energies without their intervals, (n,), eV."""
+        return np.array([E_a.value for E_a in self.E_a])
+
+    @property
+    def interval(self) -> tuple[Interval, ...]:
+        """The same as `E_a`."""
+        return self.E_a
+
     def to_frame(self) -> pd.DataFrame:
         """One row per composition: E_a in both forms, sigma at the reference, the preferred law and its parameters."""
         import pandas as pd

@@ -63,9 +63,8 @@ class TaskLabel:
     composition_name : str
         "x" for an exchange fraction, "M" for a molarity.
     replica : int
-    network_hash : str
-    deck : str
-        TOML text.
+    network_hash, deck : str
+        The deck is TOML text.
     settings : str
         Checksum of all values of the deck that decide the numbers of the task; empty if nobody compares them.
     """

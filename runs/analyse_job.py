@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from analysis.results import analysis_of
 from analysis.run_statistics import run_statistics, statistics_statements
@@ -15,6 +18,11 @@ from runs.text_tables import output_console
 from runs.window_tables import windows_part
 from structures.errors import InputError
 from structures.files import whole_file
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from analysis.campaign import Run
 
 
 def analyse_job(path: Path, *, output: Path | None = None, plots: bool = True) -> None:
@@ -40,19 +48,33 @@ def analyse_job(path: Path, *, output: Path | None = None, plots: bool = True) -
     said = (*analysis.statements, *statistics_statements(statistics))
     if opened.progress:
         output_console(stderr=True).print(f"mofkmc: {opened.progress}", markup=False, soft_wrap=True)
+    written = ["summary.csv", "activation.csv", "optimum.csv", "remarks.txt"]
     with writing(target):
         analysis.write_tables(target)
-        with whole_file(target / "statistics.csv") as unfinished:
-            statistics.to_csv(unfinished, index=False, float_format="%.6g")
+        for name, table in (("statistics.csv", statistics), *_further(opened.run)):
+            written.append(name)
+            with whole_file(target / name) as unfinished:
+                table.to_csv(unfinished, index=False, float_format="%.6g")
     ResultsFolder(target).write_remarks((*said, *opened.precision, *opened.assumed.lines))
     for piece in result_report(analysis, opened.assumed, material=opened.material, statements=said):
         console.print(piece)
-    for table in windows_part(analysis, opened.windows_C):
-        console.print(table)
-    written = ["summary.csv", "activation.csv", "optimum.csv", "statistics.csv", "remarks.txt"]
+    for windows in windows_part(analysis, opened.windows_C):
+        console.print(windows)
     if plots:
         written += _pictures(opened, target)
     console.print(f"\nWritten to {target}: {', '.join(written)}", markup=False)
+
+
+def _further(run: Run) -> Iterator[tuple[str, pd.DataFrame]]:
+    """Yield name and table of what the files tell besides conductivities."""
+    yield "transference.csv", run.transference().to_frame()
+    yield "laws.csv", run.arrhenius().laws_frame()
+    if run.network is None:
+        return
+    yield "hops.csv", run.hop_counts().to_frame()
+    with suppress(InputError):  # files of older versions do not tell
+        yield "occupation.csv", run.occupation().to_frame()
+        yield "residence.csv", run.residence().to_frame()
 
 
 def writable_folder(path: Path) -> Path:
@@ -76,5 +98,10 @@ def _pictures(opened: OpenedRun, target: Path) -> list[str]:
     footnote = footnotes(opened.model) if opened.model else []
     with writing(target):
         return save_campaign_figures(
-            target, analysis_of(opened.run), opened.run.network, material=opened.material, footnote=footnote
+            target,
+            analysis_of(opened.run),
+            opened.run.network,
+            material=opened.material,
+            transference=opened.run.transference().to_frame(),
+            footnote=footnote,
         )

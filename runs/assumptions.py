@@ -149,6 +149,11 @@ def _of_simulation(model: Model) -> Iterator[str]:
     deck = model.deck
     yield ", ".join(f"{name} is {deck.treatment(name)}" for name in deck.composition.species)
     yield supercell_line(model)
+    if model.on_meshes:
+        yield (
+            "energies between the ions from meshes: those of hops are within 1e-4 eV of the full Ewald sum, which is "
+            "measured at the start, every 2^20 hops and at the end of each task; a task that exceeds it fails"
+        )
     if isinstance(deck.composition, Salt):
         yield molarity_line(model.network)
     yield from pair_override_lines(model.network, model.network.permittivity, model.pair_overrides)

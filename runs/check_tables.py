@@ -158,6 +158,9 @@ def size_lines(model: Model, threads: int) -> Iterator[str]:
     yield f"Tasks: {first}, on {threads} threads"
     yield from others
     one = table_bytes(model.network, model.deck.lattice.repeats)
+    if model.on_meshes:
+        yield "Energies: from meshes, without a table of pairs; those of hops within 1e-4 eV of the full Ewald sum"
+        return
     yield (
         f"Memory: Coulomb table {_size(one)}, twice as much for each running task; "
         f"{_size(model.memory(threads))} together, {_size(available_memory())} available"

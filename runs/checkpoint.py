@@ -45,6 +45,7 @@ class Checkpoints:
         from kmc.trajectory import read_checkpoint
 
         found: list[tuple[int, Checkpoint]] = []
+        faults = []
         for number, path in enumerate(self.files):
             if path.exists():
                 try:
@@ -52,9 +53,11 @@ class Checkpoints:
                     if difference := self.label.difference(checkpoint.label):
                         raise InputError(f"{path}: {difference}")
                 except InputError as error:
-                    self.say(f"{error}; set aside as {set_aside(path).name}")
+                    faults.append(f"{error}; set aside as {set_aside(path).name}")
                 else:
                     found.append((number, checkpoint))
+        for fault in faults:
+            self.say(f"{fault}, {'going on from the one before it' if found else 'the task begins again'}")
         if not found:
             return None
         last, newest = max(found, key=lambda entry: _progress(entry[1]))

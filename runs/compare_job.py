@@ -47,7 +47,7 @@ def compare_job(path: Path, *, experiment: str = "", csv: Path | None = None) ->
         with writing(csv), whole_file(csv) as unfinished:
             table.to_csv(unfinished, index=False, float_format="%.6g")
     console = output_console()
-    for piece in comparison_part(experiment, analysis):
+    for piece in comparison_part(experiment, analysis, run):
         console.print(piece)
     if csv is not None:
         console.print(f"\nWritten: {csv}", markup=False)

@@ -12,6 +12,7 @@ from lattice.rate_models import RateModel
 from runs.deck_keys import Permittivity, Table, Vector, Whole, key, outside
 from structures.units import CELSIUS_ZERO
 
+MESHES_FROM = 50_000  # sites of the supercell; measured, see tests/benchmarks/engine.py
 Treatment = Literal["mobile", "frozen", "background"]
 FieldAxis = Literal["a", "b", "c", "x", "y", "z"]
 ChargeSource = Literal["auto", "table", "cif", "eqeq"]
@@ -211,6 +212,12 @@ class Kmc(Table):
     """The event loop."""
 
     events: Whole = key("hops per task to aim at; fixes the simulated time", unit="hops", within=(1000, 1e11))
+    energies: Literal["auto", "table", "meshes"] = key(
+        "Coulomb energies of the ions: from a 'table', exact to rounding, or from 'meshes', with those of hops within "
+        f"1e-4 eV of the full sum and a cost that does not grow with the supercell; 'auto': meshes from {MESHES_FROM} "
+        "sites on",
+        default="auto",
+    )
     separation_kT: float | None = key(  # noqa: N815
         "local hops are slowed to this much below the crossing of the crystal; left out: none is",
         unit="kT",

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
+from runs.deck import Deck
 from runs.deck_file import DeckFile, parse_deck
 from runs.deck_lines import statement_of
 from structures.errors import InputError
@@ -49,6 +50,24 @@ def extended(file: DeckFile, additions: Additions) -> DeckFile:
             kept = tomllib.loads(text)["scan"].get(name, ())
             text = _with_value(file, text, name, f"[{', '.join(map(_number, (*kept, *new)))}]")
     return file if text == file.text else parse_deck(file.path, text)
+
+
+def no_smaller(file: DeckFile, other: Deck, keys: Iterable[str]) -> DeckFile:
+    """Return the deck extended by what another one has more in some keys of [scan].
+
+    Raises
+    ------
+    InputError
+        As `extended`.
+    """
+    additions = {}
+    for name in keys:
+        own, value = getattr(file.deck.scan, name), getattr(other.scan, name)
+        if name in LISTS:
+            additions[name] = value
+        elif value is not None and (own is None or (value < own) == (name == "sigma_relative_error")):
+            additions[name] = (value,)
+    return extended(file, additions)
 
 
 def _with_value(file: DeckFile, text: str, name: str, value: str) -> str:

@@ -35,12 +35,12 @@ _IN_WORDS = {
 
 def fault_line(details: ErrorDetails) -> str:
     """One line of text for one pydantic error."""
-    where = list(details["loc"])
+    where, of_kind = list(details["loc"]), ""
     if where[:1] == ["composition"] and where[1:2] and where[1] in ("exchange", "salt"):
-        del where[1]
+        of_kind = str(where.pop(1))
     kind, found = details["type"], details["input"]
     if kind == "extra_forbidden":
-        return _unknown_key(where)
+        return _unknown_key(where, of_kind)
     place = _place(where)
     if kind == "missing" and isinstance(found, Mapping):
         wanted = "this table" if len(where) == 1 else f"a value{_range(where)}"
@@ -112,12 +112,14 @@ def _numbered(parts: list[str | int]) -> list[str]:
     return [str(part + 1) if isinstance(part, int) else part for part in parts]
 
 
-def _unknown_key(where: list[str | int]) -> str:
+def _unknown_key(where: list[str | int], of_kind: str) -> str:
     name = str(where[-1])
     if len(where) == 1:
         return f"unknown table [{name}]{_nearest(name, Deck.model_fields, '[{}]')}"
     head, rest = _table_name(where)
     known = {known_name: None for table in _tables(where) for known_name in table.model_fields}
+    if name in known:  # of the other kind
+        return f'{head} {name}: expected no such key where kind is "{of_kind}"'
     instead = _ELSEWHERE.get((str(where[0]), name))
     hint = f"; {instead}" if instead else _nearest(name, known)
     inside = f"{'.'.join(_numbered(rest[:-1]))}: " if rest[:-1] else ""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 from runs import checkpoint
 from runs.checkpoint import Checkpoints, set_aside
 from runs.deck_changes import difference_lines, differences, input_checksums, is_part_of
+from runs.deck_extension import no_smaller
 from runs.deck_file import DeckError, DeckFile, read_deck
 from runs.faults import writing
 from runs.lock import LOCK, FolderLock
@@ -25,13 +26,16 @@ from structures.species import SHIPPED_SPECIES
 
 if TYPE_CHECKING:
     from kmc.trajectory import TaskLabel
+    from lattice.network import PoreNetwork
 
 # The files of tasks need numba: what reads them is imported where it is called, so that a folder is refused at once.
 
 _OURS = "# A copy of the input deck, kept by mofkmc beside its results.\n"
 _RECORDS = ("begun.json", "times.json", "rounds.json")
-_FILES = (*_RECORDS, "network.h5", "summary.csv", "activation.csv", "optimum.csv", "remarks.txt")
-_PLOTS = ("arrhenius.png", "loading.png", "network.png")
+_TABLES = ("summary", "activation", "optimum", "statistics", "transference", "laws", "hops", "occupation", "residence")
+_FILES = (*_RECORDS, "network.h5", "remarks.txt", "report.html", *(f"{name}.csv" for name in _TABLES))
+_PICTURES = ("arrhenius", "loading", "network", "diffusion", "haven", "transference", "comparison")
+_PLOTS = tuple(f"{name}.{form}" for name in _PICTURES for form in ("png", "svg"))
 _NETWORK_FILES = (
     "network.h5",
     "network.cif",
@@ -168,7 +172,7 @@ class ResultsFolder:
         """Decide whether the calculation in the folder is continued, and with which deck; nothing is changed.
 
         It is continued by the deck that it was begun with. Keys that no number depends on, remarks and spaces make no
-        difference. What was once extended goes on as it was extended.
+        difference. What was once extended goes on as it was extended, and can be extended further.
 
         Parameters
         ----------
@@ -191,7 +195,10 @@ class ResultsFolder:
                 f"{str(error).splitlines()[0]}; choose another --output, or --force to replace its results"
             ) from None
         begun = _read_json(self.begun)
-        changes, extended = differences(stored.deck, file.deck), tuple(begun.get("extended", ()))
+        extended = tuple(begun.get("extended", ()))
+        if extend:
+            file = no_smaller(file, stored.deck, extended)
+        changes = differences(stored.deck, file.deck)
         added = {f"scan.{key}" for key in extend}
         if not changes:
             found = Beginning(file, True, extended)
@@ -302,6 +309,18 @@ class ResultsFolder:
             say(f"{error}; set aside as {set_aside(path).name}, the task is computed again")
             return False
         return True
+
+    def read_network(self, say: Callable[[str], None]) -> PoreNetwork | None:
+        """Read the network of an earlier part of the calculation; None if there is none that can be used."""
+        from lattice.network import PoreNetwork
+
+        if not self.network.exists():
+            return None
+        try:
+            return PoreNetwork.load(self.network)
+        except (InputError, OSError) as error:
+            say(f"{error}; the network is built again")
+            return None
 
     def read_times(self, settings: str, network_hash: str) -> dict[str, float]:
         """Read the simulated times chosen before, s; none if they are of other settings or damaged."""

@@ -145,7 +145,12 @@ def build(job: Job) -> tuple[Model, Lattice]:
     # further temperatures can change the network, which is then not the one of the tasks that are there: refused
     same = beginning.continued and not any(key.startswith("temperatures") for key in beginning.extended)
     with job.reports.progress() as report:
-        model = ranks.on_first(lambda: build_model(beginning.file, report, kept=folder.network if same else None))
+
+        def load() -> Model:
+            kept = folder.read_network(job.reports.say) if same else None
+            return build_model(beginning.file, report, kept=kept)
+
+        model = ranks.on_first(load)
         lattice = ranks.together(lambda: build_lattice(model, job.threads, ranks))
     return model, lattice
 
@@ -164,6 +169,7 @@ def build_lattice(model: Model, threads: int, ranks: Ranks | None = None) -> Lat
         lattice = replicate(
             model.network,
             model.deck.lattice.repeats,
+            interaction="untabulated coulomb" if model.on_meshes else "coulomb",
             pair_overrides=model.pair_overrides,
             tasks=model.simultaneous(threads * ranks.on_node),
             share=ranks.shared,
@@ -380,9 +386,9 @@ def kept_line(reason: str, folder: ResultsFolder) -> str:
     """Say why the run has ended early, what there is, and how to go on."""
     done, kept = len(list(folder.tasks.glob("*.h5"))), len(folder.tasks_with_checkpoint())
     finished = "1 task is finished and stays" if done == 1 else f"{done} tasks are finished and stay"
-    others = f", {kept} more {'goes' if kept == 1 else 'go'} on from a checkpoint" if kept else ""
-    there = f"{finished} readable in {folder.tasks}{others}" if done or kept else "no task has begun"
-    return f"{reason}; {there}: resume with the same command"
+    there = f"{finished} readable in {folder.tasks}" if done else "no task is finished" if kept else "no task has begun"
+    others = f", {kept}{' more' if done else ''} {'goes' if kept == 1 else 'go'} on from a checkpoint" if kept else ""
+    return f"{reason}; {there}{others}: resume with the same command"
 
 
 def exit_status(outcome: Outcome[Path]) -> int:

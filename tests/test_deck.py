@@ -163,6 +163,12 @@ def test_a_fault_names_the_line_of_its_key_or_table(tmp_path, old, new, line):
     assert len(numbers) == len([line for line in str(caught.value).splitlines() if "expected this table" not in line])
 
 
+def test_a_key_of_the_other_kind_of_composition_is_not_offered_again(tmp_path):
+    found = faults(tmp_path, ('kind = "exchange"', 'kind = "salt"'))
+    assert 'deck.toml: [composition] entering: expected no such key where kind is "salt"' in found
+    assert not any("did you mean" in line for line in found)
+
+
 def test_all_faults_come_at_once(tmp_path):
     """Four tables are wrong, four lines come back."""
     lines = faults(

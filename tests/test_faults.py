@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner, Result
 from small_run import digests, write_small_run
 
+from lattice.network import PoreNetwork
 from runs import task
 from runs.cli import main
 from runs.lock import FolderLock
@@ -120,6 +121,19 @@ def test_flipped_bits_in_any_other_file_are_no_traceback_and_change_no_number(he
         path.write_bytes(whole)
         assert run().exit_code == 0
         assert digests(RESULTS) == here
+
+
+def test_a_damaged_network_is_built_again_and_said(here):
+    """The checksum of its bytes tells."""
+    path = RESULTS / "network.h5"
+    path.write_bytes(path.read_bytes()[:-100])
+    result = run()
+    assert result.exit_code == 0
+    (line,) = (line for line in result.stderr.splitlines() if "network" in line)
+    assert line.startswith(f"mofkmc: {path}: must end in its checksum")
+    assert line.endswith("; the network is built again")
+    assert digests(RESULTS) == here
+    assert PoreNetwork.load(path).n_sites > 0
 
 
 def test_files_from_the_future_are_as_good(here, monkeypatch):

@@ -16,6 +16,7 @@ from small_run import SMALL_DECK, write_small_run
 
 from runs import lock
 from runs.deck_changes import is_part_of, settings_checksum
+from runs.deck_extension import extended
 from runs.deck_file import read_deck
 from runs.folder import ResultsFolder
 from runs.lock import FolderLock
@@ -122,6 +123,24 @@ def test_an_extended_folder_goes_on_with_and_without_the_option(begun):
         assert found.file.text == larger.text
     with pytest.raises(InputError, match="exchange_fractions"):
         folder.decide(changed_deck(("[0.5, 1]", "[0.5]")))
+
+
+def test_a_folder_is_extended_again_and_keeps_what_it_was_extended_by(begun):
+    """Each call names only what is new, of the same key or of another one."""
+    folder, file = begun
+    for additions, replicas, fractions in (
+        ({"replicas": (16,)}, 16, (0.5, 1)),
+        ({"exchange_fractions": (0.25,)}, 16, (0.5, 1, 0.25)),
+        ({"exchange_fractions": (0.75,)}, 16, (0.5, 1, 0.25, 0.75)),
+        ({"replicas": (20,)}, 20, (0.5, 1, 0.25, 0.75)),
+        ({"replicas": (3,)}, 20, (0.5, 1, 0.25, 0.75)),
+    ):
+        found = folder.decide(extended(file, additions), additions)
+        assert found.continued
+        assert found.file.deck.scan.replicas == replicas
+        assert set(found.file.deck.scan.exchange_fractions) == set(fractions)
+        folder.begin(found, "abc")
+        assert folder.decide(file).file.deck.scan == found.file.deck.scan
 
 
 @pytest.mark.parametrize(

@@ -30,12 +30,11 @@ def test_numbers_table_and_picture_agree(run, name):
     result = getattr(run, name)()
     table = result.to_frame()
     assert len(result.value) == len(result.interval) == len(table) > 0
-    np.testing.assert_array_equal(table[result.name], result.value)
+    np.testing.assert_array_equal(table[{"arrhenius": "E_a (eV)"}.get(name) or result.name], result.value)
     for value, interval in zip(result.value, result.interval, strict=True):
         assert interval.value == value
         assert interval.lo <= value <= interval.hi
     assert result.plot().get_xlabel()
-    assert result.name in repr(result)
 
 
 def test_results_cannot_be_changed(run):
@@ -49,6 +48,20 @@ def test_results_cannot_be_changed(run):
     assert (run.conductivity().to_frame()["sigma (S/cm)"] > 0).all()
 
 
+def test_a_spectrum_is_that_of_the_best_loading_unless_asked_for(run):
+    spectrum = run.spectrum()
+    assert spectrum.interval.lo < spectrum.value < spectrum.interval.hi
+    assert "300 K" in spectrum.label
+    assert run.spectrum(0.25, 350.0).label != spectrum.label
+
+
+def test_transference_numbers_of_all_loadings(run):
+    """One kind of ion carries everything."""
+    found = run.transference()
+    assert (found.value == 1).all()
+    assert set(found.to_frame()["species"]) == {"Li+"}
+
+
 def test_a_picture_is_drawn_on_the_axes_given(run):
     from matplotlib.figure import Figure
 
@@ -58,9 +71,9 @@ def test_a_picture_is_drawn_on_the_axes_given(run):
 
 def test_what_cannot_be_computed_is_an_empty_result_with_a_reason(tmp_path):
     lone = Run(tmp_path, records(temperatures=(300.0,), loadings=(0.5,)), None, "", ())
-    found = lone.arrhenius()
-    assert len(found.value) == 0
-    assert any("no E_a" in line for line in found.statements)
+    assert np.isnan(lone.arrhenius().value).all()
+    assert any("no E_a" in line for line in lone.arrhenius().statements)
+    assert len(lone.optimum().value) == 0
     assert any("no optimum" in line for line in lone.optimum().statements)
 
 

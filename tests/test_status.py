@@ -110,6 +110,7 @@ def test_a_run_that_was_stopped_and_has_checkpoints(tmp_path):
     for key, fraction in found.begun.items():
         assert 0 < fraction < 1
         assert key in shown
+    assert found.hops_per_second > 1000
 
 
 def test_failures_have_their_reason_until_they_are_repeated(folder):

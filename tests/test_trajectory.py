@@ -264,7 +264,7 @@ def test_kernels_return_in_time_whatever_a_hop_costs(finished, monkeypatch, cost
     class Clock:
         monotonic = staticmethod(lambda: clock[0])
 
-    def advance(tables, ions, sampler, last_event, rng):
+    def advance(tables, ions, sampler, last_event, rng, team):
         took.append(cost * (last_event - int(ions.events[0])))
         clock[0] += took[-1]
         ions.events[0] = last_event

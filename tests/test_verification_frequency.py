@@ -4,12 +4,14 @@ Alternating rates w1, w2 on a line: K_0 = 2 w1 w2 / (w1 + w2), K_∞ = (w1 + w2)
 K(ω) = K_∞ - (K_∞ - K_0) / (1 + iω/λ). Hard-core ions: the current responds as that of a lone ion times n W.
 """
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from lattices import BARRIER, TEMPERATURE, chain, ion
 
 from analysis.displacements import Displacements
-from analysis.spectra import conductivity_spectrum
+from analysis.spectra import conductivity_spectrum, instantaneous_conductivity
 from kmc.placement import place_ions
 from kmc.simulation import Simulation
 from lattice.supercell import replicate
@@ -76,6 +78,25 @@ def test_alternating_chain(n_ions):
     assert found.converged
     # the same at the limit of high frequency would be wrong by a factor of two
     assert found.sigma.real.max() > 1.2 * found.dc.value
+
+
+def test_limit_of_high_frequency_from_the_count_of_hops():
+    """K_∞ = (w1 + w2) / 2 per ion times the share of open hops, (N - n) / (N - 1); a third of it as mean of directions.
+
+    The number of hops of 24 replicas has a relative error of about 1 / sqrt(hops).
+    """
+    n_ions = 4
+    data, hops = measured(n_ions, step=0.02, n_samples=500, n_replicas=24, seed=90)
+    network = chain(np.zeros(SITES), BARRIER - np.log(np.resize([W1, W2], SITES)), species=[ion("A", CHARGE)])
+    counted = SimpleNamespace(
+        hop_orbit_events=hops * np.eye(int(network.hop_orbit.max()) + 1)[0],
+        time=np.array([0.0, sum(t[-1] for t in data.time)]),
+        volume=data.volume,
+        temperature=data.temperature,
+    )
+    unit = conductivity_S_per_cm(CHARGE**2, data.volume, data.temperature)
+    wanted = n_ions * (SITES - n_ions) / (SITES - 1) * (W1 + W2) / 2 * unit / 3
+    assert instantaneous_conductivity([counted], network) == pytest.approx(wanted, rel=4 / np.sqrt(hops))
 
 
 def test_mean_over_directions_is_a_third_of_a_chain():
