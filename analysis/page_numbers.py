@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping
 from html import escape
 from typing import Any
@@ -59,8 +60,8 @@ def seconds(value: float) -> str:
 
 
 def superscripts(text: str) -> Markup:
-    """Escaped text in which the charge of an ion stands high: Me2NH2+ becomes Me₂NH₂⁺."""
-    return Markup(escape(text).replace("+", "⁺"))
+    """Escape a text; the charge of an ion stands high in it: Me2NH2⁺, PF6⁻."""
+    return Markup(re.sub(r"(?<=\w)-(?=[\s,:)]|$)", "⁻", escape(text).replace("+", "⁺")))
 
 
 def _plain(value: float, digits: int) -> str:

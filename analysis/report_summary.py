@@ -74,7 +74,7 @@ def _cards(analysis: Analysis, material: str) -> Iterator[Card | None]:
         f"Haven ratio, {warm}, {place}",
         fixed(*of_row(best, "H_R"), digits=2, converged=best["H_R converged"]),
         "",
-        "σ from Nernst-Einstein over σ; below 1 the ions move together, above 1 against each other",
+        "σ from Nernst-Einstein over σ: above 1 the ions hinder the current of each other, below 1 they help it",
     )
     yield _measured(analysis, material)
 

@@ -60,7 +60,7 @@ def analysis_of(run: Run) -> Analysis:
 
 
 def best_loading(run: Run, temperature: float) -> float:
-    """Loading of the scan with the largest conductivity at the temperature nearest to one in K."""
+    """Give the loading of the scan with the largest conductivity at the temperature nearest to one in K."""
     table = analysis_of(run).conductivity
     T = min(table["T (K)"].unique(), key=lambda t: abs(t - temperature))
     at = table[table["T (K)"] == T]

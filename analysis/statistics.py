@@ -167,67 +167,6 @@ def ratio_interval(numerator: ArrayLike, denominator: ArrayLike, level: float = 
     return Interval(ratio, ratio * float(np.exp(log_ratio.lo)), ratio * float(np.exp(log_ratio.hi)))
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Line:
-    """Weighted least-squares line y = intercept + slope x.
-
-    Attributes
-    ----------
-    slope : Interval
-    intercept : float
-    chi2 : float
-        Sum of squared residuals in units of the errors.
-    adequate : bool
-        False if that sum is exceeded by chance in fewer than 5 % of the cases; the interval of the slope is then
-        widened by the scatter about the line.
-    """
-
-    slope: Interval
-    intercept: float
-    chi2: float
-    adequate: bool
-
-
-def weighted_line(x: ArrayLike, y: ArrayLike, error: ArrayLike, level: float = LEVEL) -> Line:
-    """Straight line through points of known error.
-
-    Parameters
-    ----------
-    x, y : (n,) array_like
-    error : (n,) array_like
-        Standard errors of y.
-    level : float
-
-    Raises
-    ------
-    ValueError
-        If there are fewer than 3 points, an error is not positive, or all x are equal.
-    """
-    x, y, error = (np.asarray(v, dtype=np.float64) for v in (x, y, error))
-    if x.size < 3:
-        raise ValueError(f"a line with an interval needs at least 3 points; got {x.size}")
-    if not (error > 0).all() or not np.isfinite(error).all():
-        raise ValueError(f"errors must be positive and finite; got {error.tolist()}")
-    weight = error**-2.0
-    mean_x, mean_y = np.average(x, weights=weight), np.average(y, weights=weight)
-    sxx = float((weight * (x - mean_x) ** 2).sum())
-    if sxx == 0:
-        raise ValueError(f"a line needs different x; got {x.tolist()}")
-    slope = float((weight * (x - mean_x) * (y - mean_y)).sum() / sxx)
-    residual = (y - mean_y - slope * (x - mean_x)) / error
-    chi2, dof = float((residual**2).sum()), x.size - 2
-    adequate = bool(stats.chi2.sf(chi2, dof) > 0.05)
-    half = normal_quantile(level) / np.sqrt(sxx)
-    if not adequate:
-        half = float(stats.t.ppf(0.5 + level / 2, dof) * np.sqrt(chi2 / dof / sxx))
-    return Line(
-        slope=Interval(slope, slope - half, slope + half),
-        intercept=float(mean_y - slope * mean_x),
-        chi2=chi2,
-        adequate=adequate,
-    )
-
-
 def resampled_means(
     values: NDArray[np.float64], scale: NDArray[np.float64], n_bootstrap: int, rng: np.random.Generator
 ) -> NDArray[np.float64]:

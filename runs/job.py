@@ -105,7 +105,7 @@ def run_job(file: DeckFile, request: RunRequest) -> int:
     ranks, stop = find_ranks(), StopRequest(*time_left(request.time_limit_s))
     reports = JobReports(request, ranks)
     folder = ResultsFolder(request.fork or request.output, request.force)
-    job = Job(file, request, folder, ranks, stop, reports)
+    job, alone = Job(file, request, folder, ranks, stop, reports), False
     with stop_by_signals(stop, at_once=True), ExitStack() as held:
         try:
             model, lattice = build(job)
@@ -119,13 +119,14 @@ def run_job(file: DeckFile, request: RunRequest) -> int:
                 reports.say_once(line)
             if ranks.is_first and not outcome.interrupted and any(folder.tasks.glob("*.h5")):
                 present(model, folder, reports.console)
-        except KeyboardInterrupt:  # where nothing is half done; the other ranks may wait for this one
-            reason = stop.reason() if ranks.size == 1 else ""
-            outcome = Outcome(interrupted=True, reason=reason or INTERRUPTED_BY_USER)
+        except KeyboardInterrupt:  # where nothing is half done
+            outcome, alone = Outcome(interrupted=True, reason=stop.reason() or INTERRUPTED_BY_USER), True
         if outcome.interrupted:
             reports.say_once(kept_line(outcome.reason, folder))
         status = exit_status(outcome)
         reports.end(outcome.reason, status)
+    if alone:
+        ranks.abandon(status)  # the other ranks may wait for this one
     return status
 
 

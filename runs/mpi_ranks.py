@@ -85,6 +85,7 @@ class MpiRanks(Ranks):
         self._node = cast(MPI.Intracomm, self._world.Split_type(MPI.COMM_TYPE_SHARED))
         self._windows: list[MPI.Win] = []  # as long as the program runs: arrays look into them
         self._ending = False
+        self._gone = False  # all have said that they leave
         self.rank, self.size = self._world.rank, self._world.size
         self.on_node = self._node.size
         self.cores = _share_of_cores(self._node)
@@ -147,13 +148,14 @@ class MpiRanks(Ranks):
 
     def leave(self) -> None:
         """Wait for the others and end the use of MPI; the last thing a rank does."""
-        _wait(self._exit.Ibarrier())
+        self._gone = self._gone or _wait(self._exit.Ibarrier())
 
     def abandon(self, status: int) -> None:
         """Leave because of an error: with the others if they do the same at this time, or end the whole job."""
         sys.stdout.flush()
         sys.stderr.flush()
-        if not _wait(self._exit.Ibarrier(), seconds=_LAST_CALL):
+        self._gone = self._gone or _wait(self._exit.Ibarrier(), seconds=_LAST_CALL)
+        if not self._gone:
             MPI.COMM_WORLD.Abort(status)
 
     def _tried(self, build: Callable[[], Value]) -> tuple[Value | None, Exception | None]:

@@ -13,7 +13,6 @@ import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from runs.exit_status import COMPLETE, INCOMPLETE, INTERRUPTED, REFUSED
@@ -212,15 +211,12 @@ def _mpi_ranks(size: int, rank: int) -> Ranks:
 
 
 def _prefer_the_launchers_mpi() -> None:
-    """Tell mpi4py and MPI what the launcher goes with; the wrong MPI would end the process or not find the others."""
+    """Tell mpi4py which libraries go with the launcher; those of another MPI would end the process."""
     libraries = [f"{sys.prefix}/lib/{_OPEN_MPI}", _OPEN_MPI]
     if "OMPI_COMM_WORLD_SIZE" in os.environ:
         os.environ.setdefault("MPI4PY_LIBMPI", os.pathsep.join(libraries))
     elif "PMIX_RANK" in os.environ and "PMI_RANK" not in os.environ:  # few builds of MPICH know PMIx
         os.environ.setdefault("MPI4PY_LIBMPI", os.pathsep.join([*libraries, f"{sys.prefix}/lib/{_MPICH}", _MPICH]))
-    elif "PMI_JOBID" in os.environ and Path(sys.prefix, "lib/mpich/libfabric.so.1").is_file():
-        # srun --mpi=pmi2: the addresses of UCX do not always arrive, MPICH 5.0 with Slurm 22.05; this wheel has both
-        os.environ.setdefault("MPIR_CVAR_CH4_NETMOD", "ofi")
 
 
 def _refuse(size: int, rank: int, reason: str) -> None:

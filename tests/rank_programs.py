@@ -136,6 +136,19 @@ def run(ranks: Ranks, deck: str, output: str) -> None:
         say(ranks, imported=sorted({name.partition(".")[0] for name in sys.modules}))
 
 
+def build(ranks: Ranks, deck: str, output: str) -> None:
+    """Run a deck whose network takes a minute; say when it is being built."""
+    import runs.job
+    from runs.cli import main as program
+
+    def slow(*given: object, **options: object) -> None:
+        say(ranks, building=True)
+        time.sleep(60)
+
+    runs.job.build_model = slow
+    program(["run", deck, "--output", output], standalone_mode=False)
+
+
 def main(name: str, *arguments: str) -> None:
     """Find the ranks and run one of the programs; print what is wrong as the command line does."""
     with ending_together():

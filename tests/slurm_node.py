@@ -113,6 +113,7 @@ def _munge(folder: Path) -> subprocess.Popen[bytes]:
 
 
 def _configure(folder: Path) -> None:
+    """Write slurm.conf; MPICH names shared memory by the job: what a killed one has left must not fit a later one."""
     host, (ctld, node) = socket.gethostname().partition(".")[0], _free_ports()
     for name in ("state", "spool"):
         (folder / name).mkdir()
@@ -132,6 +133,7 @@ SlurmctldLogFile={folder}/slurmctld.log
 SlurmdLogFile={folder}/slurmd.log
 StateSaveLocation={folder}/state
 SlurmdSpoolDir={folder}/spool
+FirstJobId={secrets.randbelow(10**6) + 1}
 ProctrackType=proctrack/linuxproc
 TaskPlugin=task/none
 SwitchType=switch/none

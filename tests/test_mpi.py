@@ -240,6 +240,18 @@ def test_a_batch_system_that_ends_the_job_loses_nothing(scan):
     goes_on(scan, "ended")
 
 
+def test_a_job_that_is_ended_before_its_first_task_ends_at_once(scan):
+    """While the first rank builds the network and the others wait for it; there is nothing to keep."""
+    call = on_ranks(2, PROGRAMS, "build", scan / "deck.toml", scan / "early")
+    job = subprocess.Popen(call, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert "building" in job.stdout.readline()
+    begin = time.monotonic()
+    job.terminate()
+    said = job.communicate(timeout=50)[1]
+    assert time.monotonic() - begin < 5
+    assert (job.returncode, said) == (0, "mofkmc: stopped by SIGTERM; no task has begun: resume with the same command\n")
+
+
 def test_a_rank_that_is_killed_ends_the_job_and_the_rest_goes_on(scan):
     def kill_one(job: subprocess.Popen[str]) -> None:
         found = subprocess.run(["pgrep", "-g", str(job.pid), "-f", "runs.cli run"], capture_output=True, text=True)

@@ -11,7 +11,7 @@ from frameworks import framed_network
 from synthetic import arrhenius_diffusivity, record
 
 from analysis.campaign import Run
-from analysis.page_numbers import fixed, powered, seconds
+from analysis.page_numbers import fixed, powered, seconds, superscripts
 from analysis.report import ReportContext, report_page, write_report
 from analysis.report_sections import Section
 
@@ -158,6 +158,10 @@ def test_file_is_whole(run, tmp_path):
 )
 def test_numbers_are_written_as_people_write_them(shown, expected):
     assert shown == expected
+
+
+def test_charges_of_ions_stand_high():
+    assert superscripts("PF6- and Li+, well-known") == "PF6⁻ and Li⁺, well-known"
 
 
 def test_title_of_the_contents_is_short():

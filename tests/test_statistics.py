@@ -9,7 +9,6 @@ from analysis.statistics import (
     ratio_interval,
     resampled_means,
     t_interval,
-    weighted_line,
 )
 
 
@@ -58,17 +57,6 @@ def test_ratio_keeps_the_correlation_of_its_parts():
 
 def test_ratio_without_a_positive_denominator_is_nan():
     assert np.isnan(ratio_interval([1.0, 1.0], [0.0, 0.0]).value)
-
-
-def test_weighted_line_covers_and_weights_by_the_errors():
-    x, error = np.arange(5.0), np.array([0.1, 0.2, 0.4, 0.2, 0.1])
-    share = coverage(1000, lambda rng: weighted_line(x, 2 * x + error * rng.normal(size=5), error).slope, 2)
-    assert abs(share - 0.95) < band(1000) + 0.01
-    bent = weighted_line(x, x**2, error)
-    assert not bent.adequate
-    assert bent.slope.hi - bent.slope.lo > 10 * (weighted_line(x, 2 * x, error).slope.hi - 2)
-    with pytest.raises(ValueError, match="at least 3 points; got 2"):
-        weighted_line([0, 1], [0, 1], [1, 1])
 
 
 def test_bootstrap_of_means_has_the_spread_of_the_mean():
