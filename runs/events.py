@@ -169,7 +169,10 @@ class Event:
 
 
 def read_events(folder: Path) -> list[Event]:
-    """Events of all ranks and all calls by time; lines that are not whole, as a kill leaves them, are left out."""
+    """Events of all ranks and all calls by time; lines that are not whole, as a kill leaves them, are left out.
+
+    Those of one rank stay in the order of its file, also where its clock was set back.
+    """
     return sorted((event for path in events_files(folder) for event in _events(path)), key=lambda event: event.time)
 
 
@@ -178,11 +181,13 @@ def _events(path: Path) -> Iterator[Event]:
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return
+    latest = 0.0
     for line in text.split("\n"):
         try:
             found = json.loads(line)
+            latest = max(latest, datetime.fromisoformat(found.pop("time")).timestamp())
             yield Event(
-                time=datetime.fromisoformat(found.pop("time")).timestamp(),
+                time=latest,
                 name=str(found.pop("event")),
                 rank=int(found.pop("rank")),
                 task=str(found.pop("task", "")),

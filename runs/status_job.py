@@ -139,10 +139,15 @@ def read_status(path: Path) -> RunStatus:
 
 def last_call(events: Sequence[Event]) -> tuple[Event, ...]:
     """Events since every rank has last begun, by time."""
-    began = {event.rank: event.time for event in events if event.name == "run"}
-    first = began.get(0, 0.0)
-    current = {rank for rank, begin in began.items() if rank == 0 or begin >= first - 3600.0}
-    return tuple(event for event in events if event.rank in current and event.time >= began[event.rank])
+    calls: dict[int, list[Event]] = {}
+    for event in events:
+        if event.name == "run":
+            calls[event.rank] = []
+        if event.rank in calls:
+            calls[event.rank].append(event)
+    first = calls[0][0].time if 0 in calls else 0.0
+    current = (call for rank, call in calls.items() if rank == 0 or call[0].time >= first - 3600.0)
+    return tuple(sorted((event for call in current for event in call), key=lambda event: event.time))
 
 
 def status_lines(status: RunStatus) -> Iterator[str]:

@@ -249,7 +249,10 @@ def test_a_job_that_is_ended_before_its_first_task_ends_at_once(scan):
     job.terminate()
     said = job.communicate(timeout=50)[1]
     assert time.monotonic() - begin < 5
-    assert (job.returncode, said) == (0, "mofkmc: stopped by SIGTERM; no task has begun: resume with the same command\n")
+    assert (job.returncode, said) == (
+        0,
+        "mofkmc: stopped by SIGTERM; no task has begun: resume with the same command\n",
+    )
 
 
 def test_a_rank_that_is_killed_ends_the_job_and_the_rest_goes_on(scan):
