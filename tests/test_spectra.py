@@ -68,20 +68,20 @@ def test_spectrum_of_known_motion():
 
 
 def test_real_and_imaginary_part_obey_kramers_and_kronig():
-    """sigma''(ω) = (2ω/π) P∫ (sigma'(u) - sigma'(ω)) / (ω² - u²) du, integrated numerically over a measured fit."""
+    """sigma''(ω) = (2ω/π) P∫ (sigma'(u) - sigma'(ω)) / (u² - ω²) du, integrated numerically over a measured fit."""
     found = conductivity_spectrum(displacements(paths(3, 1000, 0.2), 0.2), n_bootstrap=0)
-    real = found.parameters.copy()
-    real[-1] = 0.0  # what is faster than all samples has no loss at finite frequencies
+    parameters = found.parameters / UNIT
+    parameters[-1] = 0.0  # what is faster than all samples has no loss at finite frequencies
     at = 2 * np.pi * found.frequency[::9]
     u = np.geomspace(1e-6, 1e6, 60_001)
 
     def sigma(omega):
-        return response_matrix(omega, found.rate) @ real
+        return response_matrix(omega, found.rate) @ parameters
 
     for omega in at:
         difference = sigma(u).real - sigma(np.array([omega])).real
         with np.errstate(divide="ignore", invalid="ignore"):
-            integrand = np.where(np.abs(u / omega - 1) < 1e-9, 0.0, difference / (omega**2 - u**2)) * u
+            integrand = np.where(np.abs(u / omega - 1) < 1e-9, 0.0, difference / (u**2 - omega**2)) * u
         imaginary = 2 * omega / np.pi * np.trapezoid(integrand, np.log(u))
         assert imaginary == pytest.approx(float(sigma(np.array([omega])).imag[0]), rel=2e-3)
 
@@ -90,7 +90,7 @@ def test_diffusion_alone_is_flat():
     """Without relaxations sigma is the mean square step, within its χ² error and a chance relaxation."""
     walk = paths(6, 1000, 0.5, diffusion=3.0)
     found = conductivity_spectrum(displacements(walk, 0.5, charge=2.0))
-    assert found.dc.value == pytest.approx(4 * 3.0 * UNIT, rel=0.1)
+    assert found.dc.value / UNIT == pytest.approx(4 * 3.0, rel=0.1)
     assert found.dc.lo < 4 * 3.0 * UNIT < found.dc.hi
     np.testing.assert_allclose(found.sigma.real, found.dc.value, rtol=0.1)
 
@@ -113,7 +113,7 @@ def test_replicas_that_differ_are_not_averaged_silently():
     walk = paths(3, 600, 0.5, diffusion=3.0)
     still = np.zeros_like(walk[0])
     found = conductivity_spectrum(displacements([*walk, still], 0.5, blocked=[False] * 3 + [True]))
-    assert found.dc.value == pytest.approx(0.75 * 3.0 * UNIT, rel=0.15)
+    assert found.dc.value / UNIT == pytest.approx(0.75 * 3.0, rel=0.15)
     assert found.dc.hi > 3.0 * UNIT
     assert not found.converged
     assert any("replicas differ" in line and "more replicas" in line for line in found.statements)
