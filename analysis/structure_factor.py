@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from analysis.frames import Trajectory, same_kind
+from analysis.radial_distribution import evenly
 from structures.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 BY_CHANCE = 0.01  # probability of a peak as high as the highest without any order
 ORDERED = 0.5  # order parameter; two equal sublattices then hold ions in the ratio 3 to 1
 FRAMES_AT_ONCE = 64
+MOST_FRAMES = 200  # of each replica, evenly spaced
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -144,10 +146,12 @@ def structure_factor(
     inverse = np.linalg.inv(first.cell)
     replica = []
     for trajectory in trajectories:
-        total = np.zeros(len(index))
+        total, chosen, seen = np.zeros(len(index)), evenly(trajectory.n_frames, MOST_FRAMES), 0
         for positions in trajectory.blocks(FRAMES_AT_ONCE):
-            total += _square_sums(positions[:, mine] @ inverse, index)
-        replica.append(total / (trajectory.n_frames * mine.sum()))
+            here = [k - seen for k in chosen if seen <= k < seen + len(positions)]
+            total += _square_sums(positions[here][:, mine] @ inverse, index) if here else 0.0
+            seen += len(positions)
+        replica.append(total / (len(chosen) * mine.sum()))
     return StructureFactor(
         species=species,
         n_ions=int(mine.sum()),

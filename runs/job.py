@@ -379,7 +379,7 @@ def failure_lines(failures: Mapping[str, str]) -> list[str]:
     lines = []
     for reason, keys in by_reason.items():
         others = f" and {len(keys) - 1} others" if len(keys) > 1 else ""
-        lines.append(f"{keys[0]}{others} failed: {reason.removeprefix('HaltError: ')}")
+        lines.append(f"{keys[0]}{others} failed: {reason}")
     return lines
 
 

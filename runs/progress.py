@@ -97,9 +97,10 @@ class TaskLines:
             if event == "finished" and not self._verbose and now - self._spoken < TASK_SECONDS:
                 self._unspoken += 1
                 return
-            self._spoken, others, self._unspoken = now, self._unspoken, 0
-            text = f"{task} {_EVENTS[event]}{took}{f': {reason}' if reason else ''}"
-            more = f", and {others} before it" if others else ""
+            text, more = f"{task} {_EVENTS[event]}{took}{f': {reason}' if reason else ''}", ""
+            if event == "finished":
+                more = f", and {self._unspoken} before it" if self._unspoken else ""
+                self._spoken, self._unspoken = now, 0
             whose = f" ({self._name})" if self._name else ""
             self._console.print(text + more + whose, markup=False, highlight=False, soft_wrap=True)
 

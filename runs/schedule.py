@@ -271,13 +271,15 @@ class _Shift(Generic[Result]):
             return
         self._fraction[key] = 1.0
         if isinstance(result, Exception):
-            self._failures[key] = f"{type(result).__name__}: {result}".splitlines()[0]
+            halting = isinstance(result, HaltError)
+            reason = str(result) if halting else f"{type(result).__name__}: {result}"
+            self._failures[key] = reason.splitlines()[0]
             self._tell("failed", key, self._failures[key])
+            if halting:
+                self.stop(self._failures[key])
         else:
             self._results[key] = result
             self._tell("finished", key, "")
-        if isinstance(result, HaltError):
-            self.stop(str(result))
 
 
 def _guarded(job: Job[Result], watch: Watch) -> Result | Exception:

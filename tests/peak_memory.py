@@ -15,7 +15,6 @@ from analysis.exchange_formats import largest_step
 from analysis.frames import Trajectory
 from analysis.h5md import write_h5md
 from analysis.radial_distribution import radial_distribution
-from analysis.structure_factor import structure_factor
 from analysis.van_hove import van_hove
 from lattice.network import PoreNetwork
 
@@ -30,7 +29,6 @@ WORK = {
     "stream": largest_step,
     "radial distribution": lambda t: radial_distribution([t]),
     "van Hove": lambda t: van_hove([t]),
-    "structure factor": lambda t: structure_factor([t], t.species_names[0]),
     "H5MD": exported,
 }
 

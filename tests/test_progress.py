@@ -118,7 +118,16 @@ def test_very_short_tasks_share_a_line(clock):
     for number in range(25):
         clock[0] = number / 10
         tell("finished", f"t{number}")
-    assert lines(console) == ["t0 finished", "t10 finished, and 9 before it", "t20 finished, and 9 before it"]
+    tell("failed", "t25", "disk full")
+    clock[0] = 3.5
+    tell("finished", "t26")
+    assert lines(console) == [
+        "t0 finished",
+        "t10 finished, and 9 before it",
+        "t20 finished, and 9 before it",
+        "t25 failed: disk full",
+        "t26 finished, and 4 before it",
+    ]
 
 
 @pytest.mark.parametrize(

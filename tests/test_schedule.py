@@ -85,7 +85,7 @@ def test_a_fault_that_no_job_survives_ends_them_all():
 
     outcome = run_all({"a": lambda watch: 1, "b": fail, "c": lambda watch: 3}, threads=1, stage="jobs", report=silent)
     assert outcome.results == {"a": 1}
-    assert outcome.failures == {"b": "HaltError: no space left"}
+    assert outcome.failures == {"b": "no space left"}
     assert outcome.interrupted
     assert outcome.reason == "no space left"
 

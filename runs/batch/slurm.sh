@@ -6,6 +6,7 @@
 # and the job ends. The same command goes on from there. Several jobs, one after the other, until all is done:
 #     for i in 1 2 3; do sbatch --dependency=singleton slurm.sh scan.toml; done
 # What is finished already is not computed again, so that a job too many ends after a few seconds.
+# Without mpirun: exec srun --mpi=pmi2 --kill-on-bad-exit=1 mofkmc run ... in the last line, with pmix for Open MPI.
 #
 #SBATCH --job-name=mofkmc
 #SBATCH --nodes=2

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from bench_events import simulation_of
+from cases import in_equilibrium
 
 from kmc.simulation import Simulation
 from kmc.trajectory import TaskLabel, read_task, task_record, write_task
@@ -94,7 +94,7 @@ def measure(options: argparse.Namespace) -> None:
     """Measure what is measured under mpirun, and print it on the first rank."""
     ranks = find_ranks()
     lattice = replicate(PoreNetwork.load(options.network), (3, 3, 3), share=ranks.shared)
-    simulation = simulation_of(lattice, TEMPERATURE, np.random.default_rng(1))
+    simulation = in_equilibrium(lattice, 0.5)
     simulation.step(1000)
     begin = time.perf_counter()
     n_events = max(5_000, int(SECONDS * simulation.step(30_000) / (time.perf_counter() - begin)))
