@@ -140,7 +140,7 @@ class Run:
 
         Raises
         ------
-        ValueError
+        InputError
             If the loadings allow no optimum.
         """
         return fillings_of_run(self, temperature)
@@ -265,7 +265,7 @@ def open_run(folder: Path | str) -> Run:
     Raises
     ------
     InputError
-        If the folder does not exist or holds no complete task.
+        If the folder does not exist, holds no complete task, or holds tasks of several runs.
     """
     folder = Path(folder)
     if not folder.is_dir():
@@ -280,6 +280,7 @@ def open_run(folder: Path | str) -> Run:
     if not any(not record.field.any() for record in records):
         found = f"{len(statements)} unreadable" if statements else "none"
         raise InputError(f"{folder / 'tasks'}: expected complete task files; found {found}")
+    refuse_mixed(records, folder / "tasks")
     network_file, deck_file = folder / "network.h5", folder / "deck.toml"
     network = None
     if network_file.is_file():
@@ -292,6 +293,27 @@ def open_run(folder: Path | str) -> Run:
     plain = tuple(record for record in records if not record.field.any())
     in_field = tuple(record for record in records if record.field.any())
     return Run(folder, plain, network, deck, tuple(statements), in_field)
+
+
+def refuse_mixed(records: Sequence[TaskRecord], where: Path | str = "records") -> None:
+    """Refuse tasks of several runs: their numbers belong to different orbits, settings or species.
+
+    Parameters
+    ----------
+    records : sequence of TaskRecord
+    where : Path or str
+        Opens the message.
+
+    Raises
+    ------
+    InputError
+        With the first difference and a task of each kind.
+    """
+    for field in ("composition_name", "network_hash", "settings", "rate_model", "species_names"):
+        of = {str(getattr(record, field)): record.key for record in records}
+        if len(of) > 1:
+            found = ", ".join(f"{value[:12]} ({key})" for value, key in sorted(of.items())[:3])
+            raise InputError(f"{where}: expected the tasks of one run, all of one {field}; found {found}")
 
 
 def analyse(
@@ -315,11 +337,7 @@ def analyse(
     """
     if not records:
         raise InputError("records: expected at least one complete task; found none")
-    for field in ("composition_name", "network_hash", "settings", "rate_model", "species_names"):
-        of = {str(getattr(record, field)): record.key for record in records}
-        if len(of) > 1:
-            found = ", ".join(f"{value[:12]} ({key})" for value, key in sorted(of.items())[:3])
-            raise InputError(f"records: expected the tasks of one run, all of one {field}; found {found}")
+    refuse_mixed(records)
     name = records[0].composition_name
     said = list(statements)
     driven = [record for record in records if record.field.any()]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 import numpy as np
@@ -42,7 +43,7 @@ class Displacements:
         Mean over ions and time origins of the squares of the Cartesian components; 0 for a species without ions.
     blocked : tuple of bool
         Replicas that found no open hop. They count as zero displacement: by detailed balance no run can enter such a
-        state, but it is one of the equilibrium states that the replicas start from.
+        state, but it is one of the equilibrium states that the replicas start from. Arrays do not tell.
     cell : (3, 3) float64, Å, or None
         Rows are the vectors a, b, c of the crystal.
     field : (3,) float64, V/Å
@@ -253,10 +254,11 @@ class Displacements:
             lag=tuple(np.arange(1, len(path), dtype=np.float64) * time_step_s for path in replicas),
             msd=tuple(square[:, :, [0, 1, 2]] for square in squares),
             msd_cross=tuple(square[:, :, [3, 4, 5]] for square in squares),
-            blocked=tuple(not np.ptp(path, axis=0).any() for path in replicas),
+            blocked=(False,) * len(replicas),
             cell=None if cell is None else np.asarray(cell, np.float64),
             field=np.asarray(field, np.float64),
             label=label,
+            statements=_still_replicas(replicas, label),
         )
 
 
@@ -358,10 +360,16 @@ def _of_present(record: TaskRecord, msd: NDArray[np.float64]) -> NDArray[np.floa
 
 def _replicas(positions: Any, n_ions: int) -> list[NDArray[np.float64]]:
     """Positions as a list of (n_frames, n_ions, 3), checked."""
-    many = isinstance(positions, (list, tuple)) or np.ndim(positions) == 4
-    replicas = [np.asarray(p, np.float64) for p in (positions if many else [positions])]
-    if many and replicas and all(p.ndim == 2 for p in replicas):  # nested lists of one trajectory
-        replicas = [np.array(replicas)]
+    try:
+        many = isinstance(positions, (list, tuple)) or np.ndim(positions) == 4
+        replicas = [np.asarray(p, np.float64) for p in (positions if many else [positions])]
+        if many and replicas and all(p.ndim == 2 for p in replicas):  # nested lists of one trajectory
+            replicas = [np.array(replicas)]
+    except (ValueError, TypeError):
+        raise InputError(
+            f"positions: expected numbers of shape (n_frames, {n_ions}, 3) or one more axis; "
+            f"found {shorten(repr(positions), 60)}"
+        ) from None
     if not replicas:
         raise InputError("positions: expected at least one replica; found none")
     if not n_ions:
@@ -381,6 +389,13 @@ def _replicas(positions: Any, n_ions: int) -> list[NDArray[np.float64]]:
                 f"at frame {frame}, ion {ion}"
             )
     return replicas
+
+
+def _still_replicas(replicas: Sequence[NDArray[np.float64]], label: str) -> tuple[str, ...]:
+    """Say in how many of several replicas nothing moved; that of all is what estimators say."""
+    still = sum(not np.ptp(path, axis=0).any() for path in replicas)
+    said = f"{label}: no ion moved in {still} of {len(replicas)} replicas".removeprefix(": ")
+    return (said,) if 0 < still < len(replicas) else ()
 
 
 def _refuse_wrapped(path: NDArray[np.float64], replica: int, *, least: float) -> None:

@@ -184,7 +184,8 @@ def compared_transference(material: str, table: pd.DataFrame, ion: str = "Li+") 
     Returns
     -------
     DataFrame
-        sample, measured t, computed t with lo and hi, z, and the loading and temperature that it is of.
+        sample, measured t, computed t with lo and hi, z from the end that faces the measured value, and the loading and
+        temperature that it is of.
     """
     rows: list[dict[str, Any]] = []
     if "x" not in table or ion not in set(table["species"]):
@@ -197,7 +198,8 @@ def compared_transference(material: str, table: pd.DataFrame, ion: str = "Li+") 
         near = mine.loc[(mine["T (K)"] - ROOM).abs() == (mine["T (K)"] - ROOM).abs().min()]
         row = near.loc[off[near.index].idxmin()]
         value, lo, hi = (float(row[f"t steady{end}"]) for end in ("", " lo", " hi"))
-        error = (hi - lo) / (2 * normal_quantile())
+        facing = value - lo if value > point.t_Li else hi - value
+        error = facing / normal_quantile()
         rows.append(
             {
                 "sample": point.sample,

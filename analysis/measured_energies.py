@@ -1,12 +1,13 @@
 """Measured activation energies worked out again from the printed conductivities, and computed ones beside them.
 
 The energies that papers print come from all points of a curve, of which they print few, or from other windows: between
-two printed conductivities there is one slope, and the computed one is taken between the same two temperatures.
+two printed conductivities there is one slope, and the computed one is taken between the same two temperatures. Where a
+window has no two of them, the computed energy is that of all temperatures of the run in it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 NAN = float("nan")
+Energy = tuple[float, float, tuple[float, float]]  # eV, standard error, and the temperatures in K it lies between
 PAPER_WINDOWS_C = ((-40.0, 10.0), (10.0, 100.0), (-40.0, 100.0))
 
 
@@ -34,15 +36,16 @@ def measured_energies(
         "ni_mof".
     computed : Arrhenius, optional
         Of a run over exchange fractions; its preferred law of each loading is taken at the two temperatures of the
-        printed values, and interpolated linearly in the loading. No number outside the loadings of the run, nor more
-        than 0.02 K outside its temperatures.
+        printed values, or its own line in the window if it was asked for, and interpolated linearly in the loading. No
+        number outside the loadings of the run, nor more than 0.02 K outside its temperatures.
     windows_C : sequence of (float, float), °C
 
     Returns
     -------
     DataFrame
         One row per sample and window with two printed conductivities or a printed energy. "from (K)" and "to (K)" are
-        the outermost printed temperatures in the window.
+        the outermost printed temperatures in the window, "computed from (K)" and "computed to (K)" those between which
+        the computed energy was taken.
     """
     import pandas as pd
 
@@ -62,7 +65,7 @@ def measured_energies(
                 continue
             x = NAN if mine[0].exchange is None else mine[0].exchange
             T = (inside[0].temperature, inside[-1].temperature) if len(inside) > 1 else (NAN, NAN)
-            value, error = _computed(computed, x, *T)
+            value, error, of = _between(computed, x, *T) if len(inside) > 1 else _in_window(computed, x, low, high)
             half = normal_quantile() * error
             rows.append({
                 "sample": sample,
@@ -75,6 +78,8 @@ def measured_energies(
                 "computed E_a (eV)": value,
                 "computed lo (eV)": value - half,
                 "computed hi (eV)": value + half,
+                "computed from (K)": of[0],
+                "computed to (K)": of[1],
             })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -84,18 +89,40 @@ def _slope(first: MeasuredConductivity, last: MeasuredConductivity) -> float:
     return float(BOLTZMANN * np.log(last.sigma / first.sigma) / (1 / first.temperature - 1 / last.temperature))
 
 
-def _computed(computed: Arrhenius | None, x: float, low: float, high: float) -> tuple[float, float]:
-    """E_a of ln sigma between two temperatures at a loading, and its standard error, eV; nan outside the run."""
-    if computed is None or not np.isfinite([x, low, high]).all():
+def _between(computed: Arrhenius | None, x: float, low: float, high: float) -> Energy:
+    """E_a of ln sigma by the preferred laws between two temperatures at a loading; nan outside the run."""
+    fits = {} if computed is None else {k: fit for k, fit in enumerate(computed.fits) if _spans(fit, low, high)}
+    value, error = _at(computed, x, {k: _chord(fit, low, high) for k, fit in fits.items()})
+    return value, error, (low, high) if np.isfinite(value) else (NAN, NAN)
+
+
+def _in_window(computed: Arrhenius | None, x: float, low_C: float, high_C: float) -> Energy:  # noqa: N803
+    """E_a of ln sigma of all temperatures of a window, °C, at a loading; nan where the run has no line there."""
+    energies: dict[int, tuple[float, float]] = {}
+    of: list[float] = []
+    for k, fit in enumerate(() if computed is None else computed.fits):
+        for window in fit.windows:
+            ends = window.low - CELSIUS_ZERO, window.high - CELSIUS_ZERO
+            if np.allclose(ends, (low_C, high_C), rtol=0, atol=EDGE_K):
+                E_a = window.activation.E_a_ln_sigma
+                energies[k] = E_a.value, (E_a.hi - E_a.lo) / (2 * normal_quantile())
+                of += [T for T in fit.temperature.tolist() if window.low - EDGE_K <= T <= window.high + EDGE_K]
+    value, error = _at(computed, x, energies)
+    return value, error, (min(of), max(of)) if np.isfinite(value) else (NAN, NAN)
+
+
+def _at(computed: Arrhenius | None, x: float, energies: Mapping[int, tuple[float, float]]) -> tuple[float, float]:
+    """Interpolate energies and their standard errors, by place of the loading, to one loading."""
+    if computed is None or not energies or not np.isfinite(x):
         return NAN, NAN
-    known = np.array([k for k, fit in enumerate(computed.fits) if _spans(fit, low, high)], dtype=np.int64)
+    known = np.array(list(energies), dtype=np.int64)
     at = computed.composition[known]
-    if not known.size or not at[0] <= x <= at[-1]:
+    if not at[0] <= x <= at[-1]:
         return NAN, NAN
     right = min(int(np.searchsorted(at, x)), len(at) - 1)
     left = max(right - 1, 0) if at[right] > x else right
     share = (x - at[left]) / (at[right] - at[left]) if right > left else 1.0
-    ends = [_between(computed.fits[known[k]], low, high) for k in (left, right)]
+    ends = [energies[int(known[k])] for k in (left, right)]
     if right == left:
         return ends[0]
     value = (1 - share) * ends[0][0] + share * ends[1][0]
@@ -107,7 +134,7 @@ def _spans(fit: TemperatureLaws, low: float, high: float) -> bool:
     return fit.preferred is not None and bool(T[0] - EDGE_K <= low and high <= T[-1] + EDGE_K)
 
 
-def _between(fit: TemperatureLaws, low: float, high: float) -> tuple[float, float]:
+def _chord(fit: TemperatureLaws, low: float, high: float) -> tuple[float, float]:
     """Slope of the preferred law between two temperatures, with the relative error of the one-line E_a."""
     law, line = fit.preferred, fit.activation
     if law is None or line is None:

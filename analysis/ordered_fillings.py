@@ -160,7 +160,7 @@ def fillings_of_run(run: Run, temperature: float) -> OrderedFillings:
 
     Raises
     ------
-    ValueError
+    InputError
         If the loadings allow no optimum, see `optimum_loading`.
     """
     from analysis.campaign import optimum_at
@@ -170,7 +170,16 @@ def fillings_of_run(run: Run, temperature: float) -> OrderedFillings:
 
     points = analysis_of(run).points
     T = min({p.temperature for p in points}, key=lambda t: abs(t - temperature))
-    optimum = optimum_at(sorted((p for p in points if p.temperature == T), key=lambda p: p.composition))
+    at = sorted((p for p in points if p.temperature == T), key=lambda p: p.composition)
+    if max(len(p.sigma_replica) for p in at) < 2:
+        raise InputError(
+            f"ordered fillings at {T:g} K: expected two replicas or more at one loading at least, from which the depth of "
+            "a minimum gets its error; found one at each"
+        )
+    try:
+        optimum = optimum_at(at)
+    except ValueError as lack:
+        raise InputError(f"ordered fillings at {T:g} K: {lack}") from None
     said: list[str] = []
     sites: Occupation | None = None
     try:

@@ -263,13 +263,16 @@ def _energies(laws: Arrhenius, material: str) -> str:
             row["sample"], row["window (C)"].replace("-", "−"), row["printed E_a (eV)"],
             fixed(row["E_a from printed sigma (eV)"]),
             fixed(row["computed E_a (eV)"], row["computed lo (eV)"], row["computed hi (eV)"]),
+            f"{celsius(row['computed from (K)'])} to {celsius(row['computed to (K)'])}"
+            if np.isfinite(row["computed from (K)"]) else "",
         ]
         for row in rows
     ]  # fmt: skip
-    columns = ["<sample", "<window, °C", "E_a printed, eV", "from printed σ", "computed"]
+    columns = ["<sample", "<window, °C", "E_a printed, eV", "from printed σ", "computed", "computed at, °C"]
     note = (
         "All from ln σ. Printed: as the paper states it, from all points of its curves. The other two: between the "
-        "same two temperatures, those of the printed conductivities in the window."
+        "same two temperatures, those of the printed conductivities in the window; where there are no two of these, the "
+        "computed one is of all temperatures of the run in the window."
     )
     return html_table("", columns, body, note=note)
 

@@ -60,11 +60,15 @@ def analysis_of(run: Run) -> Analysis:
 
 
 def best_loading(run: Run, temperature: float) -> float:
-    """Give the loading of the scan with the largest conductivity at the temperature nearest to one in K."""
+    """Give the loading of the scan with the largest conductivity at the temperature nearest to one in K.
+
+    Loadings without a conductivity count only where none has one.
+    """
     table = analysis_of(run).conductivity
     T = min(table["T (K)"].unique(), key=lambda t: abs(t - temperature))
     at = table[table["T (K)"] == T]
-    return float(at.sort_values("sigma (S/cm)").iloc[-1].iloc[0])
+    moved = at[at["sigma (S/cm)"] > 0]
+    return float((at if moved.empty else moved).sort_values("sigma (S/cm)").iloc[-1].iloc[0])
 
 
 def conductivity(run: Run) -> Result:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from analysis.conductivity import LONGER
 from analysis.displacements import Displacements
 from analysis.onsager import PairSlopes, orientation_mean, pair_slopes
 from analysis.statistics import Interval, normal_quantile
@@ -35,9 +36,10 @@ class Transference:
     ----------
     species_names : tuple of str
     electrical : tuple of Interval
-        They sum to 1.
+        They sum to 1; without ends where a partner may move and was not seen to.
     steady_state : tuple of Interval
-        Of cells whose electrodes exchange that species alone; nan if the others do not all move measurably.
+        Of cells whose electrodes exchange that species alone, within 0 to 1; nan if the slopes of the others are not
+        those of a motion.
     statements : tuple of str
     """
 
@@ -85,17 +87,26 @@ def transference(data: Displacements) -> Transference:
 
 def transference_of(data: Displacements, slopes: PairSlopes | None) -> Transference:
     """Transference numbers from slopes that are known already; nan everywhere for `None`."""
-    n, moves, nan = len(data.species_names), data.moves, float("nan")
-    statements = data.statements
+    names, nan = data.species_names, float("nan")
     none, zero = Interval(nan, nan, nan), Interval(0.0, nan, nan)
     if slopes is None:
-        return Transference(data.species_names, (none,) * n, (none,) * n, (*statements, _still(data)))
-    if moves.sum() == 1:
-        alone = tuple(Interval(1.0, 1.0, 1.0) if moving else zero for moving in moves)
-        return Transference(data.species_names, alone, alone, statements)
-    own = tuple(slopes.interval(_share(i)) if moves[i] else zero for i in range(n))
-    steady = tuple(slopes.interval(_steady(i, moves)) if moves[i] else zero for i in range(n))
-    return Transference(data.species_names, own, steady, statements)
+        return Transference(names, (none,) * len(names), (none,) * len(names), (*data.statements, _still(data)))
+    charged = data.moves & (data.charge != 0)
+    moved = charged & np.any([path.any(axis=(0, 2)) for path in data.collective], axis=0)
+    said = list(data.statements)
+    if alone := int(moved.sum()) == 1:
+        known = 1.0 if charged.sum() == 1 else nan
+        own = steady = tuple(Interval(1.0, known, known) if one else zero for one in moved)
+    else:
+        own = tuple(slopes.interval(_share(i)) if one else zero for i, one in enumerate(moved))
+        steady = tuple(_steady(slopes, i, moved) if one else zero for i, one in enumerate(moved))
+    if (charged & ~moved).any():
+        still = ", ".join(name for name, one in zip(names, charged & ~moved, strict=True) if one)
+        what = f"t({names[int(moved.argmax())]}) = 1 without an interval" if alone else "its share is unknown"
+        said.append(
+            f"{data.label}: {still} not seen to move: {what}; add runs {LONGER:.2g} times as long".removeprefix(": ")
+        )
+    return Transference(names, own, steady, tuple(said))
 
 
 def _share(i: int) -> Callable[[NDArray[np.float64]], float]:
@@ -106,18 +117,46 @@ def _share(i: int) -> Callable[[NDArray[np.float64]], float]:
     return electrical
 
 
-def _steady(i: int, moves: NDArray[np.bool_]) -> Callable[[NDArray[np.float64]], float]:
-    others = np.flatnonzero(moves & (np.arange(len(moves)) != i))
+def _steady(slopes: PairSlopes, i: int, moved: NDArray[np.bool_]) -> Interval:
+    """Steady-state number 1 - rho², with rho the correlation of the other species with the total.
 
-    def steady_state(slopes: NDArray[np.float64]) -> float:
-        sigma = orientation_mean(slopes)
-        among = sigma[np.ix_(others, others)]
-        if not np.linalg.eigvalsh(among)[0] > 0:
-            return float("nan")
-        left = sigma[i, i] - sigma[i, others] @ np.linalg.solve(among, sigma[others, i])
-        return float(left / sigma.sum())
+    Errors propagate in Fisher's artanh(rho), which keeps the ends within 0 to 1. A rho of 1 or more, which noise in the
+    slopes allows, makes the number zero.
+    """
+    others = np.flatnonzero(moved & (np.arange(len(moved)) != i))
+    z = slopes.interval(lambda L: _fisher(_correlation(L, others)))
+    if np.isfinite(z.value):
+        near, far = _sizes(z)
+        return Interval(*(float(1 / np.cosh(at) ** 2) for at in (z.value, far, near)))
+    rho = slopes.interval(lambda L: _correlation(L, others))
+    if np.isnan(rho.value):
+        return rho
+    return Interval(0.0, 0.0 if np.isfinite(rho.lo) else rho.lo, max(1 - _sizes(rho)[0] ** 2, 0.0))
 
-    return steady_state
+
+def _fisher(rho: float) -> float:
+    return float(np.arctanh(rho)) if abs(rho) < 1 else float("nan")
+
+
+def _sizes(interval: Interval) -> tuple[float, float]:
+    """Smallest and largest absolute value in an interval; nan without ends."""
+    ends = sorted((abs(interval.lo), abs(interval.hi)))
+    return (0.0 if interval.lo < 0 < interval.hi else ends[0]), ends[1]
+
+
+def _correlation(slopes: NDArray[np.float64], others: NDArray[np.intp]) -> float:
+    """Correlation of the charge displacement of some species, as well as they explain it, with the total.
+
+    What is left where these may not flow is sigma - w·(sigma_oo^-1)·w with w_j = Σ_k sigma_jk, the Schur complement of
+    the module's head, written with the total. Of one other species the sign is kept.
+    """
+    sigma = orientation_mean(slopes)
+    among, total = sigma[np.ix_(others, others)], float(sigma.sum())
+    if not (np.linalg.eigvalsh(among)[0] > 0 and total > 0):
+        return float("nan")
+    with_total = sigma[others].sum(axis=1)
+    size = float(np.sqrt(with_total @ np.linalg.solve(among, with_total) / total))
+    return float(np.copysign(size, with_total[0])) if len(others) == 1 else size
 
 
 def _still(data: Displacements) -> str:

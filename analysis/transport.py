@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import TYPE_CHECKING, Any
 
@@ -108,6 +108,8 @@ def transport(data: Displacements) -> Transport:
         return standing(data.species_names, data.n_replicas, "no mobile ion", label=data.label)
     if all(data.blocked):
         return standing(data.species_names, data.n_replicas, "blocked: no hop is open", label=data.label)
+    if not any(moved.any() for moved in (*data.collective, *data.msd)):
+        return unmoved(data)
     names, moves, said = data.species_names, data.moves, list(data.statements)
     here = f"{data.label}: " if data.label else ""
     unit = conductivity_S_per_cm(1.0, data.volume, data.temperature)
@@ -139,7 +141,8 @@ def transport(data: Displacements) -> Transport:
     haven = NONE if total.blocks == 0 else ratio_interval(einstein, total.replica)
     shares = transference_of(data, slopes)
     D_star = tuple(ZERO if D is None else D.value.scaled(CM2_PER_A2) for D in tracers)
-    D_J = total.slope.scaled(CM2_PER_A2 / float(weight[moves].sum()))
+    charges = float(weight[moves].sum())
+    D_J = total.slope.scaled(CM2_PER_A2 / charges if charges else 0.0)
     student = t_interval(einstein).scaled(unit)
     nernst_einstein = Interval(student.value, float(np.maximum(student.lo, min(student.value, 0.0))), student.hi)
     columns: dict[str, Any] = {}
@@ -165,7 +168,9 @@ def transport(data: Displacements) -> Transport:
         lacks.append(NotConverged("sigma (S/cm)", sigma, total.statement, replicas=more, longer=longer))
     said += [f"{here}{lack.quantity.split()[0]} not converged: {lack.reason}; add {lack.to_add}" for lack in lacks]
     if total.statement and not sigma.value > 0:
-        said.append(f"{here}sigma = 0: {total.statement}")
+        said.append(f"{here}sigma = 0: {total.statement if charges else 'what moves carries no charge'}")
+    if slopes is not None:
+        said += [line for line in shares.statements if line not in said]
     return Transport(
         species_names=names,
         value=sigma,
@@ -182,6 +187,14 @@ def transport(data: Displacements) -> Transport:
         not_converged=tuple(lacks),
         statements=tuple(said),
     )
+
+
+def unmoved(data: Displacements) -> Transport:
+    """Coefficients where ions may move and none did: zero as far as the data go."""
+    lack = NotConverged("sigma (S/cm)", ZERO, "no ion moved", longer=LONGER)
+    found = standing(data.species_names, data.n_replicas, lack.reason, label=data.label)
+    said = (*data.statements, f"{found.statements[0]}; add {lack.to_add}")
+    return replace(found, not_converged=(lack,), statements=said)
 
 
 def standing(names: tuple[str, ...], n_replicas: int, why: str, *, label: str = "") -> Transport:

@@ -8,12 +8,9 @@ Everything but the attributes of /provenance is the same wherever and however of
 from __future__ import annotations
 
 import hashlib
-import importlib.metadata
 import json
-import platform
 from dataclasses import asdict, dataclass, fields
 from dataclasses import field as dataclass_field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +26,7 @@ from kmc.simulation import Simulation
 from kmc.state import State, species_counts
 from kmc.tables import Conditions
 from structures.checks import as_array
+from structures.versions import program_versions
 
 _TASK = "the file of a finished task"
 _ATTRIBUTES: dict[str, type] = {
@@ -46,7 +44,6 @@ _ATTRIBUTES: dict[str, type] = {
     "blocked": bool,
 }
 _ADDED_ATTRIBUTES, _ADDED_STATISTICS = ("field", "cell"), ("site_occupation", "site_departures")  # not in every file
-_PACKAGES = ("mofkmc", "numpy", "numba", "h5py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,7 +304,7 @@ def write_task(
         _write(file, record, state, frames)
         group = file.create_group("provenance")
         deck = {"deck_sha256": hashlib.sha256(record.deck.encode()).hexdigest()}
-        for name, value in {**asdict(provenance or Provenance()), **deck, **_versions()}.items():
+        for name, value in {**asdict(provenance or Provenance()), **deck, **program_versions()}.items():
             group.attrs[name] = value
 
 
@@ -464,18 +461,6 @@ def _read_label(file: h5py.File) -> TaskLabel:
     kinds = {"seed": int, "replica": int, "composition": float}
     names = {field.name: "task" if field.name == "key" else field.name for field in fields(TaskLabel)}
     return TaskLabel(**{name: kinds.get(name, str)(file.attrs[stored]) for name, stored in names.items()})
-
-
-@cache
-def _versions() -> dict[str, str]:
-    """Version of every program that the numbers depend on."""
-    found = {"python": platform.python_version()}
-    for name in _PACKAGES:
-        try:
-            found[name] = importlib.metadata.version(name)
-        except importlib.metadata.PackageNotFoundError:  # run from a source tree
-            found[name] = "not installed"
-    return found
 
 
 def _write_state(group: h5py.Group, state: State) -> None:

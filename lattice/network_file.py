@@ -14,6 +14,7 @@ from lattice.network import PoreNetwork
 from structures.errors import InputError
 from structures.hdf5 import sealed_hdf5, whole_hdf5
 from structures.species import Species
+from structures.versions import program_versions
 
 FORMAT = 2
 _TEXT = ("framework_symbols", "site_label", "provenance")
@@ -41,6 +42,8 @@ def write_network(path: Path, network: PoreNetwork) -> None:
     with whole_hdf5(path) as file:
         file.attrs["format"] = FORMAT
         file.attrs["content_hash"] = content_hash(network)
+        for name, version in program_versions().items():
+            file.attrs[f"version of {name}"] = version
         for name in (*_NAMES, *_SCALARS):
             file.attrs[name] = getattr(network, name)
         for name in _ARRAYS:

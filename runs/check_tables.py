@@ -173,7 +173,8 @@ def task_lines(model: Model) -> Iterator[str]:
     n = len(scan.fields_V_per_cm)
     fields = f" x (1 + {n} {'field' if n == 1 else 'fields'})" if n else ""
     yield (
-        f"{len(model.loadings)} loadings x {len(scan.temperatures)} temperatures{fields} x {scan.replicas} replicas = "
+        f"{_count(len(model.loadings), 'loading')} x {_count(len(scan.temperatures), 'temperature')}{fields} x "
+        f"{scan.replicas} replicas = "
         f"{len(model.tasks):,}, {model.deck.kmc.events:,} hops each"
     )
     added = []
@@ -187,3 +188,7 @@ def task_lines(model: Model) -> Iterator[str]:
 
 def _size(n_bytes: float) -> str:
     return f"{n_bytes / GIB:.1f} GiB" if n_bytes >= GIB else f"{n_bytes / 2**20:.1f} MiB"
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"

@@ -48,7 +48,8 @@ def size_lines(model: Model, trials: Sequence[Trial], ranks: int, threads: int) 
     yield f"tasks: {first}"
     yield from (line[:1].lower() + line[1:] for line in others)
     n_ions = sorted(sum(loading.counts.values()) for loading in model.loadings)
-    yield f"supercell: {model.n_sites:,} sites, {n_ions[0]} to {n_ions[-1]} ions"
+    ions = f"{n_ions[0]} ions" if n_ions[0] == n_ions[-1] else f"{n_ions[0]} to {n_ions[-1]} ions"
+    yield f"supercell: {model.n_sites:,} sites, {ions}"
     running = min(threads, len(model.tasks))
     table, together = table_bytes(model.network, repeats), memory_of_tables(model.network, repeats, running)
     if model.on_meshes:

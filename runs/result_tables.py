@@ -186,16 +186,17 @@ def comparison_part(material: str, analysis: Analysis, run: Run | None = None) -
 
 def _energies(material: str, analysis: Analysis) -> Iterator[RenderableType]:
     """Activation energies between the same two temperatures, as the printed conductivities give them."""
-    from analysis.measured_energies import measured_energies
+    from analysis.measured_energies import PAPER_WINDOWS_C, measured_energies
     from analysis.temperature_laws import arrhenius
 
-    laws = arrhenius(analysis.points, "x") if analysis.composition_name == "x" and analysis.points else None
+    known = analysis.composition_name == "x" and analysis.points
+    laws = arrhenius(analysis.points, "x", windows_C=PAPER_WINDOWS_C) if known else None
     rows = _records(measured_energies(material, laws))
     if not rows:
         return
     made = TextTable(
         "Activation energy of ln sigma, eV, between two printed conductivities",
-        ("<sample", "<window, °C", "printed", "from printed sigma", "computed", "+interval"),
+        ("<sample", "<window, °C", "printed", "from printed sigma", "computed", "+interval", "+at, °C"),
         keys=2,
     )
     for row in rows:
@@ -203,10 +204,11 @@ def _energies(material: str, analysis: Analysis) -> Iterator[RenderableType]:
             row["sample"], row["window (C)"], row["printed E_a (eV)"], _milli(row["E_a from printed sigma (eV)"]),
             _milli(row["computed E_a (eV)"]),
             _range(row["computed lo (eV)"], row["computed hi (eV)"], _milli),
+            _range(row["computed from (K)"] - CELSIUS_ZERO, row["computed to (K)"] - CELSIUS_ZERO, _whole),
         )  # fmt: skip
     made.caption = (
         "printed: as the paper states it, from all points of its curves; computed: between the temperatures of the "
-        "printed conductivities, at the same x"
+        "printed conductivities, at the same x; where there are no two of them, of all temperatures in the window"
     )
     yield made
 

@@ -49,6 +49,12 @@ def test_replicas_of_different_length_and_a_single_one():
     assert Displacements.from_arrays(paths()[0], **GIVEN).n_replicas == 1
 
 
+def test_replicas_that_stand_still_are_named_but_not_called_blocked():
+    still = Displacements.from_arrays([paths()[0], np.zeros((50, 3, 3))], **GIVEN)
+    assert still.blocked == (False, False)
+    assert still.statements == ("no ion moved in 1 of 2 replicas",)
+
+
 def test_records_become_displacements_and_blocked_ones_zeros():
     ions = {"Li+": (4, 2.0), "Me2NH2+": (0, 0.0)}
     records = [record(1.0, 300.0, r, ions=ions) for r in range(2)]
@@ -78,6 +84,8 @@ def wrapped():
     [
         (with_nan(), {}, "finite numbers; found .*nan.* at frame 3, ion 1"),
         (paths()[0][:, :2], {}, r"shape \(n_frames, 3, 3\) for 3 species names; found \(50, 2, 3\)"),
+        ("abc", {}, r"positions: expected numbers of shape \(n_frames, 3, 3\) or one more axis; found 'abc'"),
+        ([[[1.0, 2.0], [3.0]]], {}, "positions: expected numbers of shape"),
         (paths()[0][:2], {}, "at least 3 frames; found 2"),
         (wrapped(), {}, "expected unwrapped positions"),
         ([], {}, "at least one replica"),

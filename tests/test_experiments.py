@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from analysis.experiments import (
+    compared_transference,
     comparison,
     materials,
     measured,
@@ -76,6 +77,17 @@ def test_interval_and_z_follow_from_those_of_the_points():
     assert between["z"] == pytest.approx(
         np.log(between["computed/measured"]) / (0.1 * np.hypot(share, 1 - share)), rel=1e-6
     )
+
+
+@pytest.mark.parametrize(("computed_t", "end"), [(0.95, 0.90), (0.40, 0.55)])
+def test_z_of_a_transference_number_takes_the_end_that_faces_the_measurement(tmp_path, computed_t, end):
+    """Intervals within 0 to 1 are not symmetric: below the value where the measured one is lower, and above."""
+    path = tmp_path / "mine.toml"
+    path.write_text('paper = "p"\n[[sample]]\nname = "a"\nexchange = 0.1\nt_Li = 0.7\n')
+    row = {"species": "Li+", "x": 0.1, "T (K)": 298.15, "t steady": computed_t}
+    ends = {"t steady lo": min(end, computed_t - 0.01), "t steady hi": max(end, computed_t + 0.01)}
+    found = compared_transference(str(path), pd.DataFrame([row | ends])).iloc[0]
+    assert found["z"] == pytest.approx((computed_t - 0.7) / (abs(computed_t - end) / stats.norm.ppf(0.975)))
 
 
 def test_without_an_interval_there_is_a_ratio_but_no_z():

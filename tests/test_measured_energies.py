@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from analysis.measured_energies import measured_energies
+from analysis.measured_energies import PAPER_WINDOWS_C, measured_energies
 from analysis.statistics import Interval
 from analysis.temperature_laws import Arrhenius, temperature_laws
 from structures.units import BOLTZMANN
@@ -16,7 +16,8 @@ def run(energies):
     fits = []
     for E_a in energies.values():
         sigma = np.exp(-E_a / (BOLTZMANN * T)) / T
-        fits.append(temperature_laws(T.tolist(), [Interval(v, v / 1.1, v * 1.1) for v in sigma]))
+        intervals = [Interval(v, v / 1.1, v * 1.1) for v in sigma]
+        fits.append(temperature_laws(T.tolist(), intervals, windows_C=PAPER_WINDOWS_C))
     return Arrhenius("x", np.array(list(energies)), tuple(fits), ())
 
 
@@ -55,3 +56,18 @@ def test_no_number_outside_the_run():
     computed = run({0.05: 0.24, 0.06: 0.20})
     table = measured_energies("ni_mof", computed)
     assert table["computed E_a (eV)"].isna().all()
+
+
+def test_a_window_without_two_printed_conductivities_has_the_energy_of_the_window_of_the_run():
+    """From -40 to 10 °C the paper prints an energy and one sigma: the run has 233.15 and 263.15 K there.
+
+    ln sigma instead of ln(sigma T) takes k ln(T_2/T_1) / (1/T_1 - 1/T_2) off; x = 0.0759 is half-way.
+    """
+    less = BOLTZMANN * np.log(T[1] / T[0]) / (1 / T[0] - 1 / T[1])
+    table = measured_energies("ni_mof", run({0.0509: 0.24, 0.1009: 0.20})).set_index(["sample", "window (C)"])
+    cold, warm = table.loc[("Li@Ni-MOF-2", "-40 to 10")], table.loc[("Li@Ni-MOF-2", "10 to 100")]
+    assert np.isnan(cold["from (K)"])
+    assert cold["computed E_a (eV)"] == pytest.approx(0.22 - less, abs=1e-5)
+    assert cold["computed lo (eV)"] < 0.22 - less < cold["computed hi (eV)"]
+    assert [cold["computed from (K)"], cold["computed to (K)"]] == [T[0], T[1]]
+    assert [warm["computed from (K)"], warm["computed to (K)"]] == [warm["from (K)"], warm["to (K)"]]

@@ -8,8 +8,9 @@ import pytest
 from exact import contact_pairs, master_equation, supercell
 from lattices import BARRIER, TEMPERATURE, simple_cubic, square
 from replicas import z_score
+from synthetic import record
 
-from analysis.campaign import open_run
+from analysis.campaign import Run, open_run
 from analysis.conductivity import collective_slope
 from analysis.frames import Trajectory
 from analysis.loading import optimum_loading
@@ -201,3 +202,15 @@ def test_a_run_on_disk(tmp_path):
     assert found.fillings == ()
     assert found.to_frame().empty
     assert found.plot() is not None
+
+
+@pytest.mark.parametrize(
+    ("loadings", "n_replicas", "message"),
+    [((0.25, 0.5, 0.75), 1, "300 K: expected two replicas or more"), ((0.25, 0.5), 2, "at least 3 ascending loadings")],
+)
+def test_a_scan_without_an_optimum_is_refused_in_one_line(tmp_path, loadings, n_replicas, message):
+    ions = {x: {"Li+": (round(8 * x), 1.0)} for x in loadings}
+    tasks = tuple(record(x, 300.0, r, ions=ions[x], n_steps=300) for x in loadings for r in range(n_replicas))
+    with pytest.raises(InputError, match=message) as refused:
+        Run(tmp_path, tasks, None, "", ()).ordered_fillings(300.0)
+    assert "\n" not in str(refused.value)

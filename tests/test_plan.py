@@ -212,7 +212,7 @@ def test_plan_prints_tasks_memory_storage_time_and_warnings(tmp_path, monkeypatc
     result = CliRunner().invoke(main, ["plan", "deck.toml", "--ranks", "2", "--threads", "1"])
     assert result.exit_code == 0, result.output
     for words in (
-        "2 loadings x 1 temperatures x 2 replicas = 4, 20,000 hops each",
+        "2 loadings x 1 temperature x 2 replicas = 4, 20,000 hops each",
         "supercell: 64 sites, 8 to 8 ions",
         "hops a second",
         "on 2 ranks of 1 thread: ",

@@ -9,7 +9,9 @@ import pytest
 from click.testing import CliRunner, Result
 from small_run import write_small_run
 
+from analysis.campaign import open_run
 from runs.cli import main
+from structures.errors import InputError
 
 
 def call(*arguments: object) -> Result:
@@ -54,6 +56,28 @@ def test_analyse_finds_the_numbers_of_the_run_again(made, run):
     remarks = (run / "remarks.txt").read_text()
     assert set((made / "remarks.txt").read_text().splitlines()) <= set(remarks.splitlines())
     assert "Conductivity with 95 % intervals" in result.output
+
+
+@pytest.fixture(scope="module")
+def stray(tmp_path_factory) -> Path:
+    """A task on another network, where ions of one kind have one more orbit of hops."""
+    folder = tmp_path_factory.mktemp("other")
+    deck = write_small_run(folder, ("exchange_fractions = [0.5, 1]", "exchange_fractions = [0.5]"))
+    sites = folder / "sites.yaml"
+    sites.write_text(sites.read_text().replace("max_distance_A: 6.5", "max_distance_A: 8.6"))
+    result = call("run", deck, "--output", folder / "run", "--quiet")
+    assert result.exit_code == 0, result.output
+    return sorted((folder / "run" / "tasks").glob("*.h5"))[0]
+
+
+def test_a_task_of_another_run_among_the_tasks_is_refused(run, stray):
+    shutil.copy(stray, run / "tasks" / "a-stray.h5")
+    for command in ("analyse", "report", "compare"):
+        line = refused(call(command, run))
+        assert "expected the tasks of one run, all of one network_hash; found" in line
+        assert str(run / "tasks") in line
+    with pytest.raises(InputError, match="expected the tasks of one run"):
+        open_run(run)
 
 
 def test_analyse_writes_elsewhere_and_touches_nothing(run, tmp_path):

@@ -1,12 +1,15 @@
 """What a notebook gets: frozen numbers with intervals, tables and pictures; files of several runs are refused."""
 
 from dataclasses import FrozenInstanceError, replace
+from types import SimpleNamespace
 
 import numpy as np
+import pandas as pd
 import pytest
 from synthetic import arrhenius_diffusivity, record
 
 import analysis
+from analysis import results
 from analysis.campaign import Run, analyse
 from structures.errors import InputError
 
@@ -53,6 +56,15 @@ def test_a_spectrum_is_that_of_the_best_loading_unless_asked_for(run):
     assert spectrum.interval.lo < spectrum.value < spectrum.interval.hi
     assert "300 K" in spectrum.label
     assert run.spectrum(0.25, 350.0).label != spectrum.label
+
+
+def test_the_best_loading_is_one_with_a_conductivity(monkeypatch):
+    """A run too short for a block has no sigma, which is not the largest one; where nothing has one, any loading does."""
+    table = pd.DataFrame({"x": [0.1, 0.5, 0.9], "T (K)": 300.0, "sigma (S/cm)": [1e-4, 2e-4, np.nan]})
+    monkeypatch.setattr(results, "analysis_of", lambda run: SimpleNamespace(conductivity=table))
+    assert results.best_loading(None, 310.0) == 0.5
+    table["sigma (S/cm)"] = np.nan
+    assert results.best_loading(None, 310.0) in {0.1, 0.5, 0.9}
 
 
 def test_transference_numbers_of_all_loadings(run):

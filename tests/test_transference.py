@@ -60,6 +60,54 @@ def test_the_correlation_of_both_species_with_the_total_is_kept():
     assert found.electrical[0].hi - found.electrical[0].lo < 1e-6
 
 
+def of_matrix(L, run, n_steps=300, n_replicas=4):
+    """Paths of two species whose charge displacements have the Onsager matrix `L`."""
+    data = correlated(run, n_steps=n_steps, n_replicas=n_replicas)
+    turn = np.linalg.cholesky(L) @ np.linalg.inv(np.linalg.cholesky(L_TRUE))
+    turn = turn * data.charge[:, None] * data.charge
+    values = {name: getattr(data, name) for name in data.__slots__}
+    return Displacements(**(values | {"collective": tuple(turn @ path for path in data.collective)}))
+
+
+MATRICES = {  # steady-state number of A
+    0.50: [[1.0, 0.0], [0.0, 1.0]],
+    0.95: [[4.0, -0.3], [-0.3, 0.668894]],
+    1.00: [[2.0, -0.5], [-0.5, 0.5]],
+    0.05: [[0.5, 0.45], [0.45, 0.5]],
+}
+
+
+@pytest.mark.parametrize("t", MATRICES)
+def test_steady_state_intervals_stay_in_their_range(t):
+    """t_ss = 1 - rho², with rho the correlation of the other species with the total: never outside 0 to 1."""
+    L = np.array(MATRICES[t])
+    assert (L[0, 0] - L[0, 1] ** 2 / L[1, 1]) / L.sum() == pytest.approx(t, abs=1e-4)
+    for run in range(10):
+        for number in transference(of_matrix(L, run, n_steps=130, n_replicas=1)).steady_state:
+            assert 0 <= number.lo <= number.value <= number.hi <= 1
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("t", [0.50, 0.95])
+def test_steady_state_intervals_cover(t):
+    """200 sets at 95 %: 0.90 and 0.99 are each 3 standard errors away."""
+    found = [transference(of_matrix(np.array(MATRICES[t]), run)).steady_state[0] for run in range(200)]
+    share = np.mean([number.lo <= t <= number.hi for number in found])
+    assert 0.90 <= share <= 0.99, share
+
+
+def test_a_partner_that_is_not_seen_to_move_is_named():
+    """B may move but did not: nothing bounds its share."""
+    data = correlated(3)
+    values = {name: getattr(data, name) for name in data.__slots__}
+    still = tuple(path * np.array([1.0, 0.0])[:, None] for path in data.collective)
+    found = transference(Displacements(**(values | {"collective": still})))
+    for numbers in (found.electrical, found.steady_state):
+        assert [t.value for t in numbers] == [1, 0]
+        assert np.isnan(numbers[0].lo)
+    assert "pair: B not seen to move: t(A) = 1 without an interval; add runs 4 times as long" in found.statements
+
+
 def test_one_mobile_species_carries_everything():
     data = correlated(3)
     values = {name: getattr(data, name) for name in data.__slots__}

@@ -55,10 +55,13 @@ def test_intervals_cover():
 @pytest.mark.validation
 @pytest.mark.parametrize("options", [{"n_replicas": 6}, {"n_replicas": 3}, {"n_replicas": 4, "jitter": 5.0}])
 def test_coverage_on_many_sets(options):
-    """400 sets: standard error 1.1 %."""
+    """400 sets, standard error 1.1 %: 92 to 98 % are asked for; the largest of seven shares may lie half an error above.
+
+    What sigma has above 95 % comes from the profile over slow relaxations, which widens the interval by design.
+    """
     shares = shares_covered(400, **options)
-    assert min(shares.values()) >= 0.92, shares
-    assert max(shares.values()) <= 0.985, shares
+    assert min(shares.values()) >= 0.92, f"share covered, bounds 0.92 and 0.985: {shares}"
+    assert max(shares.values()) <= 0.985, f"share covered, bounds 0.92 and 0.985: {shares}"
 
 
 def test_a_row_holds_all_numbers_and_a_picture_shows_the_parts():
@@ -86,7 +89,30 @@ def test_zero_displacement_is_zero_and_says_so():
     found = transport(correlated(3, scale=0.0))
     assert found.value.value == 0
     assert np.isnan(found.haven_ratio.value)
-    assert any("sigma = 0: no charge moved" in line for line in found.statements)
+    assert found.statements == ("pair: sigma = 0: no ion moved; add runs 4 times as long",)
+    assert found.not_converged[0].longer == 4
+
+
+def test_own_arrays_in_which_nothing_moved_are_not_called_blocked():
+    """Arrays cannot tell whether a hop is open."""
+    found = transport(Displacements.from_arrays(np.zeros((2, 50, 3, 3)), **(OWN | {"charges": {"Li+": 1}})))
+    assert found.value.value == 0
+    assert [lack.reason for lack in found.not_converged] == ["no ion moved"]
+    assert not any("blocked" in line for line in found.statements)
+
+
+OWN = {"time_step_s": 1e-12, "species": ["Li+"] * 3, "volume_A3": 1000.0, "temperature_K": 300.0}
+
+
+def test_species_without_charge_conduct_nothing():
+    """D* is that of the walk, 0.5 Å² per step; sigma and D_J are zero, and a line says why."""
+    path = np.cumsum(np.random.default_rng(1).normal(size=(4, 400, 30, 3)), axis=1)
+    given = OWN | {"charges": {"Li+": 0}, "species": ["Li+"] * 30}
+    found = transport(Displacements.from_arrays(path, **given))
+    assert found.value.value == found.charge_diffusivity.value == found.nernst_einstein.value == 0
+    assert found.tracer_diffusivity[0].value == pytest.approx(0.5e-4, rel=0.2)
+    assert np.isnan(found.haven_ratio.value)
+    assert found.statements == ("sigma = 0: what moves carries no charge",)
 
 
 def test_all_blocked_is_zero_and_says_so():

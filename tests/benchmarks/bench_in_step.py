@@ -12,44 +12,20 @@ import argparse
 import time
 
 import numpy as np
+from cases import scattered
 
 from kmc import crew
 from kmc.simulation import Simulation
-from kmc.state import State
 from lattice.network import PoreNetwork
 from lattice.supercell import Lattice, replicate
 
 _BURST_SECONDS = 0.005
 
 
-def scattered(lattice: Lattice, rng: np.random.Generator) -> State:
-    """Put two ions of each of the first two species in every cell at random; no energy decides, so it takes no time."""
-    network, count = lattice.network, 2 * lattice.n_cells
-    site = [rng.choice(np.flatnonzero(lattice.site_species == p), count, replace=False) for p in (0, 1)]
-    ion_site = np.concatenate(site).astype(np.int32)
-    n_ions = len(ion_site)
-    occupant = np.full(lattice.n_sites, -1, np.int32)
-    occupant[ion_site] = np.arange(n_ions)
-    return State(
-        occupant=occupant,
-        blocked=(occupant >= 0).astype(np.int16),
-        ion_species=np.repeat([0, 1], count).astype(np.int32),
-        mobile=np.ones(n_ions, bool),
-        ion_site=ion_site,
-        ion_image=np.zeros((n_ions, 3), np.int32),
-        ion_last_hop=np.full(n_ions, -1, np.int32),
-        site_factor=np.zeros(0),
-        reference=np.zeros(len(network.species)),
-        time=0.0,
-        next_time=np.nan,
-        n_events=0,
-        rng=rng,
-    )
-
-
 def simulation_of(lattice: Lattice, threads: int) -> Simulation:
-    """Begin with the same ions and random numbers, on so many threads without exception."""
-    state = scattered(lattice, np.random.default_rng(1))
+    """Two ions of each of the first two species in every cell, at random; on so many threads without exception."""
+    counts = [2 * lattice.n_cells] * 2
+    state = scattered(lattice, counts, np.random.default_rng(1))
     simulation = Simulation(lattice, state, temperature=298.15, threads=lambda: threads)
     simulation.engine._crew._kernels_left = 10**9  # type: ignore[union-attr]
     return simulation
@@ -78,6 +54,7 @@ def main() -> None:
                 last = int(simulation.engine.events[0]) + n_events
                 begin = time.perf_counter()
                 simulation.engine.advance(sampler, last, simulation.state.rng)
+                assert simulation.engine.events[0] == last
                 best[threads] = min(best[threads], (time.perf_counter() - begin) / n_events)
         alone = simulations.pop(1)
         for other in simulations.values():

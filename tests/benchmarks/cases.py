@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 
 from kmc.placement import place_ions
+from kmc.rates import exclusion_counts
 from kmc.simulation import Simulation
 from kmc.state import State
 from lattice.network import PoreNetwork
@@ -55,15 +57,22 @@ def saddles_above_ends(network: PoreNetwork, height: float) -> PoreNetwork:
     return replace(network, hop_saddle=ends + height, hop_log_conductance=conductance)
 
 
-def scattered(lattice: Lattice, n_ions: int, rng: np.random.Generator) -> State:
-    """Ions of a lone species on random sites; placing them by their energies would take long in large supercells."""
-    site = np.sort(rng.choice(lattice.n_sites, n_ions, replace=False)).astype(np.int32)
-    occupant, blocked = np.full(lattice.n_sites, -1, np.int32), np.zeros(lattice.n_sites, np.int16)
-    occupant[site], blocked[site] = np.arange(n_ions), 1
+def scattered(lattice: Lattice, counts: Sequence[int], rng: np.random.Generator) -> State:
+    """Ions of every species on random sites, even on those that exclude each other: for benchmarks of the time alone.
+
+    Placing them one by one with their energies would take long in large supercells.
+    """
+    species = lattice.site_species
+    places = [rng.choice(np.flatnonzero(species == p), count, replace=False) for p, count in enumerate(counts)]
+    site = np.concatenate([np.sort(chosen) for chosen in places]).astype(np.int32)
+    n_ions = len(site)
+    occupant, blocked = np.full(lattice.n_sites, -1, np.int32), exclusion_counts(lattice, site)
+    occupant[site] = np.arange(n_ions)
     return State(
-        occupant=occupant, blocked=blocked, ion_species=np.zeros(n_ions, np.int32), mobile=np.ones(n_ions, bool),
-        ion_site=site, ion_image=np.zeros((n_ions, 3), np.int32), ion_last_hop=np.full(n_ions, -1, np.int32),
-        site_factor=np.zeros(0), reference=np.zeros(1), time=0.0, next_time=np.nan, n_events=0, rng=rng,
+        occupant=occupant, blocked=blocked, ion_species=np.repeat(np.arange(len(counts)), counts).astype(np.int32),
+        mobile=np.ones(n_ions, bool), ion_site=site, ion_image=np.zeros((n_ions, 3), np.int32),
+        ion_last_hop=np.full(n_ions, -1, np.int32), site_factor=np.zeros(0),
+        reference=np.zeros(len(lattice.network.species)), time=0.0, next_time=np.nan, n_events=0, rng=rng,
     )  # fmt: skip
 
 

@@ -10,7 +10,7 @@ floor            one read-modify-write pass over a float64 array with a value fo
 row floor        the same, with a row for the ion that comes and one for the ion that goes, drawn from the tables:
                  what every engine that keeps a value for every site must at least move through the caches
 tables           bytes of all pair tables over those of the Coulomb table
-B/(site+ion)     bytes of everything else (with meshes: of everything) over the number of sites and ions
+B/(site+ion)     bytes of everything else (all bytes where there is no Coulomb table) over the number of sites and ions
 exponent         of time ~ sites^exponent, fitted to all sizes of the cases with the same name
 clipped          cost of clipping: extra time of an event where this share of the barriers is clipped
 """
@@ -227,7 +227,7 @@ def cubic(repeats: tuple[int, int, int], filling: float, kind: str) -> Simulatio
         lattice = replicate(network, repeats, interaction=pairs)
     else:
         lattice = replicate(network, repeats, interaction="untabulated coulomb" if kind == MESHES else None)
-    state = scattered(lattice, round(filling * lattice.n_sites), np.random.default_rng(1))
+    state = scattered(lattice, [round(filling * lattice.n_sites)], np.random.default_rng(1))
     simulation = Simulation(lattice, state, temperature=TEMPERATURE)
     simulation.equilibrate(1 if kind == MESHES else 10)
     return simulation
