@@ -17,6 +17,7 @@ from analysis.arrhenius import activation_energy
 from analysis.displacements import Displacements
 from analysis.drift_mobility import DriftMobility, drift_mobility
 from analysis.frames import Trajectory
+from analysis.impedance import Cell, Impedance, impedance
 from analysis.loading import Optimum, optimum_loading
 from analysis.network_exact import single_particle_diffusivity
 from analysis.occupation import ROOM_TEMPERATURE, Occupation, occupation
@@ -233,6 +234,10 @@ class Run:
         most = float("nan") if self.network is None else instantaneous_conductivity(tasks, self.network)
         return conductivity_spectrum(self.displacements(x, T), direction=direction, high_frequency=most)
 
+    def impedance(self, cell: Cell, loading: float | None = None, temperature: float | None = None) -> Impedance:
+        """Impedance of a cell filled with the electrolyte, of the same loading and temperature (K) as `spectrum`."""
+        return impedance(self.spectrum(loading, temperature), cell)
+
     def occupation(self) -> Occupation:
         """Occupation of the sites, by orbit."""
         return occupation(self.records, self._network())
@@ -359,8 +364,9 @@ def analyse(
     activation = _activation_table(name, points, said)
     optimum = _optimum_table(name, points, said)
     dilute = _dilute_table(records, network)
-    table = pd.DataFrame([p.row for p in points])
-    return Analysis(name, table, activation, optimum, dilute, tuple(said), tuple(points))
+    return Analysis(
+        name, pd.DataFrame([p.row for p in points]), activation, optimum, dilute, tuple(said), tuple(points)
+    )
 
 
 def missing_conditions(name: str, found: Sequence[tuple[float, float]]) -> list[str]:

@@ -6,7 +6,7 @@ part of the model. E. Barsoukov, J. R. Macdonald (eds.), Impedance Spectroscopy,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
@@ -131,6 +131,10 @@ class Impedance:
         Read from the curve as from a measured one, see `bulk_resistance`; nan if the frequencies do not show it.
     sigma : float, S/cm
         l / (R_bulk S).
+    apex : float, Hz
+        Where -Z'' of the bulk is largest among the frequencies.
+    resolved : tuple of 2 float, Hz
+        Of the spectrum; sigma is extrapolated beyond.
     statements : tuple of str
     """
 
@@ -142,7 +146,19 @@ class Impedance:
     hi: NDArray[np.complex128]
     R_bulk: float
     sigma: float
+    apex: float
+    resolved: tuple[float, float]
     statements: tuple[str, ...]
+
+    @property
+    def apex_statement(self) -> str:
+        """Say that the arc's apex is extrapolated; empty if it is not."""
+        if self.apex <= self.resolved[1] * (1 + 1e-9):
+            return ""
+        return (
+            f"the apex of the arc, at {self.apex:.3g} Hz, lies above {self.resolved[1]:.3g} Hz, up to which the "
+            "samples resolve sigma: the form of the arc is extrapolated, its width is not"
+        )
 
     def to_frame(self) -> pd.DataFrame:
         """One row per frequency; units in the column names."""
@@ -197,6 +213,7 @@ def impedance(spectrum: HasConductivity, cell: Cell, *, frequency_Hz: ArrayLike 
         lo, hi = (
             joined(*(np.quantile(part(each), level, axis=0) for part in (np.real, np.imag))) for level in (low, high)
         )
+    bulk = replace(cell, capacitance_F_per_cm2=None).impedance(spectrum.at(frequency), omega)
     said = []
     if frequency[-1] > spectrum.resolved[1] * (1 + 1e-9):
         said.append(f"sigma is extrapolated above {spectrum.resolved[1]:.3g} Hz, which the samples do not resolve")
@@ -214,6 +231,8 @@ def impedance(spectrum: HasConductivity, cell: Cell, *, frequency_Hz: ArrayLike 
         hi=hi,
         R_bulk=R,
         sigma=cell.thickness_cm / (R * cell.area_cm2),
+        apex=float(frequency[bulk.imag.argmin()]),
+        resolved=spectrum.resolved,
         statements=tuple(said),
     )
 

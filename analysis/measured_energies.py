@@ -96,7 +96,7 @@ def _between(computed: Arrhenius | None, x: float, low: float, high: float) -> E
     return value, error, (low, high) if np.isfinite(value) else (NAN, NAN)
 
 
-def _in_window(computed: Arrhenius | None, x: float, low_C: float, high_C: float) -> Energy:  # noqa: N803
+def _in_window(computed: Arrhenius | None, x: float, low_C: float, high_C: float) -> Energy:
     """E_a of ln sigma of all temperatures of a window, °C, at a loading; nan where the run has no line there."""
     energies: dict[int, tuple[float, float]] = {}
     of: list[float] = []

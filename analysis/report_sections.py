@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from analysis.arrhenius import MIN_FOR_BREAK, MIN_TEMPERATURES
 from analysis.campaign import Analysis
 from analysis.experiments import compared_transference, comparison, paper, specimen
 from analysis.measured_energies import measured_energies
@@ -90,7 +92,19 @@ def temperature_section(analysis: Analysis, laws: Arrhenius) -> Section:
         "compensate each other: compare σ at one temperature, not prefactors."
     )
     made = drawn + html_table("", columns, body, note=note)
-    return Section("Temperature", "temperature", made + _windows(laws, name))
+    return Section("Temperature", "temperature", made + _lacking(laws) + _windows(laws, name))
+
+
+def _lacking(laws: Arrhenius) -> str:
+    """Say what the temperatures are too few for."""
+    most = max(len(fit.temperature) for fit in laws.fits)
+    if most >= MIN_FOR_BREAK:
+        return ""
+    line = (
+        f"No loading has more than {most} temperatures with an interval of σ: two lines with a break cannot be fitted, "
+        f"which takes {MIN_FOR_BREAK}, so that nothing here speaks for or against a break."
+    )
+    return f'<p class="note">{line}</p>'
 
 
 def _windows(laws: Arrhenius, name: str) -> str:
@@ -105,7 +119,12 @@ def _windows(laws: Arrhenius, name: str) -> str:
         for x in sorted({row[name] for row in rows})
     ]
     columns = [NAME.get(name, name), *(f"{celsius(low)} to {celsius(high)} °C, eV" for low, high in spans)]
-    return html_table("", columns, body, note="E_a of ln σ in windows of temperature, as the experiments give them.")
+    note = "E_a of ln σ in windows of temperature, as the experiments give them."
+    two = {(row["T low (K)"], row["T high (K)"]) for row in rows if row["temperatures"] < MIN_TEMPERATURES}
+    if two:
+        which = " and ".join(f"{celsius(low)} to {celsius(high)} °C" for low, high in sorted(two))
+        note += f" From two temperatures only in {which}: a line goes through any two points, so that none is tested."
+    return html_table("", columns, body, note=note)
 
 
 def loading_section(analysis: Analysis, order: OrderedFillings | None = None) -> Section:
@@ -264,15 +283,15 @@ def _energies(laws: Arrhenius, material: str) -> str:
             fixed(row["E_a from printed sigma (eV)"]),
             fixed(row["computed E_a (eV)"], row["computed lo (eV)"], row["computed hi (eV)"]),
             f"{celsius(row['computed from (K)'])} to {celsius(row['computed to (K)'])}"
-            if np.isfinite(row["computed from (K)"]) else "",
+            if math.isfinite(row["computed from (K)"]) else "",
         ]
         for row in rows
     ]  # fmt: skip
     columns = ["<sample", "<window, °C", "E_a printed, eV", "from printed σ", "computed", "computed at, °C"]
     note = (
         "All from ln σ. Printed: as the paper states it, from all points of its curves. The other two: between the "
-        "same two temperatures, those of the printed conductivities in the window; where there are no two of these, the "
-        "computed one is of all temperatures of the run in the window."
+        "same two temperatures, those of the printed conductivities in the window; where there are no two of these, "
+        "the computed one is of all temperatures of the run in the window."
     )
     return html_table("", columns, body, note=note)
 

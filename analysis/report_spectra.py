@@ -45,6 +45,8 @@ def spectrum_section(run: Run, cell: Cell) -> Section:
                 "cell has, are not in it."
             )
         )
+        if found.apex_statement:
+            lines.append(Markup(f"<b>{superscripts(found.apex_statement[:1].upper() + found.apex_statement[1:])}.</b>"))
         lines += [line for line in found.statements if line not in spectrum.statements]
     lines += list(spectrum.statements)
     return Section("Spectrum", "spectrum", "\n".join(pieces) + html_list(lines))

@@ -52,7 +52,9 @@ def draw_nyquist(found: Impedance, ax: Axes | None = None) -> Axes:
     ax = new_axes(SIZE) if ax is None else ax
     unit, name = _ohm(found)
     Z = found.Z / unit
-    ax.plot(Z.real, -Z.imag, color=REAL, linewidth=1.4)
+    known = found.frequency <= found.resolved[1] * (1 + 1e-9)
+    ax.plot(Z.real, -Z.imag, color=REAL, linewidth=1.2, linestyle=":")
+    ax.plot(Z.real[known], -Z.imag[known], color=REAL, linewidth=1.6)
     for power in range(int(np.ceil(np.log10(found.frequency[0]))), int(np.log10(found.frequency[-1])) + 1):
         near = int(np.abs(np.log10(found.frequency) - power).argmin())
         ax.plot(Z.real[near], -Z.imag[near], "o", color=REAL, markersize=3)
@@ -63,6 +65,7 @@ def draw_nyquist(found: Impedance, ax: Axes | None = None) -> Axes:
         ax.legend(frameon=False, fontsize=8, loc="upper left")
     ax.set_xlim(0, width)
     ax.set_ylim(0, 0.62 * width)
+    _say_apex(ax, found)
     ax.set_aspect("equal")
     ax.set_xlabel(f"Z′  ({name})")
     ax.set_ylabel(f"−Z″  ({name})")
@@ -77,6 +80,8 @@ def draw_bode(found: Impedance, ax: Axes | None = None) -> Axes:
     """Draw |Z| and, on a second scale, the phase against frequency."""
     ax = new_axes(SIZE) if ax is None else ax
     ax.plot(found.frequency, np.abs(found.Z), color=REAL, linewidth=1.5)
+    if found.frequency[-1] > found.resolved[1]:
+        ax.axvspan(max(found.resolved[1], found.frequency[0]), found.frequency[-1], color=MUTED, alpha=0.1, linewidth=0)
     ax.set_xscale("log")
     ax.set_yscale("log")
     ax.set_xlabel("f  (Hz)")
@@ -89,10 +94,18 @@ def draw_bode(found: Impedance, ax: Axes | None = None) -> Axes:
     phase.plot(found.frequency, -np.degrees(np.angle(found.Z)), color=IMAGINARY, linewidth=1.5)
     phase.set_ylim(-2, 92)
     phase.set_yticks([0, 30, 60, 90])
+    _say_apex(phase, found)
     phase.set_ylabel("−phase  (°)", color=IMAGINARY)
     phase.spines["top"].set_visible(False)
     phase.tick_params(labelsize=8.5, colors=INK)
     return ax
+
+
+def _say_apex(ax: Axes, found: Impedance) -> None:
+    """Write into the plot that the apex of the arc is not among the frequencies that are known."""
+    if found.apex_statement:
+        text = f"apex at {found.apex:.2g} Hz: extrapolated\nσ is resolved up to {found.resolved[1]:.2g} Hz"
+        ax.text(0.5, 0.06, text, transform=ax.transAxes, ha="center", va="bottom", fontsize=7.5, color=IMAGINARY)
 
 
 def _ohm(found: Impedance) -> tuple[float, str]:

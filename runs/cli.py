@@ -14,6 +14,7 @@ from runs.cli_options import (
     extend_option,
     file_option,
     permittivity_option,
+    positive_option,
     repeats_option,
     time_option,
 )
@@ -151,22 +152,25 @@ def run(deck: str, output: Path | None, extend: dict[str, tuple[float, ...]], **
 @main.command()
 @click.argument("deck")
 @click.option("--threads", type=click.IntRange(min=1), help="Tasks at a time that the memory is counted for.")
-def check(deck: str, threads: int | None) -> None:
+@click.option("--no-trial", is_flag=True, help="Run no trials; leaves out how well sigma will be known.")
+def check(deck: str, threads: int | None, no_trial: bool) -> None:
     """Validate a deck; print every value with its unit, sites, ions, tasks, memory, and how well sigma will be known.
 
-    The pore network is taken from the cache, or built if it is not there yet: sites and ions depend on it.
+    The pore network is taken from the cache, or built if it is not there yet: sites and ions depend on it. How well
+    sigma will be known comes from trials: the simulations of up to 5 loadings and temperatures are set up and run for
+    one second in all, and nothing of them is kept.
 
     \b
     Examples:
       mofkmc check ni_mof
-      mofkmc check my_deck.toml
+      mofkmc check my_deck.toml --no-trial
     """  # noqa: D301
     file = _deck(deck)
 
     from runs.job import check_job
     from structures.cores import available_cores
 
-    check_job(file, threads=threads or available_cores())
+    check_job(file, threads=threads or available_cores(), trial=not no_trial)
 
 
 @main.command()
@@ -234,7 +238,17 @@ def analyse(folder: Path, output: Path | None, no_plots: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), help="HTML file; default: report.html in FOLDER.")
 @click.option("--experiment", default="", help="Measured values to compare with; default: those the deck names.")
-def report(folder: Path, output: Path | None, experiment: str) -> None:
+@click.option("--thickness-cm", type=float, callback=positive_option, help="Of the cell of the impedance; default 0.03.")
+@click.option("--area-cm2", type=float, callback=positive_option, help="Of each of its electrodes; default 1.")
+@click.option("--eps-inf", type=float, callback=positive_option, help="Permittivity without ions; default: of the deck.")
+@click.option(
+    "--electrode-F-per-cm2",
+    "capacitance_F_per_cm2",
+    type=float,
+    callback=positive_option,
+    help="Capacitance of each of two blocking electrodes; default: electrodes that do not block.",
+)
+def report(folder: Path, output: Path | None, experiment: str, **cell: float | None) -> None:
     """Write the results of a run as one HTML page: numbers with intervals, pictures, network, assumptions.
 
     The page needs no network and no other file; it can be read on a phone and sent by mail.
@@ -243,10 +257,12 @@ def report(folder: Path, output: Path | None, experiment: str) -> None:
     Examples:
       mofkmc report results/ni_mof
       mofkmc report results/ni_mof --output ni_mof.html --experiment my_pellets.toml
+      mofkmc report results/ni_mof --thickness-cm 0.05 --area-cm2 0.785 --electrode-F-per-cm2 1e-5
     """  # noqa: D301
     from runs.report_job import report_job
 
-    report_job(folder, output=output, experiment=experiment)
+    given = {name: value for name, value in cell.items() if value is not None}
+    report_job(folder, output=output, experiment=experiment, cell=given)
 
 
 @main.command()

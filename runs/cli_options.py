@@ -28,6 +28,18 @@ def charge_option(ctx: click.Context, parameter: click.Parameter, values: tuple[
     return charges
 
 
+def positive_option(ctx: click.Context, parameter: click.Parameter, value: float | None) -> float | None:
+    """Accept a finite number above zero, or none.
+
+    Raises
+    ------
+    click.BadParameter
+    """
+    if value is not None and not (math.isfinite(value) and value > 0):
+        raise click.BadParameter(f"expected a number above 0, found {value:g}", ctx, parameter)
+    return value
+
+
 def file_option(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Path]:
     """Read ION=FILE pairs.
 

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
 # Tables and analysis need packages that take seconds to import; only the first of a thousand ranks does.
 
+_CHECK_SECONDS = 1.0  # of all trials of a deck together
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Job:
@@ -66,25 +68,37 @@ class Job:
         return self.request.threads or self.ranks.cores
 
 
-def check_job(file: DeckFile, *, threads: int) -> None:
-    """Print what a deck asks for, and how well sigma will be known by a second of simulation.
+def check_job(file: DeckFile, *, threads: int, trial: bool = True) -> None:
+    """Print what a deck asks for and, unless there is to be no trial, how well sigma will be known.
 
     The network is built if the cache does not hold it.
     """
     from runs.check_tables import check_report
-    from runs.planned_precision import planned_precision, precision_part
-    from runs.trial_run import some_conditions, try_conditions
 
     console = output_console()
     with reporter(output_console(stderr=True)) as report:
         model = build_model(file, report)
     for part in check_report(model, threads):
         console.print(part)
+    if trial:
+        _print_precision(file, model, threads)
+
+
+def _print_precision(file: DeckFile, model: Model, threads: int) -> None:
+    """Tell from trials of a second in all how well sigma will be known."""
+    from runs.planned_precision import planned_precision, precision_part
+    from runs.trial_run import some_conditions, try_conditions
+
     setting = Setting(file, build_lattice(model, threads), model.network.content_hash)
+    chosen = some_conditions(without_field(model.conditions))
+    output_console(stderr=True).print(
+        f"Trials of {len(chosen)} loadings and temperatures: {_CHECK_SECONDS:g} s in all, and the time to set them up "
+        "(--no-trial leaves them out)"
+    )
     with reporter(output_console(stderr=True)) as report:
-        trials = try_conditions(setting, some_conditions(without_field(model.conditions)), report, seconds=1.0)
+        trials = try_conditions(setting, chosen, report, seconds=_CHECK_SECONDS)
         found = planned_precision(setting, trials)
-    console.print(precision_part(found, file.deck.scan.sigma_relative_error, file.deck.scan.ceiling))
+    output_console().print(precision_part(found, file.deck.scan.sigma_relative_error, file.deck.scan.ceiling))
 
 
 def run_job(file: DeckFile, request: RunRequest) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,7 +18,9 @@ if TYPE_CHECKING:
     from analysis.report import ReportContext
 
 
-def report_job(path: Path, *, output: Path | None = None, experiment: str = "") -> None:
+def report_job(
+    path: Path, *, output: Path | None = None, experiment: str = "", cell: Mapping[str, float] | None = None
+) -> None:
     """Write the report of a run.
 
     Parameters
@@ -28,6 +31,8 @@ def report_job(path: Path, *, output: Path | None = None, experiment: str = "") 
         Of the page; report.html in the folder of the run by default.
     experiment : str
         Measured values to compare with, see `analysis.experiments.measured`; those of the deck by default.
+    cell : Mapping of str to float, optional
+        Fields of `analysis.impedance.Cell` that differ from those of the default cell.
 
     Raises
     ------
@@ -36,6 +41,7 @@ def report_job(path: Path, *, output: Path | None = None, experiment: str = "") 
     """
     from analysis.experiments import measured
     from analysis.report import write_report
+    from analysis.report_spectra import cell_of
 
     page = output or path / "report.html"
     if page.is_dir():
@@ -46,7 +52,8 @@ def report_job(path: Path, *, output: Path | None = None, experiment: str = "") 
         measured(experiment)
     opened = open_results(path)
     with writing(page):
-        write_report(opened.run, page, context_of(opened, experiment))
+        context = replace(context_of(opened, experiment), cell=replace(cell_of(opened.run, None), **(cell or {})))
+        write_report(opened.run, page, context)
     click.echo(f"Written: {page} ({page.stat().st_size / 1e6:.1f} MB, needs no network)")
 
 

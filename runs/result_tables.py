@@ -204,7 +204,7 @@ def _energies(material: str, analysis: Analysis) -> Iterator[RenderableType]:
             row["sample"], row["window (C)"], row["printed E_a (eV)"], _milli(row["E_a from printed sigma (eV)"]),
             _milli(row["computed E_a (eV)"]),
             _range(row["computed lo (eV)"], row["computed hi (eV)"], _milli),
-            _range(row["computed from (K)"] - CELSIUS_ZERO, row["computed to (K)"] - CELSIUS_ZERO, _whole),
+            _span(row["computed from (K)"], row["computed to (K)"]),
         )  # fmt: skip
     made.caption = (
         "printed: as the paper states it, from all points of its curves; computed: between the temperatures of the "
@@ -276,6 +276,11 @@ def _two(value: float) -> str:
 
 def _milli(value: float) -> str:
     return "" if math.isnan(value) else f"{value:.3f}"
+
+
+def _span(low: float, high: float) -> str:
+    """Temperatures in K as °C."""
+    return "" if math.isnan(low) else f"{low - CELSIUS_ZERO:.0f} to {high - CELSIUS_ZERO:.0f}"
 
 
 def _range(low: float, high: float, shape: Any) -> str:

@@ -38,10 +38,14 @@ def test_interval_covers(model):
 @pytest.mark.validation
 @pytest.mark.parametrize("model", MODELS)
 def test_coverage_on_many_runs(model):
-    """1000 runs: between 92 and 98 %, and an unbiased mean."""
+    """1000 runs, standard error 0.7 %: 92 to 98 % and an unbiased mean; half a percent more is let pass above.
+
+    Intervals hold what slow relaxations may hide, also where there are none, so that they are wide by design.
+    """
     truth = np.mean(MODELS[model]["diffusivity"])
     found = list(intervals(1000, model))
-    assert 0.92 <= share_covered(found, truth) <= 0.985
+    share = share_covered(found, truth)
+    assert 0.92 <= share <= 0.985, f"share covered {share:.4f}, asked for 0.92 to 0.98"
     assert np.mean([r.slope.value for r in found]) == pytest.approx(truth, rel=0.06)
 
 

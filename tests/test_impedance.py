@@ -99,6 +99,19 @@ def test_impedance_of_a_measured_spectrum():
     assert "F/cm²" in found.plot_bode().get_title(loc="left")
 
 
+def test_an_apex_beyond_the_samples_is_marked_in_the_plots():
+    """The Debye arc has its apex at sigma / (2π ε_0 ε_∞), electrodes or not; 1e-3 S/cm and ε 10 make 1.8e8 Hz."""
+    apex = 1e-3 / (2 * np.pi * F_PER_CM * CELLS[2].eps_inf)
+    seen, unseen = (impedance(Debye(1e-3, resolved=(1.0, end)), CELLS[2]) for end in (2 * apex, apex / 3))
+    assert seen.apex == pytest.approx(apex, rel=0.07)
+    assert seen.apex_statement == ""
+    assert "apex of the arc" in unseen.apex_statement
+    for draw in ("plot", "plot_bode"):
+        axes = [getattr(found, draw)().figure.axes for found in (seen, unseen)]
+        marked = [any("extrapolated" in text.get_text() for ax in each for text in ax.texts) for each in axes]
+        assert marked == [False, True]
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [

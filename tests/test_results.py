@@ -59,7 +59,7 @@ def test_a_spectrum_is_that_of_the_best_loading_unless_asked_for(run):
 
 
 def test_the_best_loading_is_one_with_a_conductivity(monkeypatch):
-    """A run too short for a block has no sigma, which is not the largest one; where nothing has one, any loading does."""
+    """A run too short for a block has no sigma, which is not the largest; where nothing has one, any loading does."""
     table = pd.DataFrame({"x": [0.1, 0.5, 0.9], "T (K)": 300.0, "sigma (S/cm)": [1e-4, 2e-4, np.nan]})
     monkeypatch.setattr(results, "analysis_of", lambda run: SimpleNamespace(conductivity=table))
     assert results.best_loading(None, 310.0) == 0.5

@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 
 from kmc.placement import place_ions
-from kmc.rates import exclusion_counts
 from kmc.simulation import Simulation
 from kmc.state import State
 from lattice.network import PoreNetwork
@@ -58,19 +57,33 @@ def saddles_above_ends(network: PoreNetwork, height: float) -> PoreNetwork:
 
 
 def scattered(lattice: Lattice, counts: Sequence[int], rng: np.random.Generator) -> State:
-    """Ions of every species on random sites, even on those that exclude each other: for benchmarks of the time alone.
+    """So many ions of every species on random sites that no other ion forbids, whatever the energies.
 
     Placing them one by one with their energies would take long in large supercells.
+
+    Raises
+    ------
+    ValueError
+        If the exclusions leave no room.
     """
-    species = lattice.site_species
-    places = [rng.choice(np.flatnonzero(species == p), count, replace=False) for p, count in enumerate(counts)]
-    site = np.concatenate([np.sort(chosen) for chosen in places]).astype(np.int32)
-    n_ions = len(site)
-    occupant, blocked = np.full(lattice.n_sites, -1, np.int32), exclusion_counts(lattice, site)
-    occupant[site] = np.arange(n_ions)
+    occupant, blocked = np.full(lattice.n_sites, -1, np.int32), np.zeros(lattice.n_sites, np.int16)
+    taken: list[int] = []
+    for species, count in enumerate(counts):
+        first = len(taken)
+        for site in rng.permutation(np.flatnonzero(lattice.site_species == species)).tolist():
+            if len(taken) == first + count:
+                break
+            if blocked[site] == 0:
+                taken.append(site)
+                blocked[site] += 1
+                blocked[lattice.exclusion_site[slice(*lattice.exclusion_offset[site : site + 2])]] += 1
+        if len(taken) < first + count:
+            raise ValueError(f"exclusions must leave room for {count} ions; got {len(taken) - first}")
+    n_ions = len(taken)
+    occupant[taken] = np.arange(n_ions)
     return State(
         occupant=occupant, blocked=blocked, ion_species=np.repeat(np.arange(len(counts)), counts).astype(np.int32),
-        mobile=np.ones(n_ions, bool), ion_site=site, ion_image=np.zeros((n_ions, 3), np.int32),
+        mobile=np.ones(n_ions, bool), ion_site=np.array(taken, np.int32), ion_image=np.zeros((n_ions, 3), np.int32),
         ion_last_hop=np.full(n_ions, -1, np.int32), site_factor=np.zeros(0),
         reference=np.zeros(len(lattice.network.species)), time=0.0, next_time=np.nan, n_events=0, rng=rng,
     )  # fmt: skip
