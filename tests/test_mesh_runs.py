@@ -1,4 +1,4 @@
-"""Whole runs whose Coulomb energies come from meshes: same bits for any threads and parts, energies checked and said."""
+"""Whole runs whose Coulomb energies come from meshes: same bits for any threads, energies checked and said."""
 
 from pathlib import Path
 
