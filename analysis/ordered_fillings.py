@@ -173,8 +173,8 @@ def fillings_of_run(run: Run, temperature: float) -> OrderedFillings:
     at = sorted((p for p in points if p.temperature == T), key=lambda p: p.composition)
     if max(len(p.sigma_replica) for p in at) < 2:
         raise InputError(
-            f"ordered fillings at {T:g} K: expected two replicas or more at one loading at least, from which the depth of "
-            "a minimum gets its error; found one at each"
+            f"ordered fillings at {T:g} K: expected two replicas or more at one loading at least, from which the depth "
+            "of a minimum gets its error; found one at each"
         )
     try:
         optimum = optimum_at(at)
