@@ -156,8 +156,8 @@ def export_frames(
     write(path, trajectory, network if framework else None)
     step = largest_step(trajectory)
     far = (
-        f"{trajectory.name}: an ion moves by {step:.2g} times the width of the supercell between two frames; programs that take the "
-        "nearest image (kinisi) misjudge such steps: keep frames more often (frames_every)"
+        f"{trajectory.name}: an ion moves by {step:.2g} times the width of the supercell between two frames; programs "
+        "that take the nearest image (kinisi) misjudge such steps: keep frames more often (frames_every)"
     )
     return Export(path, trajectory.n_frames, trajectory.n_ions, (far,) if step > 0.5 else ())
 

@@ -68,7 +68,9 @@ def test_four_runs_in_five_know_sigma_as_well_as_foretold():
     """Of 40 other runs of plain diffusion between 26 and 39 stay below the error that is foretold (0.8 ± 3 x 0.063)."""
     motion, rng = LoneIon(1.0, 1.0, 0.0), np.random.default_rng(4)
     least, most = expected_errors([motion], 4, 300, 1.0, rng)
-    errors = [collective_slope([_path(motion, 300, 1.0, rng) for _ in range(4)], 1.0).slope.log_error for _ in range(40)]
+    errors = [
+        collective_slope([_path(motion, 300, 1.0, rng) for _ in range(4)], 1.0).slope.log_error for _ in range(40)
+    ]
     assert 26 <= sum(error <= most for error in errors) <= 39
     assert sum(error < least for error in errors) <= 16
 
@@ -78,7 +80,9 @@ def test_replicas_for_a_target():
     assert Precision(condition, 4, 0.2, 0.1).replicas_for(0.1) == 16
     assert Precision(condition, 4, math.inf, 0.1).replicas_for(0.1) == math.inf
     console = Console(width=100, record=True, file=io.StringIO())
-    console.print(precision_part([Precision(condition, 4, 0.2, 0.1), Precision(condition, 4, math.inf, math.inf)], 0.1, 12))
+    console.print(
+        precision_part([Precision(condition, 4, 0.2, 0.1), Precision(condition, 4, math.inf, math.inf)], 0.1, 12)
+    )
     text = console.export_text()
     for words in ("10 - 20 %", "0.68 - 1.48", "more than 12", "none", "replicas for 10 %"):
         assert words in text

@@ -40,8 +40,10 @@ def test_stopping_when_sigma_is_known_keeps_its_interval(amplitude, rate):
     runs = [extended(rng, amplitude, rate) for _ in range(200)]
     covered = sum(slope.lo <= SIGMA <= slope.hi for slope, _, _ in runs)
     bias = float(np.mean([slope.value for slope, _, _ in runs])) / SIGMA - 1
-    print(f"{covered} of 200, {bias:+.3f}, rounds {np.bincount([n for _, n, _ in runs])}, "
-          f"replicas {np.median([n for _, _, n in runs])}, still {np.mean([s.log_error > TARGET for s, _, _ in runs])}")
+    print(
+        f"{covered} of 200, {bias:+.3f}, rounds {np.bincount([n for _, n, _ in runs])}, "
+        f"replicas {np.median([n for _, _, n in runs])}, still {np.mean([s.log_error > TARGET for s, _, _ in runs])}"
+    )
     assert np.mean([rounds > 1 for _, rounds, _ in runs]) > 0.5
     assert covered >= 180
     assert abs(bias) < TARGET / 4
