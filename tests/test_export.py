@@ -166,7 +166,7 @@ def test_steps_that_others_would_fold_are_said(tmp_path):
     place = Trajectory.from_task(seldom, CUBIC).positions()
     share = np.abs(np.diff(place, axis=0)).max() / 6
     assert share > 0.5
-    assert line.startswith(f"seldom: an ion moves by {share:.2g} of the supercell between two frames")
+    assert line.startswith(f"seldom: an ion moves by {share:.2g} times the width of the supercell between two frames")
 
 
 def test_the_largest_step_is_found_between_blocks_too(monkeypatch):
