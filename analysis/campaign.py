@@ -176,8 +176,10 @@ class Run:
         Raises
         ------
         InputError
-            If the run has no task in a field, or fields along several axes and none is chosen.
+            If the axis is no vector, the run has no task in a field, or fields along several axes and none is chosen.
         """
+        if axis is not None and np.shape(axis) != (3,):
+            raise InputError(f"axis: expected three components; found {axis!r}")
         free = self.displacements(loading, temperature)
         of_fields: dict[tuple[float, ...], list[TaskRecord]] = {}
         place = self.replicas(loading, temperature)[0]

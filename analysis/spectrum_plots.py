@@ -65,7 +65,7 @@ def draw_nyquist(found: Impedance, ax: Axes | None = None) -> Axes:
         ax.legend(frameon=False, fontsize=8, loc="upper left")
     ax.set_xlim(0, width)
     ax.set_ylim(0, 0.62 * width)
-    _say_apex(ax, found)
+    _say_apex(ax, found, (0.28, 0.03))  # under the arc
     ax.set_aspect("equal")
     ax.set_xlabel(f"Z′  ({name})")
     ax.set_ylabel(f"−Z″  ({name})")
@@ -94,18 +94,18 @@ def draw_bode(found: Impedance, ax: Axes | None = None) -> Axes:
     phase.plot(found.frequency, -np.degrees(np.angle(found.Z)), color=IMAGINARY, linewidth=1.5)
     phase.set_ylim(-2, 92)
     phase.set_yticks([0, 30, 60, 90])
-    _say_apex(phase, found)
+    _say_apex(phase, found, (0.5, 0.84))
     phase.set_ylabel("−phase  (°)", color=IMAGINARY)
     phase.spines["top"].set_visible(False)
     phase.tick_params(labelsize=8.5, colors=INK)
     return ax
 
 
-def _say_apex(ax: Axes, found: Impedance) -> None:
+def _say_apex(ax: Axes, found: Impedance, place: tuple[float, float]) -> None:
     """Write into the plot that the apex of the arc is not among the frequencies that are known."""
     if found.apex_statement:
-        text = f"apex at {found.apex:.2g} Hz: extrapolated\nσ is resolved up to {found.resolved[1]:.2g} Hz"
-        ax.text(0.5, 0.06, text, transform=ax.transAxes, ha="center", va="bottom", fontsize=7.5, color=IMAGINARY)
+        text = f"apex at {found.apex:.2g} Hz:\nextrapolated, σ is\nresolved up to {found.resolved[1]:.2g} Hz"
+        ax.text(*place, text, transform=ax.transAxes, ha="center", va="bottom", fontsize=7.5, color=IMAGINARY)
 
 
 def _ohm(found: Impedance) -> tuple[float, str]:

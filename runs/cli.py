@@ -238,13 +238,9 @@ def analyse(folder: Path, output: Path | None, no_plots: bool) -> None:
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--output", type=click.Path(path_type=Path), help="HTML file; default: report.html in FOLDER.")
 @click.option("--experiment", default="", help="Measured values to compare with; default: those the deck names.")
-@click.option(
-    "--thickness-cm", type=float, callback=positive_option, help="Of the cell of the impedance; default 0.03."
-)
+@click.option("--thickness-cm", type=float, callback=positive_option, help="Of the impedance's cell; default 0.03.")
 @click.option("--area-cm2", type=float, callback=positive_option, help="Of each of its electrodes; default 1.")
-@click.option(
-    "--eps-inf", type=float, callback=positive_option, help="Permittivity without ions; default: of the deck."
-)
+@click.option("--eps-inf", type=float, callback=positive_option, help="Permittivity without ions; default: the deck's.")
 @click.option(
     "--electrode-F-per-cm2",
     "capacitance_F_per_cm2",

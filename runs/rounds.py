@@ -3,6 +3,10 @@
 A round is decided when the tasks of the one before are finished, by their files alone: whoever has computed them, in
 whatever order and however often interrupted, a run comes to the same tasks. What was decided is kept in rounds.json;
 where that is lost, the files say the same again.
+
+A condition stops when its stated error is small, which favours errors that came out small. Of 200 invented runs that
+stop at 12 %, after one round to six, the 95 % interval holds sigma in 188 of plain diffusion and in 195 with a
+to-and-fro of ten samples; the mean of sigma is 2 % too high, a sixth of the error asked for (test_rounds_coverage.py).
 """
 
 from __future__ import annotations

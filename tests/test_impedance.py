@@ -21,10 +21,10 @@ CELLS = [
 class Debye:
     """sigma_0 + g iω / (λ + iω), S/cm."""
 
-    label, resolved = "", (1e5, 1e15)
+    label = ""
 
-    def __init__(self, at_zero, gain=0.0, rate=1.0):
-        self.at_zero, self.gain, self.rate = at_zero, gain, rate
+    def __init__(self, at_zero, gain=0.0, rate=1.0, resolved=(1e5, 1e15)):
+        self.at_zero, self.gain, self.rate, self.resolved = at_zero, gain, rate, resolved
         self.dc = Interval(at_zero, np.nan, np.nan)
 
     def at(self, frequency):
