@@ -10,14 +10,16 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from functools import partial
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kmc import kernels
 from kmc.kernels import LINE, STOP, Ions, Tables, Team
 
-SITES_PER_THREAD = 2500  # below, waiting for each other takes longer than the work that is saved
+SITES_PER_THREAD = 10_000  # below, waiting for each other takes longer than the work that is saved
 _LONG_ENOUGH = 0.02  # s that a kernel must run for its speed to be compared
 _FIRST_TRIAL, _RAREST_TRIAL = 8, 256  # kernels between two comparisons
 
@@ -57,12 +59,13 @@ class Crew:
             return int(kernel(self._tables, self._ions, *arguments, None))
         self._kernels_left -= 1
         trial = self._kernels_left < 0
-        team = self._team(size if self._together != trial else 1)
+        size = size if self._together != trial else 1
+        team = Team(size, np.zeros(size * LINE, np.int64), self._order(size))
         helpers: list[Future[None]] = []
         begun = time.perf_counter()
         try:
             for part in range(1, team.size):
-                helpers.append(self._helpers().submit(kernels.help_with_events, team, part))
+                helpers.append(self._helper(team, part))
             status = int(kernel(self._tables, self._ions, *arguments, team))
             self._compare(team, trial, time.perf_counter() - begun)
         finally:
@@ -70,15 +73,18 @@ class Crew:
             wait(helpers)
         return status
 
-    def _team(self, size: int) -> Team:
-        tables, ions = self._tables, self._ions
-        words = np.zeros(size * LINE, np.int64)
-        return Team(size, words, tables.interaction, tables.hops, ions.configuration, ions.movers)
+    def _order(self, size: int) -> NDArray[np.uint32]:
+        """Movers by part: equal numbers of neighbours in each, which have gone apart a little when the kernel ends."""
+        site = self._ions.configuration.site[self._ions.movers.ion]
+        part = np.empty(len(site), np.int64)
+        part[np.argsort(site, kind="stable")] = np.arange(len(site)) * size // max(len(site), 1)
+        return np.argsort(part, kind="stable").astype(np.uint32)
 
-    def _helpers(self) -> ThreadPoolExecutor:
+    def _helper(self, team: Team, part: int) -> Future[None]:
         if self._pool is None:
             self._pool = ThreadPoolExecutor(self._most, thread_name_prefix="mofkmc-event")
-        return self._pool
+        work = self._tables.interaction, self._tables.hops, self._ions.configuration, self._ions.movers
+        return self._pool.submit(partial(kernels.help_with_events, team, *work, part))
 
     def _compare(self, team: Team, trial: bool, seconds: float) -> None:
         """Keep the speed of a kernel, jobs per second, and after a trial decide how the next ones run."""

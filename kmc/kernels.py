@@ -27,7 +27,7 @@ DONE, PAUSED, BLOCKED, OVERFLOW = 0, 1, 2, 3
 LARGEST_EXPONENT = 220.0  # of a factor, whose size stays between 2**-318 and 2**318
 FORBIDDEN = 2.0**-700  # of the factor of a site that more than one ion forbids
 ARITY = 8  # branches of the tree of rates; one cache line
-LINE = 16  # words between those that different threads write, two cache lines
+LINE, _DONE = 16, 8  # words between those that different threads write, two cache lines; half of it
 STOP = -1  # in place of the number of a job
 _MOVE, _RATES = 0, 1  # jobs that threads share
 _PATIENCE = 2**10  # looks at a word before a thread lets others have its core
@@ -149,7 +149,7 @@ class Ions(NamedTuple):
 
 
 class Team(NamedTuple):
-    """Threads that share the two jobs of an event which grow with the lattice, and the arrays of these jobs.
+    """Threads that share the two jobs of an event which grow with the lattice.
 
     Each job is cut into parts, of which every thread has one of its own. `words` begins with the number of the job,
     what is to be done, and two arguments; line p holds the number of the last job whose part p somebody has taken, and
@@ -158,10 +158,7 @@ class Team(NamedTuple):
 
     size: int  # threads
     words: NDArray[np.int64]  # (size LINE,)
-    interaction: Interaction
-    hops: Hops
-    configuration: Configuration
-    movers: Movers
+    order: NDArray[np.uint32]  # (n_movers,) part by part those near each other: a thread reads what it has written
 
 
 class Sampler(NamedTuple):
@@ -189,19 +186,20 @@ class Sampler(NamedTuple):
 
 
 @jit
-def _move_charge(factor, interaction, old, new, first_row, last_row):
+def _move_charge(factor, interaction, old, new, part, n_parts):
     """Multiply the factors of sites by those of an ion on site `new` and divide by those of one on `old`, in place.
 
-    A row of cells runs along the third vector of the supercell; only `first_row` to `last_row` are changed.
+    A row of cells runs along the third vector of the supercell; only one of `n_parts` equal parts of the rows changes.
     """
     cell, repeats, onto, away = interaction.cell, interaction.repeats, interaction.gain, interaction.loss
     n, zero = np.uint64(len(onto)), np.uint64(0)
     n1, n2, n3 = np.uint64(repeats[0]), np.uint64(repeats[1]), np.uint64(repeats[2])
     old1, old2, old3, a = np.uint64(cell[old, 0]), np.uint64(cell[old, 1]), np.uint64(cell[old, 2]), cell[old, 3]
     new1, new2, new3, b = np.uint64(cell[new, 0]), np.uint64(cell[new, 1]), np.uint64(cell[new, 2]), cell[new, 3]
-    c1, c2 = np.uint64(first_row) // n2, np.uint64(first_row) % n2
-    here = np.uint64(first_row) * n3 * n
-    for _ in range(first_row, last_row):
+    n_rows = repeats[0] * repeats[1] if onto.size > 0 else 0
+    row, end = np.uint64(n_rows * part // n_parts), np.uint64(n_rows * (part + 1) // n_parts)
+    c1, c2, here = row // n2, row % n2, row * n3 * n
+    for _ in range(row, end):
         gain1, loss1 = c1 - new1 + (n1 if c1 < new1 else zero), c1 - old1 + (n1 if c1 < old1 else zero)
         gain2 = (gain1 * n2 + c2 - new2 + (n2 if c2 < new2 else zero)) * n3
         loss2 = (loss1 * n2 + c2 - old2 + (n2 if c2 < old2 else zero)) * n3
@@ -217,12 +215,6 @@ def _move_charge(factor, interaction, old, new, first_row, last_row):
         c2 += np.uint64(1)
         if c2 == n2:
             c1, c2 = c1 + np.uint64(1), zero
-
-
-@jit
-def _rows(interaction):
-    """Rows of cells in the table of pairs; none where the pairs are listed."""
-    return interaction.repeats[0] * interaction.repeats[1] if interaction.gain.size > 0 else 0
 
 
 @jit
@@ -341,9 +333,9 @@ def _relocate(interaction, exclusions, configuration, ion, old, new, team):
     _forbid_around(exclusions, configuration, old, -1)
     _forbid_around(exclusions, configuration, new, 1)
     if team is None:
-        _move_charge(configuration.factor, interaction, old, new, 0, _rows(interaction))
+        _move_charge(configuration.factor, interaction, old, new, 0, 1)
     else:
-        _do_together(team, _MOVE, old, new)
+        _move_together(team.words, team.size, configuration.factor, interaction, old, new)
     _move_neighbours(configuration.factor, interaction, old, new)
 
 
@@ -401,10 +393,11 @@ def _add_group(tree, lower, upper, group):
 
 
 @jit
-def _renew_some(hops, configuration, movers, first, last):
-    """Rates of the movers `first` to `last`, 1/s; `movers.tree` is modified in place."""
-    for m in range(np.uint64(first), np.uint64(last)):
-        _renew_rate(hops, configuration, movers, m)
+def _renew_some(hops, configuration, movers, order, part, n_parts):
+    """Rates of one of `n_parts` equal parts of the movers in this order, 1/s; `movers.tree` is modified in place."""
+    n = len(order)
+    for k in range(np.uint64(n * part // n_parts), np.uint64(n * (part + 1) // n_parts)):
+        _renew_rate(hops, configuration, movers, np.uint64(order[k]))
 
 
 @jit
@@ -412,9 +405,10 @@ def renew_rates(hops, configuration, movers, team):
     """Rate of every mover and their sum, 1/s; `movers.tree` is modified in place."""
     tree, level, n = movers.tree, movers.level, len(movers.ion)
     if team is None:
-        _renew_some(hops, configuration, movers, 0, n)
+        for m in range(np.uint64(n)):
+            _renew_rate(hops, configuration, movers, m)
     else:
-        _do_together(team, _RATES, 0, 0)
+        _renew_together(team.words, team.size, team.order, hops, configuration, movers)
     for up in range(1, len(level)):
         n = (n + ARITY - 1) // ARITY
         for group in range(n):
@@ -423,33 +417,47 @@ def renew_rates(hops, configuration, movers, team):
 
 
 @jit
-def _do_part(team, part):
-    """Do one part of the present job; every number comes about as it does without threads."""
-    words, movers, n = team.words, team.movers, team.size
-    if words[1] == _MOVE:
-        rows, factor = _rows(team.interaction), team.configuration.factor
-        _move_charge(factor, team.interaction, words[2], words[3], rows * part // n, rows * (part + 1) // n)
-    else:
-        count = len(movers.ion)
-        _renew_some(team.hops, team.configuration, movers, count * part // n, count * (part + 1) // n)
+def _move_together(words, size, factor, interaction, old, new):
+    """Do what `_move_charge` does with all threads; parts that no helper has begun in time are done here."""
+    job = _begin(words, _MOVE, old, new)
+    for part in range(size):
+        if _take(words, part, job):
+            _move_charge(factor, interaction, old, new, part, size)
+            words[part * LINE + _DONE] = job
+    _wait_for_all(words, size, job)
 
 
 @jit
-def _do_together(team, what, one, two):
-    """Do a job with all threads of the team; parts that no helper has begun in time are done here."""
-    words = team.words
+def _renew_together(words, size, order, hops, configuration, movers):
+    """Renew the rates of all movers with all threads; parts that no helper has begun in time are done here."""
+    job = _begin(words, _RATES, 0, 0)
+    for part in range(size):
+        if _take(words, part, job):
+            _renew_some(hops, configuration, movers, order, part, size)
+            words[part * LINE + _DONE] = job
+    _wait_for_all(words, size, job)
+
+
+@jit
+def _begin(words, what, one, two):
+    """Tell all threads of the next job, and return its number."""
     job = words[0] + 1
     words[1], words[2], words[3] = what, one, two
     store(words, 0, job)
-    _do_part(team, 0)
-    for part in range(1, team.size):
-        line = part * LINE
-        if load(words, line) != job and exchange(words, line, job - 1, job):
-            _do_part(team, part)
-            words[line + LINE // 2] = job
-    for part in range(1, team.size):
+    return job
+
+
+@jit
+def _take(words, part, job):
+    """Whether a part of a job is still there to be done, and is the caller's from now on; the first part always is."""
+    return part == 0 or (load(words, part * LINE) == job - 1 and exchange(words, part * LINE, job - 1, job))
+
+
+@jit
+def _wait_for_all(words, size, job):
+    for part in range(size):
         looks = 0
-        while load(words, part * LINE + LINE // 2) != job:
+        while load(words, part * LINE + _DONE) != job:
             looks = _wait(looks)
 
 
@@ -464,12 +472,13 @@ def _wait(looks):
 
 
 @jit
-def help_with_events(team, part):
+def help_with_events(team, interaction, hops, configuration, movers, part):
     """Do part `part` of every job from now on, until the team stops or there has been nothing to do for long.
 
     A job is the helper's once it has taken its part: until that part is done no other job can begin.
     """
-    words, seen, looks, line = team.words, np.int64(0), 0, part * LINE
+    words, size, order, factor = team.words, team.size, team.order, configuration.factor
+    seen, looks = np.int64(0), 0
     while looks < _MOST_LOOKS:
         job = load(words, 0)
         if job == STOP:
@@ -478,9 +487,12 @@ def help_with_events(team, part):
             looks = _wait(looks)
         else:
             seen, looks = job, 0
-            if exchange(words, line, job - 1, job):
-                _do_part(team, part)
-                store(words, line + LINE // 2, job)
+            if _take(words, part, job):
+                if words[1] == _MOVE:
+                    _move_charge(factor, interaction, words[2], words[3], part, size)
+                else:
+                    _renew_some(hops, configuration, movers, order, part, size)
+                store(words, part * LINE + _DONE, job)
 
 
 @jit
@@ -642,7 +654,7 @@ def advance(tables, ions, sampler, last_event, rng, team):
     Bortz, Kalos, Lebowitz, J. Comput. Phys. 17, 10 (1975); Gillespie, J. Comput. Phys. 22, 403 (1976).
 
     `ions` and `sampler` are modified in place; without sample times only `last_event` and a blocked state end the loop.
-    A `team` of these `tables` and `ions`, or None, changes nothing but the time that it takes.
+    A `team`, or None, changes nothing but the time that it takes.
     Returns DONE, PAUSED at `last_event`, BLOCKED (no hop is open, no sample is due) or OVERFLOW (factors out of range).
     """
     interaction, exclusions, hops = tables.interaction, tables.exclusions, tables.hops

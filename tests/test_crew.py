@@ -89,18 +89,18 @@ def test_a_helper_that_finds_its_part_taken_leaves_it():
     """The factors are multiplied once: a helper that comes late waits for the next job, or for the end."""
     ions = start().engine.ions
     interaction, hops = start().engine.tables.interaction, start().engine.tables.hops
-    team = kernels.Team(2, np.zeros(2 * kernels.LINE, np.int64), interaction, hops, ions.configuration, ions.movers)
-    kernels._do_together(team, 0, 1, 5)
-    assert team.words[[0, kernels.LINE, kernels.LINE + kernels.LINE // 2]].tolist() == [1, 1, 1]
+    team = kernels.Team(2, np.zeros(2 * kernels.LINE, np.int64), np.arange(10, dtype=np.uint32))
+    kernels._move_together(team.words, 2, ions.configuration.factor, interaction, 1, 5)
+    assert team.words[[0, kernels.LINE, kernels.LINE + kernels._DONE]].tolist() == [1, 1, 1]
     before = ions.configuration.factor.copy()
     with ThreadPoolExecutor(1) as pool:
-        late = pool.submit(kernels.help_with_events, team, 1)
+        late = pool.submit(kernels.help_with_events, team, interaction, hops, ions.configuration, ions.movers, 1)
         assert not wait([late], 0.2).done
         team.words[0] = kernels.STOP
         late.result(10)
     assert (ions.configuration.factor == before).all()
     twin = start().state.site_factor
-    kernels._move_charge(twin, interaction, 1, 5, 0, 4)
+    kernels._move_charge(twin, interaction, 1, 5, 0, 1)
     assert (twin == before).all()
 
 

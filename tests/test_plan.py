@@ -167,7 +167,7 @@ def test_a_trial_measures_what_a_task_takes(tried):
 
 
 def test_a_good_deck_has_no_warnings(tried):
-    model, setting, trials = tried(("replicas = 2", "replicas = 8"), ("[2, 2, 2]", "[4, 4, 4]"))
+    model, setting, trials = tried(("replicas = 2", "replicas = 8"), ("[2, 2, 2]", "[4, 4, 4]"), ("sweeps = 20", "sweeps = 2"))
     assert list(warnings(model, setting, trials, slots=2)) == []
 
 
@@ -213,7 +213,7 @@ def test_plan_prints_tasks_memory_storage_time_and_warnings(tmp_path, monkeypatc
     assert result.exit_code == 0, result.output
     for words in (
         "2 loadings x 1 temperature x 2 replicas = 4, 20,000 hops each",
-        "supercell: 64 sites, 8 to 8 ions",
+        "supercell: 64 sites, 8 ions",
         "hops a second",
         "on 2 ranks of 1 thread: ",
         "[scan] replicas: intervals from 2 replicas are wide",
