@@ -34,7 +34,6 @@ def test_interval_covers(model):
     assert share_covered(intervals(60, model), np.mean(MODELS[model]["diffusivity"])) > 0.83
 
 
-@pytest.mark.sample
 @pytest.mark.validation
 @pytest.mark.parametrize("model", MODELS)
 def test_coverage_on_many_runs(model):

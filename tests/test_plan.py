@@ -167,7 +167,9 @@ def test_a_trial_measures_what_a_task_takes(tried):
 
 
 def test_a_good_deck_has_no_warnings(tried):
-    model, setting, trials = tried(("replicas = 2", "replicas = 8"), ("[2, 2, 2]", "[4, 4, 4]"), ("sweeps = 20", "sweeps = 2"))
+    model, setting, trials = tried(
+        ("replicas = 2", "replicas = 8"), ("[2, 2, 2]", "[4, 4, 4]"), ("sweeps = 20", "sweeps = 2")
+    )
     assert list(warnings(model, setting, trials, slots=2)) == []
 
 

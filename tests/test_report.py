@@ -106,6 +106,7 @@ def test_pictures_have_words_and_two_widths(page):
         assert "max-width: 34rem" in one
 
 
+@pytest.mark.validation
 def test_names_cannot_break_out_of_the_page(run):
     evil = "</script><script>alert(1)</script>"
     shown = report_page(

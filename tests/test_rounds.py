@@ -150,7 +150,8 @@ def test_a_lost_record_of_the_rounds_is_made_again(here, damage):
     assert {path: path.stat().st_mtime_ns for path in others} == others
 
 
-@pytest.mark.parametrize("kills", [3, pytest.param(30, marks=pytest.mark.validation)])
+@pytest.mark.validation
+@pytest.mark.parametrize("kills", [3, 30])
 def test_a_run_killed_in_its_rounds_goes_on_to_the_same_bits(tmp_path, kills):
     """With kill -9, while rounds add replicas, then loadings, beside tasks in a field."""
     lines = "replicas = 2\nsigma_relative_error = 0.05\nmost_replicas = 4\nrefine = true\nrefine_loadings = 2"

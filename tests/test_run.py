@@ -63,6 +63,7 @@ def test_a_run_gives_the_same_bits_for_one_and_two_threads_and_writes_its_tables
     assert not set(digests(Path("three")).values()) & set(digests(Path("one")).values())
 
 
+@pytest.mark.validation
 def test_threads_without_a_task_share_the_events_of_the_others(run, monkeypatch):
     """The only trial run and the last of three tasks get both threads; the files are the same."""
     write_deck(Path(), ("[0, 0.5, 1]", "[0.5]"), ("[-40, 25, 100]", "[25]"), ("replicas = 2", "replicas = 3"))
