@@ -117,7 +117,11 @@ def main() -> None:
     metavar="HH:MM:SS",
     help="Keep all states and end after this wall time; default: what the batch system allows.",
 )
-@click.option("--threads", type=click.IntRange(min=1), help="Tasks at a time on each rank; default: all cores.")
+@click.option(
+    "--threads",
+    type=click.IntRange(min=1),
+    help="Tasks at a time on each rank; those without one share the events of large lattices; default: all cores.",
+)
 @click.option("--quiet", "-q", is_flag=True, help="Print results, warnings and failures only.")
 @click.option("--verbose", "-v", is_flag=True, help="Print a line whenever a task begins, ends or keeps its state.")
 def run(deck: str, output: Path | None, extend: dict[str, tuple[float, ...]], **options: Any) -> None:
