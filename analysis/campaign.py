@@ -14,6 +14,7 @@ from scipy import stats
 from analysis import results, temperature_laws
 from analysis.anisotropy import Anisotropy, anisotropy
 from analysis.arrhenius import activation_energy
+from analysis.csv_tables import write_csv
 from analysis.displacements import Displacements
 from analysis.drift_mobility import DriftMobility, drift_mobility
 from analysis.frames import Trajectory
@@ -34,7 +35,6 @@ from analysis.van_hove import VanHove, van_hove
 from kmc.trajectory import TaskRecord, read_task
 from lattice.network import PoreNetwork
 from structures.errors import InputError
-from structures.files import whole_file
 from structures.units import CM2_PER_A2
 
 BOOTSTRAP_SEED = 20250
@@ -80,8 +80,7 @@ class Analysis:
             ("activation.csv", self.activation),
             ("optimum.csv", self.optimum),
         ):
-            with whole_file(folder / name) as unfinished:
-                table.to_csv(unfinished, index=False, float_format="%.6g")
+            write_csv(folder / name, table)
 
 
 @dataclass(frozen=True, eq=False, slots=True)

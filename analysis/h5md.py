@@ -5,7 +5,6 @@ P. de Buyl, P. H. Colberg, F. Höfling, Comput. Phys. Commun. 185, 1546 (2014); 
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import h5py
@@ -17,6 +16,7 @@ from analysis.frames import Trajectory
 from lattice.network import PoreNetwork
 from structures.files import whole_file
 from structures.hdf5 import seal
+from structures.versions import program_versions
 
 PICOSECONDS = 1e12  # in a second
 _CHUNK = 2**20  # bytes
@@ -62,10 +62,7 @@ def _write_head(file: h5py.File, atoms: AtomsOfRun, trajectory: Trajectory) -> N
     head.create_group("author").attrs["name"] = "mofkmc"
     creator = head.create_group("creator")
     creator.attrs["name"] = "mofkmc"
-    try:
-        creator.attrs["version"] = version("mofkmc")
-    except PackageNotFoundError:  # run from a source tree
-        creator.attrs["version"] = "not installed"
+    creator.attrs["version"] = program_versions()["mofkmc"]
     ours = file.create_group("kmc")
     ours.attrs["task"] = trajectory.name
     ours.attrs["temperature"] = trajectory.temperature

@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 from kmc import kernels as common
 from kmc import multilevel_kernels as kernels
 from kmc.kernels import DONE, PAUSED, Sampler, Sites
-from kmc.multilevel_kernels import ARITY, MOVER, N_COUNTERS, TRIALS, VIOLATIONS, Model, Statistics, UnitHops, Walkers
+from kmc.multilevel_kernels import MOVER, N_COUNTERS, TRIALS, VIOLATIONS, Model, Statistics, UnitHops, Walkers
 from kmc.multilevel_plan import ACCURACIES, Level, charges, pair_window, plan_levels, window_shape
 from kmc.multilevel_rows import make_fields
 from kmc.state import State
-from kmc.tables import Conditions, hop_constants, site_tables
+from kmc.tables import Conditions, empty_tree, hop_constants, site_tables
 from kmc.thinning import Allowance, choose_blocks, make_bounds, pair_shape
 from lattice.ewald import EwaldPotential
 from lattice.ewald_sum import potential_of_charges
@@ -396,10 +396,7 @@ def _walkers(lattice: Lattice, state: State, model: Model) -> Walkers:
     place = np.full((state.n_ions, 8), -1, np.int32)
     place[:, :4] = np.column_stack([*np.unravel_index(cells, lattice.repeats), sublattice])
     place[movers, MOVER] = np.arange(len(movers))
-    sizes = [-(-max(len(movers), 1) // ARITY) * ARITY]
-    while sizes[-1] > ARITY:
-        sizes.append(-(-(sizes[-1] // ARITY) // ARITY) * ARITY)
-    sizes.append(1)
+    tree, tree_first = empty_tree(len(movers))
     blocks = tuple(int(n) for n in model.bounds.blocks)
     return Walkers(
         site=state.ion_site,
@@ -409,8 +406,8 @@ def _walkers(lattice: Lattice, state: State, model: Model) -> Walkers:
         image=state.ion_image,
         last_hop=state.ion_last_hop,
         mover=movers,
-        tree=np.zeros(sum(sizes)),
-        tree_first=np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.int64),
+        tree=tree,
+        tree_first=tree_first,
         used=np.zeros(len(movers)),
         head=np.full(math.prod(blocks), -1, np.int32),
         block_used=np.zeros(math.prod(blocks), np.uint16),

@@ -19,8 +19,8 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-DONE, PAUSED, BLOCKED = 0, 1, 2
-ARITY = 8  # of the tree of bounds
+from kmc.kernels import ARITY, BLOCKED, DONE, PAUSED
+
 SPENT = 2**15  # the allowance of a block
 LARGEST_EXPONENT = 300.0
 MOVER, NEXT, LAST = 4, 5, 6  # columns of Walkers.cell

@@ -86,10 +86,7 @@ def _movers(state: State, width: int) -> Movers:
     ion = np.flatnonzero(state.mobile).astype(np.int32)
     of_ion = np.full(state.n_ions, -1, np.int32)
     of_ion[ion] = np.arange(len(ion))
-    widths = [max(len(ion), 1)]
-    while widths[-1] > 1:
-        widths.append(-(-widths[-1] // ARITY))
-    filled = [ARITY * -(-width // ARITY) for width in widths]
+    tree, level = empty_tree(len(ion))
     return Movers(
         ion=ion,
         of_ion=of_ion,
@@ -97,10 +94,19 @@ def _movers(state: State, width: int) -> Movers:
         row=np.zeros(len(ion), np.uint32),
         target=np.zeros(len(ion) * width, np.uint32),
         groups=np.zeros(len(ion), np.uint64),
-        tree=np.zeros(sum(filled)),
-        level=np.concatenate([[0], np.cumsum(filled[:-1])]).astype(np.int64),
+        tree=tree,
+        level=level,
         renewed=np.zeros(len(ion), np.int64),
     )
+
+
+def empty_tree(n: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
+    """Tree of sums over n numbers with ARITY branches, of zeros, and where each of its levels begins, leaves first."""
+    widths = [max(n, 1)]
+    while widths[-1] > 1:
+        widths.append(-(-widths[-1] // ARITY))
+    filled = [ARITY * -(-width // ARITY) for width in widths]
+    return np.zeros(sum(filled)), np.concatenate([[0], np.cumsum(filled[:-1])]).astype(np.int64)
 
 
 def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int) -> Tables:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from analysis.csv_tables import write_csv
 from analysis.results import analysis_of
 from analysis.run_statistics import run_statistics, statistics_statements
 from runs.assumptions import footnotes
@@ -17,7 +18,6 @@ from runs.result_tables import result_report
 from runs.text_tables import output_console
 from runs.window_tables import windows_part
 from structures.errors import InputError
-from structures.files import whole_file
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,8 +53,7 @@ def analyse_job(path: Path, *, output: Path | None = None, plots: bool = True) -
         analysis.write_tables(target)
         for name, table in (("statistics.csv", statistics), *_further(opened.run)):
             written.append(name)
-            with whole_file(target / name) as unfinished:
-                table.to_csv(unfinished, index=False, float_format="%.6g")
+            write_csv(target / name, table)
     ResultsFolder(target).write_remarks((*said, *opened.precision, *opened.assumed.lines))
     for piece in result_report(analysis, opened.assumed, material=opened.material, statements=said):
         console.print(piece)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from analysis.campaign import open_run
+from analysis.csv_tables import write_csv
 from analysis.experiments import comparison, materials, measured
 from analysis.results import analysis_of
 from runs.faults import writing
@@ -12,7 +13,6 @@ from runs.opened_run import open_results
 from runs.result_tables import comparison_part
 from runs.text_tables import output_console
 from structures.errors import InputError
-from structures.files import whole_file
 
 
 def compare_job(path: Path, *, experiment: str = "", csv: Path | None = None) -> None:
@@ -44,8 +44,8 @@ def compare_job(path: Path, *, experiment: str = "", csv: Path | None = None) ->
     analysis = analysis_of(run)
     table = comparison(experiment, analysis.conductivity)
     if csv is not None:
-        with writing(csv), whole_file(csv) as unfinished:
-            table.to_csv(unfinished, index=False, float_format="%.6g")
+        with writing(csv):
+            write_csv(csv, table)
     console = output_console()
     for piece in comparison_part(experiment, analysis, run):
         console.print(piece)

@@ -17,7 +17,6 @@ end            status (exit status of the program)
 
 from __future__ import annotations
 
-import importlib.metadata
 import json
 import os
 import socket
@@ -32,6 +31,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from runs.progress import Reporter
+from structures.versions import program_versions
 
 PROGRESS_SECONDS = 10.0
 _ENDS = ("finished", "failed", "stopped")
@@ -101,7 +101,7 @@ class EventLog:
 
     def begin(self, *, ranks: int, threads: int) -> None:
         """Write the first line of a call."""
-        self("run", ranks=ranks, threads=threads, pid=os.getpid(), version=_version())
+        self("run", ranks=ranks, threads=threads, pid=os.getpid(), version=program_versions()["mofkmc"])
 
     def following(self, report: Reporter) -> Reporter:
         """Return the reporter that also writes how far a stage has come, now and then."""
@@ -201,10 +201,3 @@ def _last_byte(path: Path) -> bytes:
     with path.open("rb") as file:
         file.seek(-1, os.SEEK_END)
         return file.read(1)
-
-
-def _version() -> str:
-    try:
-        return importlib.metadata.version("mofkmc")
-    except importlib.metadata.PackageNotFoundError:  # run from a source tree
-        return "not installed"

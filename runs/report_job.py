@@ -67,7 +67,7 @@ def context_of(opened: OpenedRun, experiment: str = "") -> ReportContext:
         groups["how the network was simplified"] = opened.assumed.log
     if opened.precision:
         groups["rounds"] = opened.precision
-    context = ReportContext(
+    return ReportContext(
         title=f"Ion transport in {opened.run.network.name}" if opened.run.network else "Ion transport",
         subtitle=_subtitle(opened),
         assumptions=groups,
@@ -76,7 +76,6 @@ def context_of(opened: OpenedRun, experiment: str = "") -> ReportContext:
         windows_C=opened.windows_C or PAPER_WINDOWS_C[:2],
         provenance=opened.provenance,
     )
-    return replace(context, windows_C=opened.windows_C) if opened.windows_C else context
 
 
 def _subtitle(opened: OpenedRun) -> str:
