@@ -17,6 +17,7 @@ from runs.cli_options import (
     positive_option,
     repeats_option,
     time_option,
+    value_option,
 )
 from runs.exit_status import INTERRUPTED, REFUSED
 from runs.faults import fault_line
@@ -26,6 +27,15 @@ if TYPE_CHECKING:
     from runs.deck_file import DeckFile
 
 # Packages that take a second to import are imported inside the commands: help and wrong options answer at once.
+
+set_option = click.option(
+    "--set",
+    "values",
+    multiple=True,
+    callback=value_option,
+    metavar="KEY=VALUE",
+    help="Another value for a key of the deck, such as landscape.permittivity=5; can be given several times.",
+)
 
 
 class Refusal(click.ClickException):
@@ -110,6 +120,7 @@ def main() -> None:
     metavar="KEY=NUMBERS",
     help="More replicas, loadings or temperatures than the deck has; nothing is computed again.",
 )
+@set_option
 @click.option(
     "--time-limit",
     "time_limit_s",
@@ -124,7 +135,9 @@ def main() -> None:
 )
 @click.option("--quiet", "-q", is_flag=True, help="Print results, warnings and failures only.")
 @click.option("--verbose", "-v", is_flag=True, help="Print a line whenever a task begins, ends or keeps its state.")
-def run(deck: str, output: Path | None, extend: dict[str, tuple[float, ...]], **options: Any) -> None:
+def run(
+    deck: str, output: Path | None, extend: dict[str, tuple[float, ...]], values: dict[str, Any], **options: Any
+) -> None:
     """Run a whole calculation: network, kinetic Monte Carlo, conductivity, plots.
 
     DECK is a TOML file, or the name of a deck that comes with mofkmc (ni_mof, mof5). After an interruption of any kind
@@ -135,12 +148,13 @@ def run(deck: str, output: Path | None, extend: dict[str, tuple[float, ...]], **
       mofkmc run ni_mof
       mofkmc run my_deck.toml --output results/try2
       mofkmc run my_deck.toml --extend replicas=16
+      mofkmc run ni_mof --set landscape.permittivity=5 --output results/eps5
       mpirun -n 64 mofkmc run my_deck.toml --threads 1 --time-limit 23:50:00
     """  # noqa: D301
     from runs.ranks import find_ranks
 
     ranks = find_ranks()
-    file = ranks.on_first(lambda: _deck(deck, extend))
+    file = ranks.on_first(lambda: _deck(deck, extend, values))
 
     from runs.run_request import RunRequest
 
@@ -157,7 +171,8 @@ def run(deck: str, output: Path | None, extend: dict[str, tuple[float, ...]], **
 @click.argument("deck")
 @click.option("--threads", type=click.IntRange(min=1), help="Tasks at a time that the memory is counted for.")
 @click.option("--no-trial", is_flag=True, help="Run no trials; leaves out how well sigma will be known.")
-def check(deck: str, threads: int | None, no_trial: bool) -> None:
+@set_option
+def check(deck: str, threads: int | None, no_trial: bool, values: dict[str, Any]) -> None:
     """Validate a deck; print every value with its unit, sites, ions, tasks, memory, and how well sigma will be known.
 
     The pore network is taken from the cache, or built if it is not there yet: sites and ions depend on it. How well
@@ -169,7 +184,7 @@ def check(deck: str, threads: int | None, no_trial: bool) -> None:
       mofkmc check ni_mof
       mofkmc check my_deck.toml --no-trial
     """  # noqa: D301
-    file = _deck(deck)
+    file = _deck(deck, values=values)
 
     from runs.job import check_job
     from structures.cores import available_cores
@@ -181,7 +196,8 @@ def check(deck: str, threads: int | None, no_trial: bool) -> None:
 @click.argument("deck")
 @click.option("--ranks", type=click.IntRange(min=1), default=1, show_default=True, help="Processes of mpirun.")
 @click.option("--threads", type=click.IntRange(min=1), help="Tasks at a time on each of them; default: all cores here.")
-def plan(deck: str, ranks: int, threads: int | None) -> None:
+@set_option
+def plan(deck: str, ranks: int, threads: int | None, values: dict[str, Any]) -> None:
     """Tell what a deck will take: tasks, memory of a rank, storage, and the time on so many ranks.
 
     The time comes from some seconds of simulation on this machine. What the settings would waste is said, too.
@@ -191,7 +207,7 @@ def plan(deck: str, ranks: int, threads: int | None) -> None:
       mofkmc plan ni_mof
       mofkmc plan my_deck.toml --ranks 64 --threads 1
     """  # noqa: D301
-    file = _deck(deck)
+    file = _deck(deck, values=values)
 
     from runs.plan_job import plan_job
     from structures.cores import available_cores
@@ -342,13 +358,16 @@ def init(template: str | None, every_key: bool) -> None:
         raise InputError(f"init: expected one of {expected}, found {template or 'none'}")
 
 
-def _deck(given: str, additions: dict[str, tuple[float, ...]] | None = None) -> DeckFile:
-    """Find and read a deck, and see that its files are there."""
+def _deck(
+    given: str, additions: dict[str, tuple[float, ...]] | None = None, values: dict[str, Any] | None = None
+) -> DeckFile:
+    """Find and read a deck, put other values in it, and see that its files are there."""
     from runs.deck_extension import extended
     from runs.deck_file import check_files, find_deck, read_deck
+    from runs.deck_override import with_values
 
     path, remark = find_deck(given)
-    file = extended(read_deck(path), additions or {})
+    file = extended(with_values(read_deck(path), values or {}), additions or {})
     check_files(file)
     if remark:
         click.echo(f"mofkmc: {remark}", err=True)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 import re
+import tomllib
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -124,6 +126,31 @@ def extend_option(
         if [other.partition("=")[0] for other in values].count(name) > 1:
             raise click.BadParameter(f"expected {name} once, found it several times", ctx, parameter)
     return {"refine": (1.0,), **additions} if "refine_loadings" in additions else additions
+
+
+def value_option(ctx: click.Context, parameter: click.Parameter, values: tuple[str, ...]) -> dict[str, Any]:
+    """Read KEY=VALUE for keys of the deck, the value as TOML writes it; text needs no quotation marks.
+
+    Raises
+    ------
+    click.BadParameter
+    """
+    found: dict[str, Any] = {}
+    for text in values:
+        # a key in quotation marks may hold an equals sign of its own
+        match = re.fullmatch(r"""((?:"[^"]*"|'[^']*'|[^"'=])+)=(.*)""", text, re.DOTALL)
+        if match is None or not match[2].strip():
+            raise click.BadParameter(
+                f"expected KEY=VALUE such as landscape.permittivity=5, found {text!r}", ctx, parameter
+            )
+        key, written = match[1].strip(), match[2].strip()
+        if key in found:
+            raise click.BadParameter(f"expected {key} once, found it several times", ctx, parameter)
+        try:
+            found[key] = tomllib.loads(f"x = {written}")["x"]
+        except tomllib.TOMLDecodeError:
+            found[key] = written
+    return found
 
 
 def permittivity_option(
