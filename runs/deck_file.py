@@ -36,14 +36,17 @@ class DeckFile:
         File name without its ending; names the output folder.
     path : Path
     text : str
-        The file as it was written, copied into every result.
+        The whole deck, copied into every result: the file as it was written, put over the one that it is based on.
     deck : Deck
+    written : str
+        The file alone where it is based on another one.
     """
 
     name: str
     path: Path
     text: str
     deck: Deck
+    written: str = ""
 
     @property
     def cif(self) -> str:
@@ -56,7 +59,7 @@ class DeckFile:
 
     def located(self, faults: Iterable[str]) -> str:
         """Begin every fault with the file and the line of its key, as compilers do."""
-        return located(self.path.name, self.text, faults)
+        return located(self.path.name, self.written or self.text, faults)
 
     def beside(self, given: str) -> Path:
         """File that a path in the deck means: one from the deck's folder."""
@@ -76,10 +79,11 @@ def find_deck(given: str) -> tuple[Path, str | None]:
     path = Path(given)
     if path.exists() and not path.is_dir():
         return path, None
-    shipped = SHIPPED_DECKS / f"{path.stem}.toml"
-    if given in (shipped.stem, shipped.name) and shipped.exists():
-        return shipped, f"no file {given}: using the deck that comes with mofkmc, {shipped}"
-    names = ", ".join(sorted(p.stem for p in SHIPPED_DECKS.glob("*.toml")))
+    shipped = {file.stem: file for file in sorted(SHIPPED_DECKS.rglob("*.toml"))}
+    if path.stem in shipped and given in (path.stem, f"{path.stem}.toml"):
+        found = shipped[path.stem]
+        return found, f"no file {given}: using the deck that comes with mofkmc, {found}"
+    names = ", ".join(shipped)
     found = "a folder" if path.is_dir() else "no such file"
     raise InputError(f"{given}: expected a TOML deck or the name of a shipped one ({names}), found {found}")
 
@@ -92,12 +96,37 @@ def read_deck(path: Path) -> DeckFile:
     DeckError
         With one line for every fault in the file.
     """
+    return parse_deck(path, read_text(path))
+
+
+def read_text(path: Path) -> str:
+    """Read a TOML file.
+
+    Raises
+    ------
+    DeckError
+        If it cannot be read.
+    """
     try:
-        text = path.read_text(encoding="utf-8-sig")
+        return path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "bytes that are not UTF-8 text"
         raise DeckError(f"{path}: expected a readable TOML file, found: {reason}") from None
-    return parse_deck(path, text)
+
+
+def parse_toml(path: Path, text: str) -> dict[str, Any]:
+    """Parse the text of a file.
+
+    Raises
+    ------
+    DeckError
+        With the line where it is not TOML.
+    """
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        line = re.search(r"\(at line (\d+),", str(error))
+        raise DeckError(f"{path.name}{f':{line[1]}' if line else ''}: expected TOML, found: {error}") from None
 
 
 def parse_deck(path: Path, text: str) -> DeckFile:
@@ -106,13 +135,14 @@ def parse_deck(path: Path, text: str) -> DeckFile:
     Raises
     ------
     DeckError
-        With one line for every fault in it.
+        With one line for every fault in it, or in the deck that it is based on.
     """
-    try:
-        data = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        line = re.search(r"\(at line (\d+),", str(error))
-        raise DeckError(f"{path.name}{f':{line[1]}' if line else ''}: expected TOML, found: {error}") from None
+    data, whole = parse_toml(path, text), text
+    if "base" in data:
+        from runs.deck_base import put_over_base
+
+        whole = put_over_base(path, text)
+        data = parse_toml(path, whole)
     try:
         deck = Deck.model_validate(_lists_to_tuples(data))
     except ValidationError as error:
@@ -120,7 +150,7 @@ def parse_deck(path: Path, text: str) -> DeckFile:
         raise DeckError(located(path.name, text, faults)) from None
     if faults := list(contradictions(deck)):
         raise DeckError(located(path.name, text, faults))
-    return DeckFile(name=path.stem, path=path, text=text, deck=deck)
+    return DeckFile(name=path.stem, path=path, text=whole, deck=deck, written="" if whole == text else text)
 
 
 def check_files(file: DeckFile) -> None:
