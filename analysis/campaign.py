@@ -72,6 +72,12 @@ class Analysis:
     statements: tuple[str, ...]
     points: tuple[Point, ...] = ()
 
+    @property
+    def ions(self) -> tuple[str, ...]:
+        """Names of the ions of which any loading has some."""
+        counts = [name for name in self.conductivity.columns if name.startswith("n(")]
+        return tuple(name[2:-1] for name in counts if (self.conductivity[name] > 0).any())
+
     def write_tables(self, folder: Path | str) -> None:
         """Write summary.csv, activation.csv and optimum.csv, each whole or not at all."""
         folder = Path(folder)

@@ -37,6 +37,8 @@ class MeasuredConductivity:
     sigma : float, S/cm
     relative_error : float
         Standard error as a share of sigma; zero where the paper prints none.
+    exchange_of : str
+        Sample whose exchange fraction is assumed, where the paper gives none for this one; empty otherwise.
     """
 
     sample: str
@@ -44,6 +46,7 @@ class MeasuredConductivity:
     temperature: float
     sigma: float
     relative_error: float = 0.0
+    exchange_of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,13 +77,13 @@ def materials() -> tuple[str, ...]:
 
 def paper(material: str) -> str:
     """Where the figures of `material` come from."""
-    return str(_section(material).get("paper", material))
+    return str(section(material).get("paper", material))
 
 
 def specimen(material: str) -> str:
     """Name what was measured and what it was soaked in, in the words of the data file; empty if it says nothing."""
-    section = _section(material)
-    return str(section.get("membrane", {}).get("composition", section.get("electrolyte", "")))
+    about = section(material)
+    return str(about.get("membrane", {}).get("composition", about.get("electrolyte", "")))
 
 
 def measured(material: str) -> tuple[MeasuredConductivity, ...]:
@@ -104,14 +107,27 @@ def measured(material: str) -> tuple[MeasuredConductivity, ...]:
             if match := _SIGMA_KEY.fullmatch(key):
                 T = _kelvin(match[1], match[2])
                 error = float(sample.get("relative_error", 0.0))
-                rows.append(MeasuredConductivity(sample["name"], sample.get("exchange"), T, float(value), error))
+                x, of = _exchange(sample, material)
+                rows.append(MeasuredConductivity(sample["name"], x, T, float(value), error, of))
     return tuple(rows)
+
+
+def measured_at(material: str, temperature: float = ROOM) -> dict[float, float]:
+    """Conductivities measured at one temperature (K), S/cm, by exchange fraction, ascending; empty for no material.
+
+    The largest counts where there are several of one composition.
+    """
+    found: dict[float, float] = {}
+    for point in measured(material) if material else ():
+        if point.exchange is not None and abs(point.temperature - temperature) <= NEAR_K:
+            found[point.exchange] = max(point.sigma, found.get(point.exchange, 0.0))
+    return dict(sorted(found.items()))
 
 
 def measured_transference(material: str) -> tuple[MeasuredTransference, ...]:
     """Transference numbers measured for `material`."""
     return tuple(
-        MeasuredTransference(sample["name"], sample.get("exchange"), float(sample["t_Li"]))
+        MeasuredTransference(sample["name"], _exchange(sample, material)[0], float(sample["t_Li"]))
         for sample in _samples(material)
         if "t_Li" in sample
     )
@@ -124,8 +140,56 @@ def measured_activation(material: str) -> tuple[MeasuredActivation, ...]:
         for key, value in sample.items():
             if match := _ACTIVATION_KEY.fullmatch(key):
                 low, high = _kelvin(match[1], match[2]), _kelvin(None, match[3])
-                rows.append(MeasuredActivation(sample["name"], sample.get("exchange"), low, high, float(value)))
+                x = _exchange(sample, material)[0]
+                rows.append(MeasuredActivation(sample["name"], x, low, high, float(value)))
     return tuple(rows)
+
+
+def assumed_exchanges(material: str) -> tuple[str, ...]:
+    """Say for which samples the exchange fraction of another one is assumed, one line each."""
+    lines = [
+        f"{point.sample}: no exchange fraction is given, that of {point.exchange_of} ({point.exchange:g}) is assumed"
+        for point in measured(material)
+        if point.exchange_of
+    ]
+    return tuple(dict.fromkeys(lines))
+
+
+def measurements(material: str) -> pd.DataFrame:
+    """Every figure that was measured on samples or cells of a material, one row each.
+
+    Returns
+    -------
+    DataFrame
+        of (sample or cell), x, quantity, at (temperature, window, rate or current), measured, unit, remark.
+    """
+    rows: list[dict[str, Any]] = []
+
+    def add(of: str, x: float | None, quantity: str, at: str, value: float, unit: str, remark: str = "") -> None:
+        number = float("nan") if x is None else x
+        rows.append({"of": of, "x": number, "quantity": quantity, "at": at, "measured": value, "unit": unit,
+                     "remark": remark})  # fmt: skip
+
+    for point in measured(material):
+        remark = f"x of {point.exchange_of} assumed" if point.exchange_of else ""
+        add(point.sample, point.exchange, "sigma", _celsius(point.temperature), point.sigma, "S/cm", remark)
+    for energy in measured_activation(material):
+        window = f"{_celsius(energy.lowest)} to {_celsius(energy.highest)}"
+        add(energy.sample, energy.exchange, "E_a", window, energy.E_a, "eV")
+    for share in measured_transference(material):
+        add(share.sample, share.exchange, "t_Li", _celsius(ROOM), share.t_Li, "")
+    for name, part in section(material).items():
+        for key, value in part.items() if isinstance(part, dict) else ():
+            if key.endswith("discharge_capacity_mAh_per_g") and isinstance(value, dict):
+                cell = key.removesuffix("discharge_capacity_mAh_per_g").strip("_") or name.removesuffix("_cell")
+                for rate, capacity in value.items():
+                    add(f"{cell} cell", None, "discharge capacity", rate, float(capacity), "mAh/g")
+        if isinstance(part, dict) and "symmetric_Li_overpotential_mV" in part:
+            at = f"{part['symmetric_Li_current_mA_per_cm2']:g} mA/cm2"
+            add("symmetric Li cell", None, "overpotential", at, float(part["symmetric_Li_overpotential_mV"]), "mV")
+    for element, percent in section(material).get("eds_atomic_percent", {}).items():
+        add("powder", None, f"{element} by EDS", "", float(percent), "atomic %")
+    return pd.DataFrame(rows, columns=["of", "x", "quantity", "at", "measured", "unit", "remark"])
 
 
 def comparison(material: str, conductivity: pd.DataFrame) -> pd.DataFrame:
@@ -146,7 +210,8 @@ def comparison(material: str, conductivity: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        sample, x, T (K), measured (S/cm), computed (S/cm), computed/measured, ratio lo, ratio hi, z.
+        sample, x, T (K), measured (S/cm), computed (S/cm), computed/measured, ratio lo, ratio hi, z, "x of": the sample
+        whose exchange fraction is assumed, where this one has none of its own.
     """
     rows = []
     for point in measured(material):
@@ -166,6 +231,7 @@ def comparison(material: str, conductivity: pd.DataFrame) -> pd.DataFrame:
                 "ratio lo": math.exp(log_ratio - reach),
                 "ratio hi": math.exp(log_ratio + reach),
                 "z": log_ratio / error if error > 0 else np.nan,
+                "x of": point.exchange_of,
             }
         )
     return pd.DataFrame(rows)
@@ -257,6 +323,24 @@ def _error_of(weights: NDArray[np.float64], errors: NDArray[np.float64]) -> floa
     return float(np.sqrt(((weights[used] * errors[used]) ** 2).sum()))
 
 
+def _celsius(temperature: float) -> str:
+    return f"{temperature - CELSIUS_ZERO:.0f} °C"
+
+
+def _exchange(sample: dict[str, Any], material: str) -> tuple[float | None, str]:
+    """Exchange fraction of a sample, or that of the sample it was made of and that one's name.
+
+    "Li@Ni-MOF-2-140d" is Li@Ni-MOF-2 after 140 days: a name that goes on after a hyphen is that of the same material.
+    """
+    if "exchange" in sample:
+        return float(sample["exchange"]), ""
+    of = [one for one in _samples(material) if "exchange" in one and sample["name"].startswith(f"{one['name']}-")]
+    if not of:
+        return None, ""
+    longest = max(of, key=lambda one: len(one["name"]))
+    return float(longest["exchange"]), str(longest["name"])
+
+
 def _kelvin(minus: str | None, celsius: str) -> float:
     return round(CELSIUS_ZERO + (-float(celsius) if minus else float(celsius)), 2)
 
@@ -268,7 +352,7 @@ def _samples(material: str) -> list[dict[str, Any]]:
     ------
     InputError
     """
-    samples = _section(material).get("sample", [])
+    samples = section(material).get("sample", [])
     if not isinstance(samples, list) or not all(isinstance(sample, dict) for sample in samples):
         raise InputError(f"{material}: expected tables [[sample]], found {type(samples).__name__}")
     for n, sample in enumerate(samples, 1):
@@ -286,8 +370,14 @@ def _samples(material: str) -> list[dict[str, Any]]:
     return samples
 
 
-def _section(material: str) -> dict[str, Any]:
-    """Everything about a material: a table of the shipped file, or the whole of a file of the user."""
+def section(material: str) -> dict[str, Any]:
+    """Everything about a material: a table of the shipped file, or the whole of a file of the user.
+
+    Raises
+    ------
+    InputError
+        If there is no such material, or its file is no TOML with samples.
+    """
     if material in materials():
         with REFERENCE.open("rb") as file:
             return dict(tomllib.load(file)[material])

@@ -60,6 +60,10 @@ class ReportContext:
         Between two electrodes, for the impedance; 300 µm and 1 cm² by default.
     provenance : sequence of str
         Versions, seed, checksums: from what the numbers can be computed again.
+    calibration : str
+        What is fitted to measurements, in a few words.
+    fitted : sequence of (str, float)
+        Sample and temperature, °C, of every measurement that something is fitted to.
     """
 
     title: str
@@ -70,6 +74,8 @@ class ReportContext:
     windows_C: Sequence[tuple[float, float]] = ((-40.0, 10.0), (10.0, 100.0))  # noqa: N815
     cell: Cell | None = None
     provenance: Sequence[str] = ()
+    calibration: str = "nothing is calibrated to a measurement"
+    fitted: Sequence[tuple[str, float]] = ()
 
 
 def write_report(run: Run, path: str | Path, context: ReportContext) -> None:
@@ -128,7 +134,8 @@ def _sections(
     found.append(happened_section(run))
     found.append(statistics_section(statistics))
     if context.material:
-        found.append(comparison_section(analysis, context.material, laws, run.transference().to_frame()))
+        t = run.transference().to_frame()
+        found.append(comparison_section(analysis, context.material, laws, t, fitted=context.fitted))
     found.append(_assumptions(run, context))
     return [section for section in found if section.html], script
 
@@ -157,7 +164,7 @@ def _caution(analysis: Analysis, said: Sequence[str], context: ReportContext) ->
     loose = int((~table["converged"]).sum())
     if loose:
         lines.append(f"{loose} of {len(table)} conductivities are not converged; they are marked ~ and hollow.")
-    lines.append("All intervals are 95 % and hold statistical error only; nothing is calibrated to a measurement.")
+    lines.append(f"All intervals are 95 % and hold statistical error only; {context.calibration}.")
     if said:
         count = f"{len(said)} remarks" if len(said) > 1 else "1 remark"
         folded = f"<details><summary>{count}: what is not converged or left out, and why</summary>{html_list(said)}"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,10 +21,12 @@ from analysis.plots import arrhenius, loading
 from analysis.report_summary import NAME, reference_temperature
 from analysis.temperature_laws import Arrhenius
 from analysis.transport_plots import compared, diffusion, haven
+from structures.units import CELSIUS_ZERO
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
+FITTED_NEAR = 0.1  # °C, between a measurement and the name of it that something was fitted to
 WIDE, NARROW = (7.2, 4.4), (3.7, 3.6)  # inches
 
 
@@ -244,25 +246,33 @@ def statistics_section(table: pd.DataFrame) -> Section:
     return Section("Statistics", "statistics", folded if len(table) > 12 else f"<p>{lead}</p>{made}")
 
 
-def comparison_section(analysis: Analysis, material: str, laws: Arrhenius, transference: pd.DataFrame) -> Section:
-    """Measured values beside computed ones."""
+def comparison_section(
+    analysis: Analysis,
+    material: str,
+    laws: Arrhenius,
+    transference: pd.DataFrame,
+    *,
+    fitted: Sequence[tuple[str, float]] = (),
+) -> Section:
+    """Measured values beside computed ones; those that something was fitted to are marked."""
     table = comparison(material, analysis.conductivity)
     if not len(table):
         return Section("Experiment", "experiment", f"<p>{superscripts(paper(material))} gives no conductivity.</p>")
     body = [
         [
-            row["sample"], celsius(row["T (K)"]),
+            row["sample"] + (f" (x of {row['x of']} assumed)" if row["x of"] else ""), celsius(row["T (K)"]),
             powered(row["computed/measured"], row["ratio lo"], row["ratio hi"]), fixed(row["z"], digits=1),
             powered(row["measured (S/cm)"]), powered(row["computed (S/cm)"]), fixed(row["x"]),
+            _standing(row, fitted),
         ]
         for row in _records(table)
     ]  # fmt: skip
-    columns = ["<sample", "T, °C", "computed/measured", "z", "measured, S/cm", "computed, S/cm", "x"]
+    columns = ["<sample", "T, °C", "computed/measured", "z", "measured, S/cm", "computed, S/cm", "x", "<standing"]
     note = (
         f"{paper(material)}. Measured on {specimen(material) or 'what the paper says'}. Computed values are "
         "interpolated between the loadings and temperatures of the scan. z: logarithm of the ratio in standard errors "
-        "of the simulation; it tells whether statistics alone could explain the difference. The model holds no salt "
-        "that was soaked in and no solvent: a ratio near 1 is no validation."
+        "of the simulation; it tells whether statistics alone could explain the difference. The model holds "
+        f"{', '.join(analysis.ions)}, no other salt and no solvent: a ratio near 1 is no validation."
     )
     made = html_table("", columns, body, note=note)
     if table["computed/measured"].notna().any():
@@ -270,6 +280,12 @@ def comparison_section(analysis: Analysis, material: str, laws: Arrhenius, trans
     return Section(
         "Experiment", "experiment", made + _energies(laws, material) + transference_comparison(transference, material)
     )
+
+
+def _standing(row: Mapping[str, Any], fitted: Sequence[tuple[str, float]]) -> str:
+    """Whether a computed value was fitted to the measured one or is predicted."""
+    same = (row["sample"] == name and abs(row["T (K)"] - CELSIUS_ZERO - T) < FITTED_NEAR for name, T in fitted)
+    return "calibrated" if any(same) else "predicted"
 
 
 def _energies(laws: Arrhenius, material: str) -> str:

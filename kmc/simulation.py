@@ -15,6 +15,7 @@ from kmc.multilevel import Multilevel
 from kmc.sampling import Frames, Samples, empty_sampler, mean_square_displacement, site_occupation, time_grid
 from kmc.state import State, species_counts
 from kmc.streaming import Streaming
+from kmc.superbasins import Superbasins
 from kmc.tables import Conditions
 from lattice.supercell import Lattice, UntabulatedCoulomb
 
@@ -69,6 +70,10 @@ class Simulation:
     threads : callable
         Gives the number of threads that may share the work on one event, asked every 0.1 s; it decides no number. Only
         the engine with tables uses more than one, in large lattices, see `kmc.crew.Crew`.
+    superbasins : bool
+        Pass over hops to and fro inside sets of configurations that are rarely left, by the engine of
+        kmc/superbasins.py: exact for any tabulated interaction. The hops passed over are counted with their expected
+        number, so that `step` and `advance` may make more hops than they were asked for.
 
     Raises
     ------
@@ -88,14 +93,17 @@ class Simulation:
         field: ArrayLike = (0.0, 0.0, 0.0),
         recount_every: int | None = None,
         threads: Callable[[], int] = one_thread,
+        superbasins: bool = False,
     ) -> None:
         self.lattice, self.state = lattice, state
         factor = lattice.network.rate_factor if attempt_frequency is None else attempt_frequency
         self.conditions = Conditions(temperature, factor, np.asarray(field, np.float64))
         if len(state.occupant) != lattice.n_sites:
             raise ValueError(f"state must have {lattice.n_sites} sites like the lattice; got {len(state.occupant)}")
-        self.engine: Multilevel | Streaming
-        if isinstance(lattice.interaction, UntabulatedCoulomb):
+        self.engine: Multilevel | Streaming | Superbasins
+        if superbasins:
+            self.engine = Superbasins(lattice, state, self.conditions, recount_every=recount_every, threads=threads)
+        elif isinstance(lattice.interaction, UntabulatedCoulomb):
             self.engine = Multilevel(lattice, state, self.conditions, recount_every=recount_every)
         else:
             self.engine = Streaming(lattice, state, self.conditions, recount_every=recount_every, threads=threads)
@@ -315,7 +323,7 @@ class Simulation:
 
 
 def _blocks(
-    engine: Multilevel | Streaming, sampler: Sampler, last_event: int, rng: np.random.Generator
+    engine: Multilevel | Streaming | Superbasins, sampler: Sampler, last_event: int, rng: np.random.Generator
 ) -> Iterator[int]:
     """Run to the end of the samples or to an event count, and give the kernel's status every now and then."""
     status, pace = kernels.PAUSED, _Pace()

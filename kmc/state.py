@@ -38,6 +38,9 @@ class State:
     thinning : (any,) float64
         Bounds on the rates of all ions and how much of their allowances is used, where events are drawn by thinning:
         part of the state because the random numbers of the next events depend on them. Empty otherwise.
+    superbasins : (any,) float64
+        Where superbasins were found, the present one, and what remains of expected numbers of hops, see
+        kmc/superbasins.py. Empty without them.
     time : float, s
     next_time : float, s
         Time of the next hop when it is already drawn, else nan.
@@ -59,6 +62,7 @@ class State:
     n_events: int
     rng: np.random.Generator
     thinning: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    superbasins: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     @property
     def n_ions(self) -> int:

@@ -110,8 +110,19 @@ class PeriodicForest:
 
 
 def independent_directions(loops: list[Image]) -> int:
-    """Rank of a set of lattice translations."""
-    return int(np.linalg.matrix_rank(np.array(loops))) if loops else 0
+    """Rank of a set of lattice translations, by elimination in whole numbers."""
+    rows, rank = list(loops), 0
+    for axis in range(3):
+        pivot = next((n for n in range(rank, len(rows)) if rows[n][axis]), None)
+        if pivot is None:
+            continue
+        rows[rank], rows[pivot] = rows[pivot], rows[rank]
+        u, v, w = rows[rank]
+        for n in range(rank + 1, len(rows)):
+            (x, y, z), p, q = rows[n], rows[rank][axis], rows[n][axis]
+            rows[n] = p * x - q * u, p * y - q * v, p * z - q * w
+        rank += 1
+    return rank
 
 
 def network_percolation(

@@ -264,7 +264,7 @@ class _Patch:
             again = (fate == UNDECIDED) & (tries[tuple(front.T)] < TRIES)
             ring = _around(front[fate == HOME], _RING)
             wanted = np.concatenate([ring, _around(ends[again], _SURROUNDINGS)])
-            front = np.unique(np.concatenate([ring, front[again]]), axis=0)
+            front = self._distinct(np.concatenate([ring, front[again]]))
         unsettled = self._index[(self._owner[tuple(self._index.T)] == UNDECIDED) & self._counts(self._index)]
         self._owner[tuple(unsettled.T)] = OTHER
 
@@ -289,9 +289,15 @@ class _Patch:
         near = np.linalg.norm((index - self._centre) * self._step, axis=1) < REACH
         return np.asarray(near & (self._value[tuple(index.T)] < np.arctan(1.0)))
 
+    def _distinct(self, index: Int) -> Int:
+        """Points of (m, 2) without repetition, in lexical order."""
+        columns = int(2 * self._centre[1] + 1)
+        keys = np.unique(index[:, 0] * columns + index[:, 1])
+        return np.stack([keys // columns, keys % columns], axis=1)
+
     def _add(self, index: Int) -> None:
         """Compute the energy at those points of (m, 2) that are not known."""
-        index = np.unique(index[np.isnan(self._value[tuple(index.T)])], axis=0)
+        index = self._distinct(index[np.isnan(self._value[tuple(index.T)])])
         if not len(index):
             return
         frac = self._origin + (index - self._centre) @ self._to_frac

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -168,20 +168,24 @@ class SiteListSettings:
         That of the runs; prefactors are stored relative to it.
     temperatures : (float, float), K
         Lowest and highest one of the runs.
+    of_ions : Mapping of str to float, 1/s
+        Attempt frequencies of single ions, by name, where they differ from that of the runs.
 
     Raises
     ------
     InputError
-        If the attempt frequency is not positive.
+        If an attempt frequency is not positive.
     """
 
     permittivity: ArrayLike
     attempt_frequency: float = ATTEMPT_FREQUENCY
     temperatures: tuple[float, float] = (200.0, 500.0)
+    of_ions: Mapping[str, float] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        if not (math.isfinite(self.attempt_frequency) and self.attempt_frequency > 0):
-            raise InputError(f"attempt_frequency must be positive; got {self.attempt_frequency}")
+        for frequency in (self.attempt_frequency, *self.of_ions.values()):
+            if not (math.isfinite(frequency) and frequency > 0):
+                raise InputError(f"attempt_frequency must be positive; got {frequency}")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -233,7 +237,7 @@ def network_from_sites(
     """
     ions = _named_species(listed, list(species.values()) if isinstance(species, Mapping) else list(species))
     placed = _place(listed, ions)
-    joined = _join(listed, placed, settings)
+    joined = _join(listed, placed, settings, [ion.name for ion in ions])
     hops = directed_hops(*_columns(joined.links), joined.saddle, joined.orbit)
     radius = np.array([ions[p].contact_radius for p in placed.species])
     a, b, image = exclusions(listed.group.cell, placed.frac, radius)
@@ -338,7 +342,7 @@ def _refuse_coincidence(listed: SiteList, placed: _Placed) -> None:
             )
 
 
-def _join(listed: SiteList, placed: _Placed, settings: SiteListSettings) -> _Joined:
+def _join(listed: SiteList, placed: _Placed, settings: SiteListSettings, names: Sequence[str]) -> _Joined:
     action = site_action(placed.frac, listed.group)
     owner: dict[Link, HopRule] = {}
     for rule in listed.hops:
@@ -357,10 +361,12 @@ def _join(listed: SiteList, placed: _Placed, settings: SiteListSettings) -> _Joi
     links = sorted(owner)
     orbit = _orbits(listed, links, owner, action)
     saddle = np.array([_saddle(listed, placed, link, owner[link]) for link in links], np.float64)
-    weight = [(owner[link].prefactor or settings.attempt_frequency) / settings.attempt_frequency for link in links]
+    usual = [settings.of_ions.get(name, settings.attempt_frequency) for name in names]
+    prefactor = np.array([owner[link].prefactor or usual[placed.species[link[0]]] for link in links])
+    log_weight = np.log(prefactor / settings.attempt_frequency)
     first = np.unique(orbit, return_index=True)[1]
     rank = np.argsort(np.lexsort((first, np.round(saddle[first], 9))))
-    return _Joined(np.array(links, np.int64).reshape(-1, 5), rank[orbit], saddle, np.log(weight))
+    return _Joined(np.array(links, np.int64).reshape(-1, 5), rank[orbit], saddle, log_weight)
 
 
 def _pairs_of(listed: SiteList, placed: _Placed, rule: HopRule, action: Action) -> list[Link]:
@@ -457,8 +463,10 @@ def _columns(links: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 def _remarks(listed: SiteList, settings: SiteListSettings) -> tuple[str, ...]:
+    of_ions = "".join(f", with nu = {frequency:g} /s for {name}" for name, frequency in settings.of_ions.items())
     return (
         f"sites and hops: {len(listed.sites)} orbits of sites and {len(listed.hops)} rules given in {listed.source}; "
         f"nothing was searched",
-        f"rates: nu exp(-E_b/kT), prefactors given in 1/s are relative to nu = {settings.attempt_frequency:g} /s",
+        "rates: nu exp(-E_b/kT), prefactors given in 1/s are relative to nu = "
+        f"{settings.attempt_frequency:g} /s{of_ions}",
     )

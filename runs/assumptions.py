@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from rich.console import RenderableType
+from rich.text import Text
 
 from analysis.network_exact import single_particle_diffusivity
 from lattice.near_pairs import pair_override_lines
@@ -15,9 +16,11 @@ from lattice.network import PoreNetwork
 from lattice.rate_models import RATE_MODELS
 from lattice.screening import describe
 from lattice.separation import separate
+from runs.calibrated import calibrated_lines, calibration_note, calibration_statement
 from runs.coarse_hops import coarse_hop_line
-from runs.composition import molarity_line
-from runs.deck import Rates, Salt
+from runs.composition import molarity_line, uptake_line
+from runs.deck import Deck, Exchange, Salt
+from runs.deck_calibrate import Calibrated
 from runs.model import Model
 from runs.text_tables import listing
 from structures.framework import Framework
@@ -25,9 +28,14 @@ from structures.framework import Framework
 if TYPE_CHECKING:
     from kmc.trajectory import TaskRecord
 
+CALIBRATION = "calibration"
 GROUPS = ("structure", "charges", "landscape", "rates", "kinetic Monte Carlo")
 _ABOUT_RATES = ("short-lived basins removed", "and kept, because", "warning: ", "five times as many orientations")
 _ABOUT_CHARGES = ("charge", "net charge", "EQeq", "the table overrides")
+ABOVE_TST = (
+    "above 1 it has no meaning as crossings that return: more than transition-state theory allows, a sign that "
+    "barriers or entropy are wrong, which it only makes up for"
+)
 SCOPE = "ion transport inside one perfect crystal: no grain boundaries, no interfaces, no motion of solvent"
 
 
@@ -41,10 +49,13 @@ class Assumptions:
         By the names of `GROUPS`.
     log : tuple of str
         Steps of the builder; too many to print.
+    calibrated : Calibrated or None
+        What is fitted to measurements.
     """
 
     groups: Mapping[str, tuple[str, ...]]
     log: tuple[str, ...]
+    calibrated: Calibrated | None = None
 
     @property
     def lines(self) -> tuple[str, ...]:
@@ -58,7 +69,7 @@ class Assumptions:
 
     def report(self) -> Iterator[RenderableType]:
         """Yield one list for each group."""
-        yield "\n[bold]Assumptions (nothing is calibrated to a measurement)[/bold]"
+        yield Text(f"\nAssumptions ({calibration_statement(self.calibrated)})", style="bold")
         for group, lines in self.groups.items():
             if lines:
                 yield listing(heading(group), lines)
@@ -78,9 +89,11 @@ def assumptions(model: Model, records: Sequence[TaskRecord]) -> Assumptions:
     groups["landscape"].append(screening_line(model))
     events = np.sum([record.hop_orbit_events for record in records], axis=0, dtype=np.int64).reshape(-1)
     coarse = coarse_hop_line(model.network, deck.scan.temperatures[-1], events)
-    groups["rates"] += [line for line in (rates_line(deck.rates), separation_line(model), coarse) if line]
+    groups["rates"] += [line for line in (rates_line(deck), separation_line(model), coarse) if line]
     groups["kinetic Monte Carlo"] += _of_simulation(model)
-    return Assumptions({group: tuple(dict.fromkeys(lines)) for group, lines in groups.items()}, tuple(log))
+    groups[CALIBRATION] = list(calibrated_lines(deck))
+    made = {group: tuple(dict.fromkeys(lines)) for group, lines in groups.items()}
+    return Assumptions(made, tuple(log), deck.calibrated)
 
 
 def network_assumptions(network: PoreNetwork, framework: Framework | None) -> tuple[dict[str, list[str]], list[str]]:
@@ -120,11 +133,45 @@ def screening_line(model: Model) -> str:
     )
 
 
-def rates_line(rates: Rates) -> str:
-    """Say where the prefactors come from, and what all rates are multiplied with."""
+def rates_line(deck: Deck) -> str:
+    """Say where the prefactors come from, and what the rates are multiplied with."""
+    rates = deck.rates
+    proportional = "" if rates.of_ions else "sigma is proportional to it"
     if rates.model == "attempt_frequency":
-        return f"attempt frequency {rates.factor:g} /s for every hop; sigma is proportional to it"
-    return f"{RATE_MODELS[rates.model]}; friction factor {rates.factor:g}, sigma is proportional to it"
+        hops = "" if rates.of_ions else " for every hop; "
+        return f"attempt frequency {factors_text(deck)}{hops}{proportional}"
+    said = ", ".join(filter(None, (f"friction factor {factors_text(deck)}", proportional)))
+    above = max(rates.of_ions.values(), default=rates.factor) > 1.0
+    return f"{RATE_MODELS[rates.model]}; {said}{f'; {ABOVE_TST}' if above else ''}"
+
+
+def factors_text(deck: Deck) -> str:
+    """Give the friction factor, or the attempt frequency with its unit, of all ions or of each."""
+    rates = deck.rates
+    unit = " /s" if rates.model == "attempt_frequency" else ""
+    if not rates.of_ions:
+        return f"{rates.factor:g}{unit}"
+    return ", ".join(f"{rates.of_ions.get(ion, rates.factor):g}{unit} for {ion}" for ion in deck.composition.species)
+
+
+def interaction_lines(model: Model) -> Iterator[str]:
+    """Say which interactions of the ions are switched off, and what becomes of ions that attract each other then."""
+    switches, network = model.deck.interactions, model.network
+    if not switches.coulomb:
+        yield (
+            "Coulomb energies between the ions are switched off: each feels the framework, neutralised by a uniform "
+            "background, and no other ion; the result is not that of a real electrolyte"
+        )
+    if not switches.exclusions:
+        yield (
+            "contact exclusions are switched off: ions may be as near to each other as their sites are; one ion per "
+            "site stays"
+        )
+    if switches.coulomb and not switches.exclusions and len({ion.charge > 0 for ion in network.species}) > 1:
+        yield (
+            "without contact exclusions ions of opposite charge attract each other at distances that no real ones "
+            "reach: pairs may hold together far too strongly"
+        )
 
 
 def separation_line(model: Model) -> str:
@@ -149,12 +196,15 @@ def _of_simulation(model: Model) -> Iterator[str]:
     deck = model.deck
     yield ", ".join(f"{name} is {deck.treatment(name)}" for name in deck.composition.species)
     yield supercell_line(model)
+    yield from interaction_lines(model)
     if model.on_meshes:
         yield (
             "energies between the ions from meshes: those of hops are within 1e-4 eV of the full Ewald sum, which is "
             "measured at the start, every 2^20 hops and at the end of each task; a task that exceeds it fails"
         )
-    if isinstance(deck.composition, Salt):
+    if said := uptake_line(deck, model.network):
+        yield said
+    if said or isinstance(deck.composition, Salt):
         yield molarity_line(model.network)
     yield from pair_override_lines(model.network, model.network.permittivity, model.pair_overrides)
     yield SCOPE
@@ -179,7 +229,19 @@ def footnotes(model: Model) -> list[str]:
     structure = f"{model.network.name}, charges and eps_r = {describe(deck.landscape.permittivity)} assumed"
     rates = deck.rates
     if rates.model == "attempt_frequency":
-        kinetics = f"attempt frequency {rates.factor:g} /s"
+        kinetics = f"attempt frequency {factors_text(deck)}"
     else:
-        kinetics = f"{rates.model.replace('_tst', ' TST')}, friction factor {rates.factor:g}"
-    return [f"kinetic Monte Carlo, {structure}, {kinetics}; not calibrated"]
+        kinetics = f"{rates.model.replace('_tst', ' TST')}, friction factor {factors_text(deck)}"
+    varied = [f"with {'; '.join(variations(deck))}"] if variations(deck) else []
+    return [f"kinetic Monte Carlo, {structure}, {kinetics}; {calibration_note(deck)}", *varied]
+
+
+def variations(deck: Deck) -> tuple[str, ...]:
+    """Name in a few words each what makes a run another one than mobile counter-ions that feel each other."""
+    switches, composition = deck.interactions, deck.composition
+    off = [what for what, on in (("Coulomb", switches.coulomb), ("exclusions", switches.exclusions)) if not on]
+    salt = composition.uptake if isinstance(composition, Exchange) else None
+    said = [f"{salt.mol_per_L:g} mol/L of {composition.species[0]} {salt.anion} taken up"] if salt else []
+    said += [f"{' and '.join(off)} between the ions switched off"] if off else []
+    treated = [(name, deck.treatment(name)) for name in composition.species]
+    return (*said, *(f"{name} {how}" for name, how in treated if how != "mobile"))

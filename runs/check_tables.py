@@ -15,7 +15,7 @@ from lattice.network import PoreNetwork
 from lattice.screening import describe
 from lattice.supercell import table_bytes
 from runs.assumptions import rates_line
-from runs.composition import Loading, molarity_line, rounding_remark
+from runs.composition import Loading, molarity_line, rounding_remark, uptake_line
 from runs.deck import Deck
 from runs.deck_keys import field_extra
 from runs.model import Model
@@ -30,11 +30,12 @@ GIB = 2.0**30
 
 def check_report(model: Model, threads: int) -> Iterator[RenderableType]:
     """Yield the deck, the ions, the network, the ions of every loading, and the size of the calculation."""
-    yield deck_table(model.file.deck)
+    deck = model.file.deck
+    yield deck_table(deck)
     yield ion_table(model.network.species)
     yield listing("Network", tuple(network_lines(model)))
     yield percolation_table(model.network)
-    yield loading_part(model.loadings, model.network)
+    yield loading_part(model.loadings, model.network, uptake_line(deck, model.network))
     yield listing("Size", tuple(size_lines(model, threads)))
 
 
@@ -60,7 +61,7 @@ def _parts(deck: Deck) -> Iterator[tuple[str, BaseModel]]:
             yield from (("[[override.hop]]", table) for table in value.hop)
         elif isinstance(value, tuple):
             yield from ((f"[[{name}]]", table) for table in value)
-        else:
+        elif value is not None:
             yield f"[{name}]", value
 
 
@@ -78,7 +79,8 @@ def _shown(value: Any) -> str:
     if isinstance(value, tuple):
         return ", ".join(f"({_shown(item)})" if isinstance(item, tuple | BaseModel) else _shown(item) for item in value)
     if isinstance(value, BaseModel):
-        return ", ".join(f"{name} {_shown(getattr(value, name))}" for name in type(value).model_fields)
+        given = {name: getattr(value, name) for name in type(value).model_fields}
+        return ", ".join(f"{name} {_shown(inner)}" for name, inner in given.items() if inner is not None)
     if isinstance(value, dict):
         return ", ".join(f"{name} {_shown(item)}" for name, item in value.items()) or "none"
     if isinstance(value, bool):
@@ -124,11 +126,11 @@ def network_lines(model: Model) -> Iterator[str]:
         f"basins that an ion leaves over less than {settings.persistence_kT:g} kT at {coldest - CELSIUS_ZERO:.0f} °C "
         f"({settings.persistence_kT * BOLTZMANN * coldest:.3f} eV) are no sites of their own"
     )
-    yield f"rates between {coldest - CELSIUS_ZERO:.0f} and {hottest - CELSIUS_ZERO:.0f} °C: {rates_line(deck.rates)}"
+    yield f"rates between {coldest - CELSIUS_ZERO:.0f} and {hottest - CELSIUS_ZERO:.0f} °C: {rates_line(deck)}"
 
 
-def loading_part(loadings: tuple[Loading, ...], network: PoreNetwork) -> RenderableType:
-    """Whole ions of every loading, and under them the volume that a molarity refers to."""
+def loading_part(loadings: tuple[Loading, ...], network: PoreNetwork, uptake: str = "") -> RenderableType:
+    """Whole ions of every loading, and under them the salt taken up and the volume that a molarity refers to."""
     first = loadings[0]
     names = [*first.counts, *first.background]
     unit = "mol/L" if first.name == "M" else "x"
@@ -139,7 +141,9 @@ def loading_part(loadings: tuple[Loading, ...], network: PoreNetwork) -> Rendera
             for name, count in (*loading.counts.items(), *loading.background.items())
         ]
         made.add_row(f"{loading.value:.4f}", *counts, rounding_remark(loading))
-    return Group(made, Text(molarity_line(network))) if first.name == "M" else made
+    if not (uptake or first.name == "M"):
+        return made
+    return Group(made, *(Text(line) for line in (uptake, molarity_line(network)) if line))
 
 
 def _frozen(loading: Loading, name: str) -> str:
@@ -157,6 +161,9 @@ def size_lines(model: Model, threads: int) -> Iterator[str]:
     first, *others = task_lines(model)
     yield f"Tasks: {first}, on {threads} threads"
     yield from others
+    if model.interaction is None:
+        yield "Energies: each ion with the framework alone, [interactions] coulomb = false"
+        return
     one = table_bytes(model.network, model.deck.lattice.repeats)
     if model.on_meshes:
         yield "Energies: from meshes, without a table of pairs; those of hops within 1e-4 eV of the full Ewald sum"

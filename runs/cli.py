@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from lattice.rate_models import RATE_MODELS
+from runs.calibrate_command import calibrate
+from runs.cells_command import cells
 from runs.cli_options import (
     charge_option,
+    defect_options,
     extend_option,
     file_option,
     permittivity_option,
@@ -121,6 +124,7 @@ def main() -> None:
     help="More replicas, loadings or temperatures than the deck has; nothing is computed again.",
 )
 @set_option
+@click.option("--quick", is_flag=True, help="Of a study: with the few replicas and variations that it gives for that.")
 @click.option(
     "--time-limit",
     "time_limit_s",
@@ -136,12 +140,18 @@ def main() -> None:
 @click.option("--quiet", "-q", is_flag=True, help="Print results, warnings and failures only.")
 @click.option("--verbose", "-v", is_flag=True, help="Print a line whenever a task begins, ends or keeps its state.")
 def run(
-    deck: str, output: Path | None, extend: dict[str, tuple[float, ...]], values: dict[str, Any], **options: Any
+    deck: str,
+    output: Path | None,
+    extend: dict[str, tuple[float, ...]],
+    values: dict[str, Any],
+    quick: bool,
+    **options: Any,
 ) -> None:
     """Run a whole calculation: network, kinetic Monte Carlo, conductivity, plots.
 
     DECK is a TOML file, or the name of a deck that comes with mofkmc (ni_mof, mof5). After an interruption of any kind
-    the same command goes on where it stopped. Ranks, threads and interruptions change no number.
+    the same command goes on where it stopped. Ranks, threads and interruptions change no number. A study, such as
+    papers, is a file that names several decks and what is varied in them.
 
     \b
     Examples:
@@ -150,13 +160,27 @@ def run(
       mofkmc run my_deck.toml --extend replicas=16
       mofkmc run ni_mof --set landscape.permittivity=5 --output results/eps5
       mpirun -n 64 mofkmc run my_deck.toml --threads 1 --time-limit 23:50:00
+      mofkmc run papers --quick
     """  # noqa: D301
     from runs.ranks import find_ranks
+    from runs.run_request import RunRequest
+    from runs.study import study_named
 
     ranks = find_ranks()
-    file = ranks.on_first(lambda: _deck(deck, extend, values))
+    study = ranks.on_first(lambda: study_named(deck))
+    if study is not None:
+        if extend or values or options["fork"] or options["force"]:
+            raise InputError(f"{deck}: expected no --extend, --set, --fork or --force with a study; change the study")
+        from runs.study_job import study_job
 
-    from runs.run_request import RunRequest
+        folder = Path("results") / f"{study.path.stem}{'_quick' if quick else ''}"
+        status = study_job(study, RunRequest(output=output or folder, **options), quick=quick)
+        if status:
+            sys.exit(status)
+        return
+    if quick:
+        raise InputError(f"--quick: expected a study, a file with a table [study], found the deck {deck}")
+    file = ranks.on_first(lambda: _deck(deck, extend, values))
 
     request = RunRequest(output=output or Path("results") / file.name, extend=extend, **options)
 
@@ -346,9 +370,9 @@ def init(template: str | None, every_key: bool) -> None:
       mofkmc init mof5 --every-key > my_deck.toml
       mofkmc init slurm > slurm.sh; sbatch slurm.sh my_deck.toml
     """  # noqa: D301
-    from runs.init_job import batch_script, batch_scripts, deck_template, shipped_decks
+    from runs.init_job import batch_script, batch_scripts, deck_template, templates
 
-    decks, scripts = shipped_decks(), batch_scripts()
+    decks, scripts = templates(), batch_scripts()
     if template in scripts and not every_key:
         click.echo(batch_script(template), nl=False)
     elif template in decks:
@@ -423,6 +447,7 @@ def _deck(
     metavar="ION=FILE",
     help="Gaussian cube with the energy of an ion, in place of a computed one.",
 )
+@defect_options
 @click.option("--converge", is_flag=True, help="Compare three grid spacings.")
 @click.option("--no-charge-sets", is_flag=True, help="Leave out the comparison of sets of charges.")
 def network(cif: str, output: Path | None, force: bool, no_charge_sets: bool, **options: Any) -> None:
@@ -438,6 +463,7 @@ def network(cif: str, output: Path | None, force: bool, no_charge_sets: bool, **
       mofkmc network my.cif --species Li+ --species PF6- --charges eqeq --converge
       mofkmc network my.cif --species Na+ --charge Zn=0.96 --charge O=-0.6 --charge C=0.1 --charge H=0.1
       mofkmc network ni_pacs_sym --species Li+ --eps-r 10,10,6 --output results/anisotropic
+      mofkmc network mof5 --species Li+ --missing-nodes 0.125 --defect-seed 3
     """  # noqa: D301
     from runs.network_request import NetworkRequest, check_request
 
@@ -526,6 +552,10 @@ def refine(network: Path, output: Path | None, species: tuple[str, ...], **optio
     status = refine_job(RefineRequest(network=network, output=output, species=species, **options))
     if status:
         sys.exit(status)
+
+
+main.add_command(calibrate)
+main.add_command(cells)
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 import tomllib
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -182,3 +183,21 @@ def permittivity_option(
     except InputError as error:
         raise click.BadParameter(str(error), ctx, parameter) from None
     return value
+
+
+def defect_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say what is missing in the crystal."""
+    options = (
+        click.option("--missing-nodes", type=float, help="Fraction of the nodes of metal that is missing, at random."),
+        click.option("--missing-linkers", type=float, help="Fraction of the linkers that is missing, at random."),
+        click.option(
+            "--defect-cell",
+            callback=repeats_option,
+            metavar="2x2x1",
+            help="Cells of the perfect crystal in which the missing pieces are chosen; default 1x1x1.",
+        ),
+        click.option("--defect-seed", type=int, help="Which pieces are missing follows from it; default 1."),
+    )
+    for option in reversed(options):
+        command = option(command)
+    return command

@@ -8,9 +8,11 @@ from analysis.campaign import open_run
 from analysis.csv_tables import write_csv
 from analysis.experiments import comparison, materials, measured
 from analysis.results import analysis_of
+from runs.calibrated import calibrated_of, with_standing
 from runs.faults import writing
 from runs.opened_run import open_results
 from runs.result_tables import comparison_part
+from runs.source_tables import measured_part, source_part
 from runs.text_tables import output_console
 from structures.errors import InputError
 
@@ -35,19 +37,22 @@ def compare_job(path: Path, *, experiment: str = "", csv: Path | None = None) ->
     if experiment:
         measured(experiment)
         run = open_run(path)
+        calibrated = calibrated_of(run.deck)
     else:
         opened = open_results(path)
-        run, experiment = opened.run, opened.material
+        run, experiment, calibrated = opened.run, opened.material, opened.assumed.calibrated
         if not experiment:
             known = ", ".join(materials())
             raise InputError(f"--experiment: expected one of {known}, or a TOML file; the deck of {path} names none")
     analysis = analysis_of(run)
-    table = comparison(experiment, analysis.conductivity)
+    table = with_standing(comparison(experiment, analysis.conductivity), calibrated)
     if csv is not None:
         with writing(csv):
             write_csv(csv, table)
     console = output_console()
-    for piece in comparison_part(experiment, analysis, run):
+    if table.empty:
+        console.print(measured_part(experiment))
+    for piece in (*comparison_part(experiment, analysis, run, calibrated=calibrated), *source_part(experiment)):
         console.print(piece)
     if csv is not None:
         console.print(f"\nWritten: {csv}", markup=False)

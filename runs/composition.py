@@ -64,14 +64,14 @@ def loadings(deck: Deck, network: PoreNetwork, further: Sequence[float] = ()) ->
     InputError
         If the ions do not balance the framework, a salt rounds to no ion at all, or nothing could move.
     """
-    species = [_species(network, name) for name in deck.composition.species]
     requested = (*deck.scan.requested, *further)
     if isinstance(deck.composition, Exchange):
-        total = counter_ions(network, species, deck.lattice.repeats)
-        rounded = {x: _exchange_counts(deck.composition, x, total) for x in requested}
-        values = {x: counts[deck.composition.entering] / total for x, counts in rounded.items()}
+        total, salt = _exchanged(deck, deck.composition, network)
+        rounded = {x: _exchange_counts(deck.composition, round(x * total), total, salt) for x in requested}
+        values = {x: round(x * total) / total for x in requested}
         name = "x"
     else:
+        species = [_species(network, name) for name in deck.composition.species]
         rounded, values = _salt_counts(deck, deck.composition, network, species, requested)
         name = "M"
     found: dict[float, Loading] = {}
@@ -94,11 +94,12 @@ def possible_loadings(deck: Deck, network: PoreNetwork) -> tuple[float, ...]:
     InputError
         If the ions do not balance the framework.
     """
-    composition, species = deck.composition, [_species(network, name) for name in deck.composition.species]
+    composition = deck.composition
     if isinstance(composition, Exchange):
-        whole = counter_ions(network, species, deck.lattice.repeats)
-        found = {k / whole: _exchange_counts(composition, k / whole, whole) for k in range(whole + 1)}
+        whole, salt = _exchanged(deck, composition, network)
+        found = {k / whole: _exchange_counts(composition, k, whole, salt) for k in range(whole + 1)}
     else:
+        species = [_species(network, name) for name in composition.species]
         sites = np.bincount(network.site_species, minlength=len(network.species)) * math.prod(deck.lattice.repeats)
         of_name = {ion.name: int(n) for ion, n in zip(network.species, sites, strict=True)}
         per_unit = dict(zip(composition.species, _formula_unit(*species), strict=True))
@@ -154,9 +155,54 @@ def counter_ions(network: PoreNetwork, species: Sequence[Species], repeats: Sequ
     return round(total)
 
 
-def _exchange_counts(composition: Exchange, x: float, total: int) -> dict[str, int]:
-    entering = round(x * total)
-    return {composition.entering: entering, composition.leaving: total - entering}
+def _exchanged(deck: Deck, composition: Exchange, network: PoreNetwork) -> tuple[int, dict[str, int]]:
+    """Counter-ions of the supercell, and the ions of the salt that it has taken up."""
+    ions = [_species(network, name) for name in (composition.entering, composition.leaving)]
+    return counter_ions(network, ions, deck.lattice.repeats), uptake_ions(deck, network)
+
+
+def _exchange_counts(composition: Exchange, entered: int, total: int, salt: Mapping[str, int]) -> dict[str, int]:
+    counts = {composition.entering: entered, composition.leaving: total - entered}
+    return counts | {name: counts.get(name, 0) + n for name, n in salt.items()}
+
+
+def uptake_ions(deck: Deck, network: PoreNetwork) -> dict[str, int]:
+    """Ions of the salt that the pores hold besides the counter-ions, whole formula units; empty without an uptake.
+
+    Raises
+    ------
+    InputError
+        If the salt rounds to nothing, or its two ions do not have opposite charges.
+    """
+    if not isinstance(deck.composition, Exchange) or deck.composition.uptake is None:
+        return {}
+    uptake, names = deck.composition.uptake, (deck.composition.entering, deck.composition.uptake.anion)
+    ions = [_species(network, name) for name in names]
+    if ions[0].charge * ions[1].charge > 0:
+        both = " and ".join(f"{ion.name} {ion.charge:+g} e" for ion in ions)
+        raise InputError(f"[composition] uptake.anion: expected an ion of the opposite charge, found {both}")
+    in_supercell = uptake.mol_per_L * _units_at_1_molar(deck, network)
+    units = round(in_supercell)
+    if units == 0 < uptake.mol_per_L:
+        raise InputError(
+            f"[composition] uptake.mol_per_L: expected at least one formula unit of salt in the supercell, found "
+            f"{in_supercell:.2g}; take more cells, or 0 for none"
+        )
+    return {name: units * n for name, n in zip(names, _formula_unit(*ions), strict=True)}
+
+
+def uptake_line(deck: Deck, network: PoreNetwork) -> str:
+    """Say how much salt the pores have taken up, and what it is counted in; empty without an uptake."""
+    if not isinstance(deck.composition, Exchange) or deck.composition.uptake is None:
+        return ""
+    counts, asked = uptake_ions(deck, network), deck.composition.uptake.mol_per_L
+    ions = [_species(network, name) for name in counts]
+    units = min(n // per_unit for n, per_unit in zip(counts.values(), _formula_unit(*ions), strict=True))
+    return (
+        f"salt taken up: {' and '.join(f'{n} {name}' for name, n in counts.items())} in the supercell besides the "
+        f"counter-ions, {units / _units_at_1_molar(deck, network):.3g} mol/L ({asked:g} asked for) of the pore volume "
+        "of the empty framework; x counts the counter-ions alone"
+    )
 
 
 def _salt_counts(
@@ -193,9 +239,9 @@ def _salt_counts(
 
 
 def _formula_unit(cation: Species, anion: Species) -> tuple[int, int]:
-    """Cations and anions in one neutral formula unit of the salt."""
-    plus, minus = round(cation.charge), round(-anion.charge)
-    if abs(cation.charge - plus) > _WHOLE or abs(anion.charge + minus) > _WHOLE:
+    """Cations and anions in one neutral formula unit of the salt; their charges have opposite signs."""
+    plus, minus = round(abs(cation.charge)), round(abs(anion.charge))
+    if abs(abs(cation.charge) - plus) > _WHOLE or abs(abs(anion.charge) - minus) > _WHOLE:
         raise InputError(
             f"[composition] expected whole charges in a salt, found {cation.charge:+g} e and {anion.charge:+g} e"
         )

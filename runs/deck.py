@@ -9,7 +9,8 @@ from pydantic_core import PydanticCustomError
 
 from lattice.network import ATTEMPT_FREQUENCY
 from lattice.rate_models import RateModel
-from runs.deck_keys import Permittivity, Table, Vector, Whole, key, outside
+from runs.deck_calibrate import Calibrate, Calibrated
+from runs.deck_keys import NumberByIon, Permittivity, Table, Vector, Whole, key, outside
 from structures.units import CELSIUS_ZERO
 
 MESHES_FROM = 50_000  # sites of the supercell; measured, see tests/benchmarks/engine.py
@@ -18,6 +19,10 @@ FieldAxis = Literal["a", "b", "c", "x", "y", "z"]
 ChargeSource = Literal["auto", "table", "cif", "eqeq"]
 _CEILING = 10  # replicas of a condition over those of the deck, where it names no ceiling
 _REFINE_LOADINGS = 6
+_TREATMENT = (
+    "by species: mobile (default); frozen: brought to equilibrium with all others at the temperature of the run, in "
+    "every replica anew, and pinned there; background: smeared out, its charge spread evenly over the crystal"
+)
 
 
 class Structure(Table):
@@ -35,6 +40,12 @@ class Structure(Table):
         within=(-10, 10),
         default=None,
     )
+    balance_on: str | None = key(
+        "label, class or element of the atoms that take up evenly what the charges of a table or CIF lack of "
+        'net_charge, such as "mu-O" for the protons of hydroxides; left out: all atoms, no more than 0.1 e per formula '
+        "unit",
+        default=None,
+    )
     charge_source: ChargeSource = key(
         "partial charges from the table, the CIF or EQeq; auto: the first of them that there is", default="auto"
     )
@@ -44,6 +55,27 @@ class Structure(Table):
     sites: str | None = key(
         "YAML file with sites and hops in place of a computed landscape; it may name a CIF that holds the mobile ions",
         default=None,
+    )
+    missing_nodes: float = key(
+        "fraction of the nodes (metals with the oxide, hydroxide or halide on them) that is missing, chosen at random "
+        "in a defect_cell and rounded to whole ones; below 1",
+        within=(0, 1),
+        default=0.0,
+    )
+    missing_linkers: float = key(
+        "fraction of the linkers between the nodes that is missing, likewise; below 1", within=(0, 1), default=0.0
+    )
+    defect_cell: tuple[Whole, Whole, Whole] = key(
+        "cells of the perfect crystal in which the missing pieces are chosen; 'repeats' counts these larger cells",
+        unit="cells",
+        within=(1, 10),
+        default=(1, 1, 1),
+    )
+    defect_seed: Whole = key(
+        "which pieces are missing follows from it; other seeds are other realisations, and a larger fraction of one "
+        "seed takes out what a smaller one does, and more",
+        within=(0, 2**62),
+        default=1,
     )
 
 
@@ -75,7 +107,16 @@ class SpeciesTable(Table):
         "interaction centres of a rigid ion, in place of one at its centre", default=None
     )
     contact_radius_A: float | None = key(  # noqa: N815
-        "two ions never come closer than the sum of these", unit="Å", within=(0.1, 8), default=None
+        "two ions never come closer than the sum of these; does not follow lj_sigma_A",
+        unit="Å",
+        within=(0.1, 8),
+        default=None,
+    )
+    size_factor: float | None = key(
+        "size of the whole ion over that of its other values: multiplies Lennard-Jones diameters, places of beads and "
+        "contact radius alike; left out: 1",
+        within=(0.7, 1.3),
+        default=None,
     )
     source: str = key("where the numbers come from", default="deck")
 
@@ -110,13 +151,16 @@ class Rates(Table):
         "flux_tst and harmonic_tst: from the landscape and the mass of the ion; attempt_frequency: one for every hop",
         default="flux_tst",
     )
-    friction: float | None = key(
-        "factor on every rate of transition-state theory, for crossings that return; left out: 1",
-        within=(1e-6, 1),
+    friction: NumberByIon | None = key(
+        "factor on every rate of transition-state theory, for crossings that return: a number, or a table by ion, "
+        '{"Li+" = 1, "Me2NH2+" = 0.01}, in which those left out have 1; left out: 1. Above 1 it is no friction: it '
+        "mends prefactors that are too low",
+        within=(1e-6, 1e3),
         default=None,
     )
-    attempt_frequency_Hz: float | None = key(  # noqa: N815
-        "prefactor nu of every hop rate, for the model attempt_frequency; left out: 1e12",
+    attempt_frequency_Hz: NumberByIon | None = key(  # noqa: N815
+        "prefactor nu of every hop rate, for the model attempt_frequency: a number, or a table by ion, in which those "
+        "left out have 1e12; left out: 1e12",
         unit="1/s",
         within=(1e9, 1e16),
         default=None,
@@ -124,10 +168,16 @@ class Rates(Table):
 
     @property
     def factor(self) -> float:
-        """What the rates of the network are multiplied with: an attempt frequency in 1/s, or a friction factor."""
-        if self.model == "attempt_frequency":
-            return ATTEMPT_FREQUENCY if self.attempt_frequency_Hz is None else self.attempt_frequency_Hz
-        return 1.0 if self.friction is None else self.friction
+        """What all rates of the network are multiplied with: an attempt frequency in 1/s, or a friction factor."""
+        relative = self.model == "attempt_frequency"
+        given, usual = (self.attempt_frequency_Hz, ATTEMPT_FREQUENCY) if relative else (self.friction, 1.0)
+        return usual if given is None or isinstance(given, dict) else given
+
+    @property
+    def of_ions(self) -> dict[str, float]:
+        """Attempt frequencies in 1/s or friction factors by ion; empty where one number holds for all."""
+        given = self.attempt_frequency_Hz if self.model == "attempt_frequency" else self.friction
+        return given if isinstance(given, dict) else {}
 
 
 class SiteOverride(Table):
@@ -170,10 +220,36 @@ class PairTable(Table):
     energy_eV: float = key("energy of the pair, Coulomb included", unit="eV", within=(-100, 100))  # noqa: N815
 
 
+class Interactions(Table):
+    """What the ions do to each other; switched off one by one it shows what each is responsible for."""
+
+    coulomb: bool = key(
+        "Coulomb energies between the ions; false: each feels the framework, whose charges are neutralised by a "
+        "uniform background, and no other ion",
+        default=True,
+    )
+    exclusions: bool = key(
+        "no two ions nearer than the sum of their contact radii; false: one ion per site is all that is left of it",
+        default=True,
+    )
+
+
 class LatticeTable(Table):
     """The supercell of the simulation."""
 
     repeats: tuple[Whole, Whole, Whole] = key("cells along a, b and c", unit="cells", within=(1, 30))
+
+
+class Uptake(Table):
+    """Salt of the entering ion that the pores hold besides the counter-ions."""
+
+    anion: str = key("the ion of opposite charge that the entering ion comes with")
+    mol_per_L: float = key(  # noqa: N815
+        "formula units of the salt per litre of the pore volume that a helium probe can occupy in the empty framework, "
+        "rounded to whole ones in the supercell",
+        unit="mol/L",
+        within=(0, 30),
+    )
 
 
 class Exchange(Table):
@@ -182,14 +258,18 @@ class Exchange(Table):
     kind: Literal["exchange"] = key("counter-ions of a charged framework are exchanged")
     entering: str = key("the ion whose fraction among the counter-ions is x")
     leaving: str = key("the ion that it replaces")
-    treatment: dict[str, Treatment] = key(
-        "mobile (default), frozen, or background (smeared out), by species", default={}
+    uptake: Uptake | None = key(
+        'salt that the pores have taken up, { anion = "PF6-", mol_per_L = 1.0 }: that much of the entering ion and the '
+        "anion on top of the counter-ions, in the pore volume that a helium probe can occupy; x still counts the "
+        "counter-ions alone",
+        default=None,
     )
+    treatment: dict[str, Treatment] = key(_TREATMENT, default={})
 
     @property
-    def species(self) -> tuple[str, str]:
-        """Both ions, the one that x counts first."""
-        return self.entering, self.leaving
+    def species(self) -> tuple[str, ...]:
+        """All ions, the one that x counts first, then the one that it replaces, then the anion of a salt."""
+        return (self.entering, self.leaving, *((self.uptake.anion,) if self.uptake else ()))
 
 
 class Salt(Table):
@@ -198,12 +278,10 @@ class Salt(Table):
     kind: Literal["salt"] = key("a salt is dissolved in the pores")
     cation: str = key("the positive ion")
     anion: str = key("the negative ion")
-    treatment: dict[str, Treatment] = key(
-        "mobile (default), frozen, or background (smeared out), by species", default={}
-    )
+    treatment: dict[str, Treatment] = key(_TREATMENT, default={})
 
     @property
-    def species(self) -> tuple[str, str]:
+    def species(self) -> tuple[str, ...]:
         """Both ions, the cation first."""
         return self.cation, self.anion
 
@@ -325,8 +403,10 @@ class Deck(Table):
 
     Attributes
     ----------
-    structure, species, landscape, rates, override, pair, lattice, composition, kmc, scan, output
+    structure, species, landscape, rates, override, interactions, pair, lattice, composition, kmc, scan, output
         The tables of the file, in the order in which they act.
+    calibrate, calibrated
+        What is to be fitted to measurements, and what has been.
     """
 
     structure: Structure
@@ -334,12 +414,15 @@ class Deck(Table):
     landscape: Landscape
     rates: Rates = Rates()
     override: Override = Override()
+    interactions: Interactions = Interactions()
     pair: tuple[PairTable, ...] = ()
     lattice: LatticeTable
     composition: Annotated[Exchange | Salt, Field(discriminator="kind")]
     kmc: Kmc
     scan: Scan
     output: Output = Output()
+    calibrate: Calibrate | None = None
+    calibrated: Calibrated | None = None
 
     def treatment(self, name: str) -> Treatment:
         """Whether ions of this species hop, stand still, or are smeared into the uniform background."""

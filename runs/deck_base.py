@@ -57,7 +57,8 @@ def put_over_base(path: Path, text: str) -> str:
         del changes["base"]
         _merge(whole, changes)
         chain.pop()
-    heading = "\n".join(line for line in text[: text.index("base")].split("\n") if line.startswith("#"))
+    above = text.split("\n")[: _line_of_base(text) - 1]
+    heading = "\n".join(line for line in above if line.startswith("#"))
     note = f"# What is not said there is as in {parse_toml(path, text)['base']}:"
     return f"{heading}\n{note}\n\n{tomlkit.dumps(whole)}"
 

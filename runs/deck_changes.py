@@ -12,8 +12,9 @@ from typing import Any
 from runs.deck import Deck
 from runs.deck_file import DeckFile
 
-# Keys without an influence on any number of a task ...
+# Keys and tables without an influence on any number of a task ...
 _FREE = ("output.plots", "output.compare_with", "output.windows_C", "output.checkpoint_minutes")
+_FREE_TABLES = ("calibrate", "calibrated")
 # ... and those that say which tasks there are; the network, which they also decide, has a checksum of its own.
 _TASKS = (
     "scan.exchange_fractions",
@@ -92,7 +93,7 @@ def _values(deck: Deck, *, everything: bool = True) -> dict[str, Any]:
         else:
             found[name] = value
 
-    enter("", deck.model_dump(mode="json", exclude_defaults=not everything))
+    enter("", deck.model_dump(mode="json", exclude_defaults=not everything, exclude=set(_FREE_TABLES)))
     return found
 
 

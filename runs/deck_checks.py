@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from runs.deck import Deck, Exchange
+from runs.deck_calibrate import calibration_faults
 from runs.deck_faults import shown
 from runs.deck_species import ion_of_deck
 from structures.errors import InputError
 from structures.units import CELSIUS_ZERO
+
+if TYPE_CHECKING:
+    from structures.defects import Defects
 
 # Composition that the measured values of a material are about: kind, and the two ions in the order of the deck.
 MEASURED_WITH = {"ni_mof": ("exchange", "Li+", "Me2NH2+"), "mof5": ("salt", "Li+", "PF6-")}
@@ -27,6 +32,8 @@ def contradictions(deck: Deck) -> Iterator[str]:
     yield from _of_rounds(deck)
     yield from _of_windows(deck)
     yield from _of_composition(deck)
+    if deck.calibrate is not None:
+        yield from calibration_faults(deck.calibrate)
     for name in dict.fromkeys((*deck.species, *deck.composition.species)):
         try:
             ion_of_deck(name, deck.species.get(name))
@@ -46,6 +53,42 @@ def _of_structure(deck: Deck) -> Iterator[str]:
         yield "[structure] cif: expected a CIF, or else sites, found neither"
     if structure.sites is not None:
         yield from _of_site_list(deck)
+    yield from _of_defects(deck)
+
+
+def _of_defects(deck: Deck) -> Iterator[str]:
+    """Yield what stands in the way of missing nodes and linkers."""
+    structure = deck.structure
+    if not structure.model_fields_set & {"missing_nodes", "missing_linkers", "defect_cell", "defect_seed"}:
+        return
+    from structures.defects import Defects
+
+    try:
+        missing = defects_of(deck)
+    except InputError as error:
+        yield f"[structure] {error}"
+        return
+    if missing == Defects(seed=missing.seed):
+        return
+    key = "defect_cell" if not missing.any else "missing_nodes" if missing.missing_nodes else "missing_linkers"
+    if structure.sites is not None:
+        yield f"[structure] {key}: expected no such key, because sites gives the sites of one cell of one crystal"
+    if deck.landscape.cube:
+        names = ", ".join(deck.landscape.cube)
+        yield f"[structure] {key}: expected no such key, because the cube of {names} is of one cell of one crystal"
+
+
+def defects_of(deck: Deck) -> Defects:
+    """Return what a deck says is missing in the crystal.
+
+    Raises
+    ------
+    InputError
+    """
+    from structures.defects import Defects
+
+    structure = deck.structure
+    return Defects(structure.missing_nodes, structure.missing_linkers, structure.defect_cell, structure.defect_seed)
 
 
 def _of_site_list(deck: Deck) -> Iterator[str]:
@@ -71,6 +114,11 @@ def _of_rates(deck: Deck) -> Iterator[str]:
             f'[rates] attempt_frequency_Hz: expected no such key, because model is "{rates.model}", which takes '
             'prefactors from the landscape; leave it out, or write model = "attempt_frequency"'
         )
+    for name in ("friction", "attempt_frequency_Hz"):
+        given = getattr(rates, name)
+        for ion in given if isinstance(given, dict) else ():
+            if ion not in deck.composition.species:
+                yield f"[rates] {name}: expected ions among {', '.join(deck.composition.species)}, found {ion!r}"
 
 
 def _of_overrides(deck: Deck) -> Iterator[str]:
@@ -87,6 +135,8 @@ def _of_overrides(deck: Deck) -> Iterator[str]:
             yield f"{where}: expected either orbit or labels, found {'neither' if hop.orbit is None else 'both'}"
         if hop.barrier_eV is None and hop.prefactor_Hz is None:
             yield f"{where}: expected barrier_eV, prefactor_Hz or both, found neither"
+    if deck.pair and not deck.interactions.coulomb:
+        yield "[[pair]] 1: expected no energies of pairs, which replace Coulomb energies, where coulomb = false"
     for number, pair in enumerate(deck.pair, 1):
         for name in pair.species:
             yield from _unknown_ion(f"[[pair]] {number}", name, names)
@@ -153,15 +203,16 @@ def _of_windows(deck: Deck) -> Iterator[str]:
 
 def _of_composition(deck: Deck) -> Iterator[str]:
     composition = deck.composition
-    if composition.species[0] == composition.species[1]:
-        yield f"[composition] expected two different species, found {composition.species[0]} twice"
+    names = composition.species
+    if twice := next((name for name in names if names.count(name) > 1), None):
+        yield f"[composition] expected {['two', 'three'][len(names) - 2]} different species, found {twice} twice"
     for name in composition.treatment:
         if name not in composition.species:
             yield f"[composition.treatment] expected one of {', '.join(composition.species)}, found {name!r}"
     if all(deck.treatment(name) != "mobile" for name in composition.species):
         yield "[composition.treatment] expected at least one mobile species, found none"
     material = deck.output.compare_with
-    if material != "nothing" and (composition.kind, *composition.species) != MEASURED_WITH[material]:
+    if material != "nothing" and (composition.kind, *names[:2]) != MEASURED_WITH[material]:
         kind, first, second = MEASURED_WITH[material]
         yield (
             f'[output] compare_with: expected "nothing", because {material} was measured with {kind} of {first} and '

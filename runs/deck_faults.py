@@ -21,6 +21,7 @@ _ELSEWHERE = {
     ("landscape", "eps_r"): "write permittivity",
     ("kmc", "attempt_frequency_Hz"): 'it belongs in [rates], beside model = "attempt_frequency"',
 }
+_WITH_LISTS = ("override", "calibrate", "calibrated")  # tables of lists of tables
 _LONGEST = 80  # characters of a value that are shown
 # What pydantic asks for, in the words of the deck.
 _IN_WORDS = {
@@ -33,17 +34,17 @@ _IN_WORDS = {
 }
 
 
-def fault_line(details: ErrorDetails) -> str:
-    """One line of text for one pydantic error."""
+def fault_line(details: ErrorDetails, root: type[Table] = Deck) -> str:
+    """One line of text for one pydantic error in a file of the tables that `root` declares."""
     where, of_kind = list(details["loc"]), ""
     if where[:1] == ["composition"] and where[1:2] and where[1] in ("exchange", "salt"):
         of_kind = str(where.pop(1))
     kind, found = details["type"], details["input"]
     if kind == "extra_forbidden":
-        return _unknown_key(where, of_kind)
+        return _unknown_key(where, of_kind, root)
     place = _place(where)
     if kind == "missing" and isinstance(found, Mapping):
-        wanted = "this table" if len(where) == 1 else f"a value{_range(where)}"
+        wanted = "this table" if len(where) == 1 else f"a value{_range(where, root)}"
         return f"{place}: expected {wanted}, found none"
     if kind == "missing":
         return f"{_place(where[:-1])}: expected more values, found {shown(found)}"
@@ -55,14 +56,14 @@ def fault_line(details: ErrorDetails) -> str:
     if kind == "expected":
         return f"{place}: expected {details['msg']}, found {shown(found)}"
     wanted = _wanted(details["msg"])
-    return f"{place}: expected {wanted}{_range(where) if 'number' in wanted else ''}, found {shown(found)}"
+    return f"{place}: expected {wanted}{_range(where, root) if 'number' in wanted else ''}, found {shown(found)}"
 
 
-def _range(where: list[str | int]) -> str:
+def _range(where: list[str | int], root: type[Table]) -> str:
     """Range and unit of a key, or of the numbers in its list; empty if it has none."""
     while where and isinstance(where[-1], int):
         where = where[:-1]
-    for extra in _extras(where):
+    for extra in _extras(where, root):
         limits = f" {extra['within'][0]:g} to {extra['within'][1]:g}" if extra.get("within") else ""
         if limits or extra.get("unit"):
             return f"{' of' if limits else ' in'}{limits} {extra.get('unit', '')}".rstrip()
@@ -74,9 +75,9 @@ def _wanted(message: str) -> str:
     return next((words for beginning, words in _IN_WORDS.items() if plain.startswith(beginning)), plain)
 
 
-def _tables(where: list[str | int]) -> list[type[Table]]:
+def _tables(where: list[str | int], root: type[Table]) -> list[type[Table]]:
     """Tables that may declare the last of these names."""
-    found: list[type[Table]] = [Deck]
+    found: list[type[Table]] = [root]
     for part in where[:-1]:
         declaring = [table for table in found if part in table.model_fields]
         if declaring:
@@ -84,8 +85,8 @@ def _tables(where: list[str | int]) -> list[type[Table]]:
     return found
 
 
-def _extras(where: list[str | int]) -> list[dict[str, Any]]:
-    return [field_extra(table, str(where[-1])) for table in _tables(where)]
+def _extras(where: list[str | int], root: type[Table]) -> list[dict[str, Any]]:
+    return [field_extra(table, str(where[-1])) for table in _tables(where, root)]
 
 
 def _place(where: list[str | int]) -> str:
@@ -100,10 +101,10 @@ def _table_name(where: list[str | int]) -> tuple[str, list[str | int]]:
     """Heading of the table of a key, and what of the place is left."""
     if where[0] == "species":
         return f'[species."{where[1]}"]', where[2:]
-    if where[0] == "override" and len(where) > 2 and isinstance(where[2], int):
-        return f"[[override.{where[1]}]] {where[2] + 1},", where[3:]
-    if where[0] == "pair" and isinstance(where[1], int):
-        return f"[[pair]] {where[1] + 1},", where[2:]
+    if where[0] in _WITH_LISTS and len(where) > 2 and isinstance(where[2], int):
+        return f"[[{where[0]}.{where[1]}]] {where[2] + 1},", where[3:]
+    if isinstance(where[1], int):
+        return f"[[{where[0]}]] {where[1] + 1},", where[2:]
     return f"[{where[0]}]", where[1:]
 
 
@@ -112,12 +113,12 @@ def _numbered(parts: list[str | int]) -> list[str]:
     return [str(part + 1) if isinstance(part, int) else part for part in parts]
 
 
-def _unknown_key(where: list[str | int], of_kind: str) -> str:
+def _unknown_key(where: list[str | int], of_kind: str, root: type[Table]) -> str:
     name = str(where[-1])
     if len(where) == 1:
-        return f"unknown table [{name}]{_nearest(name, Deck.model_fields, '[{}]')}"
+        return f"unknown table [{name}]{_nearest(name, root.model_fields, '[{}]')}"
     head, rest = _table_name(where)
-    known = {known_name: None for table in _tables(where) for known_name in table.model_fields}
+    known = {known_name: None for table in _tables(where, root) for known_name in table.model_fields}
     if name in known:  # of the other kind
         return f'{head} {name}: expected no such key where kind is "{of_kind}"'
     instead = _ELSEWHERE.get((str(where[0]), name))

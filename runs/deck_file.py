@@ -66,6 +66,13 @@ class DeckFile:
         return self.path.parent / given
 
 
+def shipped_decks() -> tuple[Path, ...]:
+    """Decks to start from that come with mofkmc; a study and what belongs to it is none."""
+    return tuple(
+        path for path in sorted(SHIPPED_DECKS.glob("*.toml")) if "study" not in parse_toml(path, read_text(path))
+    )
+
+
 def find_deck(given: str) -> tuple[Path, str | None]:
     """Return the file that `given` means, and a remark if it is a shipped one.
 
@@ -81,8 +88,8 @@ def find_deck(given: str) -> tuple[Path, str | None]:
         return path, None
     shipped = {file.stem: file for file in sorted(SHIPPED_DECKS.rglob("*.toml"))}
     if path.stem in shipped and given in (path.stem, f"{path.stem}.toml"):
-        found = shipped[path.stem]
-        return found, f"no file {given}: using the deck that comes with mofkmc, {found}"
+        path = shipped[path.stem]
+        return path, f"no file {given}: using the deck that comes with mofkmc, {path}"
     names = ", ".join(shipped)
     found = "a folder" if path.is_dir() else "no such file"
     raise InputError(f"{given}: expected a TOML deck or the name of a shipped one ({names}), found {found}")
@@ -144,7 +151,7 @@ def parse_deck(path: Path, text: str) -> DeckFile:
         whole = put_over_base(path, text)
         data = parse_toml(path, whole)
     try:
-        deck = Deck.model_validate(_lists_to_tuples(data))
+        deck = Deck.model_validate(to_tuples(data))
     except ValidationError as error:
         faults = [fault_line(details) for details in error.errors()]
         raise DeckError(located(path.name, text, faults)) from None
@@ -180,7 +187,8 @@ def located(file_name: str, text: str, faults: Iterable[str]) -> str:
     return "\n".join(f"{file_name}{'' if line is None else f':{line}'}: {fault}" for line, fault in found)
 
 
-def _lists_to_tuples(value: Any) -> Any:
+def to_tuples(value: Any) -> Any:
+    """Give the lists of TOML as tuples, which tables of a deck hold."""
     if isinstance(value, Mapping):
-        return {name: _lists_to_tuples(item) for name, item in value.items()}
-    return tuple(_lists_to_tuples(item) for item in value) if isinstance(value, list) else value
+        return {name: to_tuples(item) for name, item in value.items()}
+    return tuple(to_tuples(item) for item in value) if isinstance(value, list) else value

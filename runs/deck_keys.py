@@ -89,6 +89,16 @@ def _all_numbers(value: Any) -> bool:
 Permittivity = Annotated[float | Vector | Tensor, PlainValidator(_permittivity)]
 
 
+def _by_ion(value: Any) -> float | dict[str, float]:
+    of_ions = list(value.values()) if isinstance(value, dict) else [value]
+    if not of_ions or not all(_all_numbers(number) and not isinstance(number, tuple) for number in of_ions):
+        raise PydanticCustomError("expected", 'a number, or a table of numbers by ion such as {"Li+" = 1}')
+    return {name: float(number) for name, number in value.items()} if isinstance(value, dict) else float(value)
+
+
+NumberByIon = Annotated[float | dict[str, float], PlainValidator(_by_ion)]
+
+
 def outside(number: float, within: tuple[float, float], unit: str) -> str:
     """Say that a number lies outside its range and what it was probably meant as; empty if it does not."""
     low, high = within

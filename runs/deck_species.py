@@ -22,7 +22,7 @@ _NEEDED = ("mass_amu", "contact_radius_A")
 
 
 def deck_species(deck: Deck) -> tuple[Species, ...]:
-    """Return the two ions of the composition, shipped values overridden by the deck's."""
+    """Return the ions of the composition, shipped values overridden by the deck's."""
     return tuple(ion_of_deck(name, deck.species.get(name)) for name in deck.composition.species)
 
 
@@ -40,6 +40,28 @@ def ion_of_deck(name: str, table: SpeciesTable | None) -> Species:
             return shipped
         known = ", ".join(SHIPPED_SPECIES)
         raise InputError(f'[composition] expected {known} or a table [species."{name}"], found {name!r}')
+    ion = _unscaled(name, shipped, table)
+    return ion if table.size_factor in (None, 1.0) else resized(ion, table.size_factor, table.source)
+
+
+def resized(ion: Species, factor: float, source: str) -> Species:
+    """Return the ion with all its lengths multiplied: Lennard-Jones diameters, places of beads, contact radius."""
+    beads = []
+    for bead in ion.beads:
+        x, y, z = (factor * length for length in bead.position)
+        beads.append(replace(bead, lj_sigma=factor * bead.lj_sigma, position=(x, y, z)))
+    remark = f"all lengths times {factor:g} by the {source}, contact radius {factor * ion.contact_radius:.3g} Å"
+    return Species(
+        name=ion.name,
+        charge=ion.charge,
+        mass=ion.mass,
+        contact_radius=factor * ion.contact_radius,
+        source=f"{ion.source}; {remark}",
+        beads=beads,
+    )
+
+
+def _unscaled(name: str, shipped: Species | None, table: SpeciesTable) -> Species:
     given = {key: getattr(table, key) for key in _FIELDS if getattr(table, key) is not None}
     if "beads" in given:
         _refuse_both_shapes(name, given)

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic.fields import FieldInfo
 
 from runs.deck import Deck
-from runs.deck_file import SHIPPED_DECKS, read_deck
+from runs.deck_file import SHIPPED_DECKS, read_deck, shipped_decks
 from runs.deck_keys import Table, field_extra, tables_in
 from runs.deck_lines import ends_of_tables, lines_of_keys
 
@@ -27,9 +27,9 @@ def batch_script(name: str) -> str:
     return (_SCRIPTS / f"{name}.sh").read_text(encoding="utf-8")
 
 
-def shipped_decks() -> tuple[str, ...]:
-    """Names of the decks that come with mofkmc."""
-    return tuple(sorted(path.stem for path in SHIPPED_DECKS.glob("*.toml")))
+def templates() -> tuple[str, ...]:
+    """Names of the decks to start from."""
+    return tuple(path.stem for path in shipped_decks())
 
 
 def deck_template(name: str, *, every_key: bool = False) -> str:
@@ -38,7 +38,7 @@ def deck_template(name: str, *, every_key: bool = False) -> str:
     Parameters
     ----------
     name : str
-        One of `shipped_decks`.
+        One of `templates`.
     every_key : bool
         Also the keys that it leaves out, as comments with unit, range and meaning, at the end of their tables.
     """
@@ -109,4 +109,6 @@ def _wrapped(text: str) -> Iterator[str]:
 def _toml(value: Any) -> str:
     if isinstance(value, bool):
         return str(value).lower()
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
     return f'"{value}"' if isinstance(value, str) else f"{value:g}"

@@ -104,12 +104,23 @@ def _print_precision(file: DeckFile, model: Model, threads: int) -> None:
 def run_job(file: DeckFile, request: RunRequest) -> int:
     """Compute, analyse, print and write a whole deck, or what is still missing of it.
 
-    Every process that a launcher has started calls this; the first one alone prints, and writes what is of no task.
-
     Returns
     -------
     int
         Exit status: 0 all tasks done, or stopped and ready to go on; 1 some failed; 130 interrupted.
+
+    Raises
+    ------
+    InputError
+        As `whole_run`.
+    """
+    return exit_status(whole_run(file, request))
+
+
+def whole_run(file: DeckFile, request: RunRequest) -> Outcome[Path]:
+    """Run a deck from its network to its tables, and tell what became of its tasks.
+
+    Every process that a launcher has started calls this; the first one alone prints, and writes what is of no task.
 
     Raises
     ------
@@ -137,11 +148,10 @@ def run_job(file: DeckFile, request: RunRequest) -> int:
             outcome, alone = Outcome(interrupted=True, reason=stop.reason() or INTERRUPTED_BY_USER), True
         if outcome.interrupted:
             reports.say_once(kept_line(outcome.reason, folder))
-        status = exit_status(outcome)
-        reports.end(outcome.reason, status)
+        reports.end(outcome.reason, exit_status(outcome))
     if alone:
-        ranks.abandon(status)  # the other ranks may wait for this one
-    return status
+        ranks.abandon(exit_status(outcome))  # the other ranks may wait for this one
+    return outcome
 
 
 def build(job: Job) -> tuple[Model, Lattice]:
@@ -184,7 +194,7 @@ def build_lattice(model: Model, threads: int, ranks: Ranks | None = None) -> Lat
         lattice = replicate(
             model.network,
             model.deck.lattice.repeats,
-            interaction="untabulated coulomb" if model.on_meshes else "coulomb",
+            interaction=model.interaction,
             pair_overrides=model.pair_overrides,
             tasks=model.simultaneous(threads * ranks.on_node),
             share=ranks.shared,
@@ -329,10 +339,11 @@ def simulated_times(job: Job, setting: Setting, tasks: Sequence[Task]) -> tuple[
 def begin_report(model: Model) -> Iterator[RenderableType]:
     """Yield what is known before the first task: network, and ions of every loading."""
     from runs.check_tables import loading_part
+    from runs.composition import uptake_line
     from runs.network_tables import network_report
 
     yield from network_report(model.network, model.deck.scan.temperatures[0])
-    yield loading_part(model.loadings, model.network)
+    yield loading_part(model.loadings, model.network, uptake_line(model.deck, model.network))
 
 
 def present(model: Model, folder: ResultsFolder, console: Console) -> None:

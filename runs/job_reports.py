@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 
-from rich.console import RenderableType
+from rich.console import Console, RenderableType
 
 from runs.events import EventLog
 from runs.folder import ResultsFolder
@@ -27,7 +27,8 @@ class JobReports:
     def __init__(self, request: RunRequest, ranks: Ranks) -> None:
         self._ranks = ranks
         self._quiet = request.quiet or not ranks.is_first
-        self.console, self._remarks = output_console(), output_console(stderr=True)
+        self.console = output_console() if request.tables else Console(quiet=True)
+        self._remarks = output_console(stderr=True)
         name = f"rank {ranks.rank}" if ranks.size > 1 else ""
         verbose = request.verbose and not request.quiet
         self._lines = TaskLines(self._remarks, quiet=request.quiet, verbose=verbose, name=name)
@@ -35,7 +36,7 @@ class JobReports:
 
     def show(self, report: Callable[[], Iterable[RenderableType]]) -> None:
         """Print results; they are made by the first process alone."""
-        if self._ranks.is_first:
+        if self._ranks.is_first and not self.console.quiet:
             for part in report():
                 self.console.print(part)
 

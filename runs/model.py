@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from lattice.near_pairs import PairOverride
 from lattice.network import PoreNetwork
-from lattice.supercell import memory_of_tables
+from lattice.supercell import Coulomb, memory_of_tables
 from runs.composition import Loading, loadings
 from runs.deck import MESHES_FROM, Deck
 from runs.deck_file import DeckFile
@@ -69,7 +69,15 @@ class Model:
     def on_meshes(self) -> bool:
         """Whether the Coulomb energies of the ions come from meshes instead of a table."""
         energies = self.deck.kmc.energies
-        return energies == "meshes" or (energies == "auto" and self.n_sites >= MESHES_FROM)
+        wanted = energies == "meshes" or (energies == "auto" and self.n_sites >= MESHES_FROM)
+        return wanted and self.deck.interactions.coulomb
+
+    @property
+    def interaction(self) -> Coulomb | None:
+        """What `lattice.supercell.replicate` is asked for; None where the ions do not feel each other's charge."""
+        if not self.deck.interactions.coulomb:
+            return None
+        return "untabulated coulomb" if self.on_meshes else "coulomb"
 
     @property
     def most_tasks(self) -> int:
@@ -83,8 +91,8 @@ class Model:
         return min(threads, self.most_tasks)
 
     def memory(self, threads: int) -> int:
-        """Bytes that the Coulomb table and the factors of all simultaneous tasks need; none with meshes."""
-        if self.on_meshes:
+        """Bytes that the Coulomb table and the factors of all simultaneous tasks need; none without a table."""
+        if self.interaction != "coulomb":
             return 0
         return memory_of_tables(self.network, self.deck.lattice.repeats, self.simultaneous(threads))
 

@@ -12,8 +12,9 @@ from typing import Literal
 
 from lattice.rate_models import RateModel
 from runs.deck import ChargeSource
-from runs.deck_file import SHIPPED_DECKS, read_deck
+from runs.deck_file import read_deck, shipped_decks
 from runs.faults import unreadable
+from structures.defects import Defects
 from structures.errors import InputError
 from structures.library import LIBRARY, library_cif
 from structures.species import SHIPPED_SPECIES
@@ -32,6 +33,10 @@ _OF_A_LANDSCAPE = {
     "orientations": "--orientations",
     "cubes": "--cube",
     "converge": "--converge",
+    "missing_nodes": "--missing-nodes",
+    "missing_linkers": "--missing-linkers",
+    "defect_cell": "--defect-cell",
+    "defect_seed": "--defect-seed",
 }
 
 
@@ -60,6 +65,7 @@ class NetworkRequest:
         Landscape of a species from a file.
     converge, charge_sets : bool
         Compare grids; compare sets of charges.
+    missing_nodes, missing_linkers, defect_cell, defect_seed : see `structures.defects.Defects`
     """
 
     cif: str
@@ -77,6 +83,20 @@ class NetworkRequest:
     cubes: Mapping[str, Path] = field(default_factory=dict)
     converge: bool = False
     charge_sets: bool = True
+    missing_nodes: float = 0.0
+    missing_linkers: float = 0.0
+    defect_cell: tuple[int, int, int] = (1, 1, 1)
+    defect_seed: int = 1
+
+    @property
+    def defects(self) -> Defects:
+        """What is missing in the crystal.
+
+        Raises
+        ------
+        InputError
+        """
+        return Defects(self.missing_nodes, self.missing_linkers, self.defect_cell, self.defect_seed)
 
     @property
     def is_site_list(self) -> bool:
@@ -107,6 +127,7 @@ def check_request(request: NetworkRequest) -> None:
         raise InputError(f"--species: expected different ions, found {', '.join(request.species)}")
     if request.is_site_list:
         _refuse_for_site_list(request)
+    _check_defects(request)
     for name, path in request.cubes.items():
         if name not in request.species:
             raise InputError(f"--cube: expected one of {', '.join(request.species)}, found {name}")
@@ -117,6 +138,15 @@ def check_request(request: NetworkRequest) -> None:
             "--converge: expected an ion whose energies are computed on grids of several spacings, found --cube for "
             f"{', '.join(request.species)}"
         )
+
+
+def _check_defects(request: NetworkRequest) -> None:
+    try:
+        missing = request.defects
+    except InputError as error:
+        raise InputError(_OF_A_LANDSCAPE[error.about] + str(error).removeprefix(error.about)) from None
+    if request.cubes and missing != Defects(seed=missing.seed):
+        raise InputError("--cube: expected no missing pieces and no --defect-cell, because a cube is of one crystal")
 
 
 def _refuse_for_site_list(request: NetworkRequest) -> None:
@@ -152,7 +182,7 @@ def with_defaults(request: NetworkRequest) -> tuple[NetworkRequest, tuple[str, .
     name = _library_name(request.cif)
     if not name:
         return request, ()
-    decks = (read_deck(path) for path in sorted(SHIPPED_DECKS.glob("*.toml")))
+    decks = map(read_deck, shipped_decks())
     file = next((file for file in decks if _formula(file.deck.structure.cif or "") == _formula(name)), None)
     if file is None:
         return request, ()

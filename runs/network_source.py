@@ -12,15 +12,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lattice.builder import LandscapeSettings, cached_network
+from lattice.exclusions import without_contacts
 from lattice.network import ATTEMPT_FREQUENCY, PoreNetwork
 from lattice.overrides import HopOverride, SiteOverride, override_network
+from lattice.scaled_rates import scale_rates
 from lattice.site_list import SiteListSettings
 from lattice.site_list_file import load_site_list
 from runs.deck import ChargeSource, Deck
+from runs.deck_checks import defects_of
 from runs.deck_file import DeckFile
 from runs.deck_species import deck_species
 from runs.network_request import NetworkRequest
 from structures.cif import load_framework
+from structures.defects import Defects, with_defects
 from structures.errors import About, InputError
 from structures.framework import Framework
 from structures.species import SHIPPED_SPECIES, Species
@@ -34,6 +38,11 @@ NAMES: dict[About, tuple[str, str]] = {
     "charges": ("charges", "--charge"),
     "charge_source": ("charge_source", "--charges"),
     "net_charge": ("net_charge", "--net-charge"),
+    "balance_on": ("balance_on", "balance_on"),
+    "missing_nodes": ("missing_nodes", "--missing-nodes"),
+    "missing_linkers": ("missing_linkers", "--missing-linkers"),
+    "defect_cell": ("defect_cell", "--defect-cell"),
+    "defect_seed": ("defect_seed", "--defect-seed"),
 }
 
 Progress = Callable[[str, float], None]
@@ -49,12 +58,20 @@ class NetworkSource:
     settings : LandscapeSettings
     attempt_frequency : float or None, 1/s
         Of the runs; None where prefactors come from the landscape.
+    of_ions : Mapping of str to float
+        Attempt frequencies, 1/s, or friction factors of single ions, where they differ from that of the runs.
+    contacts : bool
+        Whether ions keep to their contact radii.
     cif : str or None
         Path, or name of a shipped structure; None where the list of sites has its own cell.
     charges : Mapping of str to float, e
     charge_source : {"auto", "table", "cif", "eqeq"}
     net_charge : float or None, e per formula unit
+    balance_on : str or None
+        Atoms that take up what the charges lack of it.
     cell : {"conventional", "primitive"}
+    defects : Defects
+        Missing nodes and linkers.
     sites : Path or None
         Site list in place of a landscape.
     cubes : Mapping of str to Path
@@ -65,17 +82,21 @@ class NetworkSource:
     species: tuple[Species, ...]
     settings: LandscapeSettings
     attempt_frequency: float | None = None
+    of_ions: Mapping[str, float] = field(default_factory=dict)
+    contacts: bool = True
     cif: str | None = None
     charges: Mapping[str, float] = field(default_factory=dict)
     charge_source: ChargeSource = "auto"
     net_charge: float | None = None
+    balance_on: str | None = None
     cell: Literal["conventional", "primitive"] = "conventional"
+    defects: Defects = field(default_factory=Defects)
     sites: Path | None = None
     cubes: Mapping[str, Path] = field(default_factory=dict)
     overrides: tuple[SiteOverride | HopOverride, ...] = ()
 
     def framework(self, charge_source: ChargeSource | None = None) -> Framework | None:
-        """Load the framework; None where the list of sites has its own cell.
+        """Load the framework and take out what is missing; None where the list of sites has its own cell.
 
         Parameters
         ----------
@@ -85,18 +106,20 @@ class NetworkSource:
         Raises
         ------
         InputError
-            If the file, the charges or the net charge are wrong.
+            If the file, the charges, the net charge or the defects are wrong.
         """
         if self.cif is None:
             return None
         alone = charge_source in ("cif", "eqeq")
-        return load_framework(
+        perfect = load_framework(
             self.cif,
             charges=None if alone else self.charges or None,
             charge_source=charge_source or self.charge_source,
             net_charge=self.net_charge,
+            balance_on=self.balance_on,
             cell=self.cell,
         )
+        return with_defects(perfect, self.defects)
 
     def network(
         self,
@@ -125,13 +148,19 @@ class NetworkSource:
             network = cached_network(
                 framework, self.species, self.settings, cubes=self.cubes, energies=energies, progress=progress
             )
+            if (frequency := self.attempt_frequency) is not None:
+                relative = {name: nu / frequency for name, nu in self.of_ions.items()}
+                network = scale_rates(network, relative, what=f"attempt frequency over {frequency:g} /s")
         else:
             raise InputError("expected a CIF or a list of sites, found neither")
-        return override_network(network, self.overrides, attempt_frequency=self.attempt_frequency)
+        network = override_network(network, self.overrides, attempt_frequency=self.attempt_frequency)
+        if self.attempt_frequency is None:
+            network = scale_rates(network, self.of_ions, what="friction factor")
+        return network if self.contacts else without_contacts(network)
 
     def _list_settings(self) -> SiteListSettings:
         frequency = ATTEMPT_FREQUENCY if self.attempt_frequency is None else self.attempt_frequency
-        return SiteListSettings(self.settings.permittivity, frequency, self.settings.temperatures)
+        return SiteListSettings(self.settings.permittivity, frequency, self.settings.temperatures, self.of_ions)
 
 
 def source_of_request(request: NetworkRequest) -> NetworkSource:
@@ -155,6 +184,7 @@ def source_of_request(request: NetworkRequest) -> NetworkSource:
         charge_source=request.charge_source,
         net_charge=request.net_charge,
         cell=request.cell or "conventional",
+        defects=request.defects,
         sites=Path(request.cif) if request.is_site_list else None,
         cubes=request.cubes,
     )
@@ -168,11 +198,15 @@ def source_of_deck(file: DeckFile) -> NetworkSource:
         species=deck_species(deck),
         settings=landscape_settings(deck),
         attempt_frequency=deck.rates.factor if deck.rates.model == "attempt_frequency" else None,
+        of_ions=deck.rates.of_ions,
+        contacts=deck.interactions.exclusions,
         cif=None if structure.cif is None else file.cif,
         charges=structure.charges,
         charge_source=structure.charge_source,
         net_charge=structure.net_charge,
+        balance_on=structure.balance_on,
         cell=structure.cell,
+        defects=defects_of(deck),
         sites=None if structure.sites is None else file.beside(structure.sites),
         cubes={name: file.beside(given) for name, given in deck.landscape.cube.items()},
         overrides=(
@@ -208,8 +242,8 @@ def fault_with_key(error: InputError) -> str:
 
 def fault_with_option(error: InputError) -> str:
     """Say a fault of the framework in the options of the command line."""
-    said = str(error).removeprefix("charges: ")
-    for about in ("charge_source", "net_charge"):
+    said = str(error).removeprefix(f"{NAMES[error.about][0]}: ").removeprefix("charges: ")
+    for about in ("charge_source", "net_charge", "defect_cell"):
         key, option = NAMES[about]
         said = re.sub(rf'\b{key} = "(\w+)"', rf"{option} \1", said)
         said = re.sub(rf"\b{key}\b", option, said)

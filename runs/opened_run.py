@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from analysis.campaign import Run, open_run
@@ -133,4 +133,4 @@ def _assumed(model: Model, run: Run) -> Assumptions:
     for line in of_framework:
         name = "charges" if is_about_charges(line) else "structure"
         groups[name] = (*groups[name], line)
-    return Assumptions(groups, found.log)
+    return replace(found, groups=groups)

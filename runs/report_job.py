@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runs.assumptions import variations
+from runs.calibrated import calibration_statement, fitted_measurements
 from runs.faults import writing
 from runs.opened_run import OpenedRun, open_results
 from structures.errors import InputError
@@ -75,6 +77,8 @@ def context_of(opened: OpenedRun, experiment: str = "") -> ReportContext:
         material=experiment or opened.material,
         windows_C=opened.windows_C or PAPER_WINDOWS_C[:2],
         provenance=opened.provenance,
+        calibration=calibration_statement(opened.assumed.calibrated),
+        fitted=fitted_measurements(opened.assumed.calibrated),
     )
 
 
@@ -87,7 +91,9 @@ def _subtitle(opened: OpenedRun) -> str:
     warm = sorted({record.temperature - CELSIUS_ZERO for record in records})
     span = f"{warm[0]:.0f} to {warm[-1]:.0f} °C" if len(warm) > 1 else f"{warm[0]:.0f} °C"
     several = f"{loadings} loadings" if loadings > 1 else "1 loading"
+    named = " and ".join(part for part in (", ".join(ions[:-1]), *ions[-1:]) if part)
+    said = "".join(f"; {text}" for text in (variations(opened.model.deck) if opened.model else ()))
     return (
-        f"{' and '.join(ions)}, {several}, {span.replace('-', '−')}, {len(records)} independent tasks of kinetic Monte "
-        f"Carlo; {opened.folder.path.name}"
+        f"{named}, {several}, {span.replace('-', '−')}, {len(records)} independent tasks "
+        f"of kinetic Monte Carlo{said}; {opened.folder.path.name}"
     )

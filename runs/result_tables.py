@@ -14,6 +14,8 @@ from rich.text import Text
 from analysis.campaign import Analysis, Run
 from analysis.experiments import compared_transference, comparison, paper, specimen
 from runs.assumptions import Assumptions
+from runs.calibrated import calibration_statement, with_standing
+from runs.deck_calibrate import Calibrated
 from runs.text_tables import TextTable, listing
 from structures.units import CELSIUS_ZERO
 
@@ -45,7 +47,7 @@ def result_report(
         yield dilute_table(analysis)
     yield optimum_part(analysis)
     if material:
-        yield from comparison_part(material, analysis)
+        yield from comparison_part(material, analysis, calibrated=assumed.calibrated)
     yield statement_part(analysis.statements if statements is None else statements)
     yield from assumed.report()
 
@@ -150,37 +152,43 @@ def optimum_part(analysis: Analysis) -> RenderableType:
     return made
 
 
-def comparison_part(material: str, analysis: Analysis, run: Run | None = None) -> Iterator[RenderableType]:
-    """Measured conductivities and activation energies beside computed ones; nothing is fitted to them.
+def comparison_part(
+    material: str, analysis: Analysis, run: Run | None = None, *, calibrated: Calibrated | None = None
+) -> Iterator[RenderableType]:
+    """Measured conductivities and activation energies beside computed ones, each marked if it was fitted to.
 
     With the run itself also transference numbers, which take its files.
     """
-    found = _records(comparison(material, analysis.conductivity))
+    found = _records(with_standing(comparison(material, analysis.conductivity), calibrated))
     if not found:
         yield Text(f"Comparison: {paper(material)} gives no conductivity of this material")
         return
     made = TextTable(
-        "Measured beside computed (not calibrated)",
-        ("<sample", "x", "T, °C", "measured, S/cm", "computed, S/cm", "ratio", "+interval", "+z"),
+        f"Measured beside computed ({'not calibrated' if calibrated is None else 'calibrated where marked'})",
+        ("<sample", "x", "T, °C", "measured, S/cm", "computed, S/cm", "ratio", "+interval", "+z", "<+standing"),
         keys=3,
     )
     for row in found:
         made.add_row(
-            row["sample"], _plain(row["x"], 3), f"{row['T (K)'] - CELSIUS_ZERO:.0f}", _power(row["measured (S/cm)"]),
-            _power(row["computed (S/cm)"]), _two(row["computed/measured"]),
-            _range(row["ratio lo"], row["ratio hi"], _two), _plain(row["z"], 1),
+            row["sample"] + "*" * bool(row["x of"]), _plain(row["x"], 3), f"{row['T (K)'] - CELSIUS_ZERO:.0f}",
+            _power(row["measured (S/cm)"]), _power(row["computed (S/cm)"]), _two(row["computed/measured"]),
+            _range(row["ratio lo"], row["ratio hi"], _two), _plain(row["z"], 1), row["standing"],
         )  # fmt: skip
     made.caption = (
         f"{paper(material)}; computed values interpolated between the loadings and temperatures of the scan. "
         "ratio: computed/measured; z: its logarithm in standard errors of the simulation"
     )
+    for of in sorted({row["x of"] for row in found} - {""}):
+        made.caption += f"; * x of {of} assumed"
+    if calibrated is not None:
+        made.caption += f". {calibration_statement(calibrated)}"
     yield made
     yield from _energies(material, analysis)
     if run is not None:
         yield from _transference(material, run)
     yield Text(
-        f"measured on {specimen(material)}; the model has no soaked-in salt or solvent, "
-        "so a ratio near 1 is no validation"
+        f"measured on {specimen(material)}; the model holds {', '.join(analysis.ions)}, no other salt and no "
+        "solvent, so a ratio near 1 is no validation"
     )
 
 

@@ -30,6 +30,8 @@ class RunRequest:
         Print results, warnings and failures, and nothing while waiting.
     verbose : bool
         Print a line for every task that begins, ends or keeps its state.
+    tables : bool
+        Print the network and the results; they are written in any case.
     """
 
     output: Path
@@ -40,3 +42,4 @@ class RunRequest:
     time_limit_s: float | None = None
     quiet: bool = False
     verbose: bool = False
+    tables: bool = True

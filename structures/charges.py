@@ -56,6 +56,7 @@ def assign_charges(
     table: Mapping[str, float] | None,
     source: ChargeSource,
     net_charge: float,
+    balance_on: str | None = None,
 ) -> ChargeAssignment:
     """Charges of every atom from a table, from the CIF or from charge equilibration.
 
@@ -76,6 +77,9 @@ def assign_charges(
         charges of a CIF are shifted evenly on the others.
     net_charge : float, e
         Of one formula unit.
+    balance_on : str, optional
+        Label, class or element of the atoms that take up evenly, whatever it is, what charges of a table or file lack
+        of the net charge. Without it at most 0.1 e per formula unit is spread over all atoms.
 
     Raises
     ------
@@ -87,7 +91,8 @@ def assign_charges(
         known = ", ".join(get_args(ChargeSource))
         raise InputError(f"charge_source must be one of {known}; got {source}", about="charge_source")
     given = charges_from_table(table, classes, crystal.symbols, crystal.labels) if table else None
-    objection = why_not_the_file(crystal, orbits, net_charge, formula_units)
+    takers = _atoms_named(balance_on, classes, crystal)
+    objection = why_not_the_file(crystal, orbits, net_charge if takers is None else None, formula_units)
     unknown = elements_without_parameters(crystal.symbols)
     usable = {"table": given is not None and not np.isnan(given).any(), "cif": not objection, "eqeq": not unknown}
     available = tuple(name for name, there in usable.items() if there)
@@ -101,9 +106,9 @@ def assign_charges(
         lines.append(f"the table gives every atom a charge: nothing is taken from {_IN_WORDS[source]}")
         chosen = "table"
     if chosen == "table":
-        charges, line = _from_table_alone(given, classes, net_charge, formula_units)
+        charges, line = _from_table_alone(given, classes, net_charge, formula_units, takers)
     elif chosen == "cif":
-        charges, line = _from_file(crystal, orbits, given, net_charge, formula_units)
+        charges, line = _from_file(crystal, orbits, given, net_charge, formula_units, takers)
     else:
         charges, line = _from_eqeq(crystal, orbits, given, net_charge * formula_units)
     if chosen != "table" and given is not None:
@@ -112,8 +117,23 @@ def assign_charges(
     return ChargeAssignment(charges, chosen, (*lines, line), available)
 
 
+def _atoms_named(name: str | None, classes: Sequence[str], crystal: Crystal) -> NDArray[np.bool_] | None:
+    """Atoms of a label, class or element, (n_atoms,) bool; None for no name."""
+    if name is None:
+        return None
+    try:
+        found = charges_from_table({name: 0.0}, classes, crystal.symbols, crystal.labels)
+    except InputError as error:
+        raise InputError(str(error).replace("charges", "balance_on", 1), about="balance_on") from None
+    return np.asarray(~np.isnan(found))
+
+
 def _from_table_alone(
-    given: NDArray[np.float64] | None, classes: Sequence[str], net_charge: float, formula_units: int
+    given: NDArray[np.float64] | None,
+    classes: Sequence[str],
+    net_charge: float,
+    formula_units: int,
+    takers: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[np.float64], str]:
     if given is None:
         raise InputError('charge_source = "table": expected a table of charges; found none', about="charge_source")
@@ -126,7 +146,7 @@ def _from_table_alone(
             '(charge_source = "eqeq") for the atoms that the table leaves out',
             about="charges",
         )
-    balanced, line = balance(given, net_charge, formula_units)
+    balanced, line = balance(given, net_charge, formula_units, takers=takers)
     return balanced, f"charges from the table given; {line}"
 
 
@@ -136,8 +156,10 @@ def _from_file(
     given: NDArray[np.float64] | None,
     net_charge: float,
     formula_units: int,
+    takers: NDArray[np.bool_] | None,
 ) -> tuple[NDArray[np.float64], str]:
-    objection = why_not_the_file(crystal, orbits, None if given is not None else net_charge, formula_units)
+    free = given is not None or takers is not None
+    objection = why_not_the_file(crystal, orbits, None if free else net_charge, formula_units)
     if objection:
         raise InputError(
             f'charge_source = "cif": the charges of the CIF cannot be used: {objection}', about="charge_source"
@@ -145,7 +167,7 @@ def _from_file(
     origin = "charges from _atom_site_charge of the CIF"
     charges = charges_from_file(crystal, orbits)
     if given is None:
-        balanced, line = balance(charges, net_charge, formula_units)
+        balanced, line = balance(charges, net_charge, formula_units, takers=takers)
         return balanced, f"{origin}; {line}"
     named = ~np.isnan(given)
     charges[named] = given[named]
@@ -290,7 +312,13 @@ def charges_from_file(crystal: Crystal, orbits: NDArray[np.int64]) -> NDArray[np
     return charges
 
 
-def balance(charges: NDArray[np.float64], net_charge: float, formula_units: int = 1) -> tuple[NDArray[np.float64], str]:
+def balance(
+    charges: NDArray[np.float64],
+    net_charge: float,
+    formula_units: int = 1,
+    *,
+    takers: NDArray[np.bool_] | None = None,
+) -> tuple[NDArray[np.float64], str]:
     """Charges that sum to the net charge exactly: a residual of rounding is spread evenly over all atoms.
 
     Parameters
@@ -300,6 +328,8 @@ def balance(charges: NDArray[np.float64], net_charge: float, formula_units: int 
         Of one formula unit.
     formula_units : int
         In the cell of these atoms.
+    takers : (n_atoms,) bool, optional
+        Atoms that take up the residual instead, however large it is.
 
     Returns
     -------
@@ -310,9 +340,14 @@ def balance(charges: NDArray[np.float64], net_charge: float, formula_units: int 
     Raises
     ------
     InputError
-        If the residual exceeds 0.1 e per formula unit.
+        If the residual exceeds 0.1 e per formula unit and no atoms are there to take it up.
     """
     total = float(charges.sum()) / formula_units
+    sums = f"they sum to {total:.4f} e per formula unit, expected {net_charge:g} e"
+    if takers is not None:
+        shift = (net_charge - total) * formula_units / int(takers.sum())
+        line = f"{sums}: the {takers.sum()} atoms of balance_on shifted by {shift:+.5f} e each"
+        return charges + shift * takers, line
     if not abs(net_charge - total) <= MAX_RESIDUAL * (1 + 1e-9):
         raise InputError(
             f"net charge of a formula unit: expected {net_charge:g} e; the charges sum to {total:.3f} e and at most "
@@ -321,5 +356,5 @@ def balance(charges: NDArray[np.float64], net_charge: float, formula_units: int 
         )
     shift = (net_charge - total) * formula_units / len(charges)
     balanced = charges + shift
-    line = f"they sum to {total:.4f} e per formula unit, expected {net_charge:g} e: shifted by {shift:+.5f} e per atom"
+    line = f"{sums}: shifted by {shift:+.5f} e per atom"
     return balanced, line

@@ -32,6 +32,7 @@ def load_framework(
     charges: Mapping[str, float] | None = None,
     charge_source: ChargeSource = "auto",
     net_charge: float | None = None,
+    balance_on: str | None = None,
     cell: Literal["conventional", "primitive"] = "conventional",
 ) -> Framework:
     """Clean, ordered, charged framework of a structure.
@@ -47,6 +48,8 @@ def load_framework(
     net_charge : float, e, optional
         Of one formula unit, the smallest whole-number ratio of the elements. Without it, minus the charge of the ions
         that were taken out of the pores.
+    balance_on : str, optional
+        Label, class or element of the atoms that take up what charges of a table or file lack of the net charge.
     cell : {"conventional", "primitive"}
         Standard cell of the space group, a along x and b in the xy plane. Where an ordering of framework atoms was
         chosen the cell of the file stands for the conventional one, because the lower symmetry of the ordering would
@@ -69,7 +72,14 @@ def load_framework(
     orbits = equivalent_atoms(crystal.cell, crystal.frac_coords, _numbered(crystal.symbols))
     try:
         assigned = assign_charges(
-            crystal, classes, orbits, formula_units, table=charges, source=charge_source, net_charge=net
+            crystal,
+            classes,
+            orbits,
+            formula_units,
+            table=charges,
+            source=charge_source,
+            net_charge=net,
+            balance_on=balance_on,
         )
     except InputError as error:
         if net_charge is None and net:

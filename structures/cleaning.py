@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from structures.crystal import ALKALI, Crystal, Pairs, bonds, connected, formula, is_metal, pairs_within
+from structures.crystal import ALKALI, Crystal, Pairs, bonds, connected, formula, is_metal, nets, pairs_within
 from structures.disorder import Occupation, overlapping, resolve_disorder
 from structures.errors import WARNING, InputError
 from structures.guests import Guest, guest_charge
@@ -176,36 +176,9 @@ def _possible_bonds(crystal: Crystal, occupation: Occupation) -> Pairs:
 
 
 def _periodicity(n_atoms: int, bond: Pairs) -> NDArray[np.int64]:
-    """Directions in which the component of every atom is bonded to its own images, (n_atoms,), 0 to 3.
-
-    Every atom gets the cell it is reached in; a bond that disagrees with it closes a walk with a lattice translation.
-    """
-    component = connected(n_atoms, bond.a, bond.b)
-    order = np.argsort(bond.a, kind="stable")
-    start = np.searchsorted(bond.a[order], np.arange(n_atoms + 1)).tolist()
-    target, image = bond.b[order].tolist(), bond.image[order]
-    offset = np.zeros((n_atoms, 3), dtype=np.int64)
-    reached = [False] * n_atoms
-    for seed in range(n_atoms):
-        if reached[seed]:
-            continue
-        reached[seed] = True
-        queue = deque([seed])
-        while queue:
-            atom = queue.popleft()
-            for k in range(start[atom], start[atom + 1]):
-                other = target[k]
-                if not reached[other]:
-                    reached[other] = True
-                    offset[other] = offset[atom] + image[k]
-                    queue.append(other)
-    closure = offset[bond.a] + bond.image - offset[bond.b]
-    wrapped = closure.any(axis=1)
-    rank = np.zeros(int(component.max(initial=-1)) + 1, dtype=np.int64)
-    for number in np.unique(component[bond.a[wrapped]]):
-        mine = np.unique(closure[wrapped & (component[bond.a] == number)], axis=0)
-        rank[number] = np.linalg.matrix_rank(mine)
-    return rank[component]
+    """Directions in which the component of every atom is bonded to its own images, (n_atoms,), 0 to 3."""
+    found = nets(n_atoms, bond.a, bond.b, bond.image)
+    return np.asarray(found.directions[found.part])
 
 
 def _loose_alkali(crystal: Crystal, bond: Pairs, rank: NDArray[np.int64]) -> tuple[NDArray[np.bool_], list[str]]:

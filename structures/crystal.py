@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
@@ -142,6 +143,64 @@ def connected(n_nodes: int, a: NDArray[np.int64], b: NDArray[np.int64]) -> NDArr
         if (lowest == root).all():
             return np.unique(root, return_inverse=True)[1].astype(np.int64)
         root = lowest
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Nets:
+    """Connected parts of a periodic graph.
+
+    Attributes
+    ----------
+    part : (n_nodes,) int64
+        Parts are numbered by their first node.
+    offset : (n_nodes, 3) int64
+        Cell in which a walk along edges reaches the node from the first one of its part, which is in the home cell.
+    directions : (n_parts,) int64
+        Independent directions in which a part is connected to its own images, 0 for a finite one.
+    """
+
+    part: NDArray[np.int64]
+    offset: NDArray[np.int64]
+    directions: NDArray[np.int64]
+
+
+def nets(n_nodes: int, a: NDArray[np.int64], b: NDArray[np.int64], image: NDArray[np.int64]) -> Nets:
+    """Parts of a periodic graph: an edge that disagrees with the cells of its ends closes a walk with a translation.
+
+    Parameters
+    ----------
+    n_nodes : int
+    a, b : (n_edges,) int64
+        Every edge in both directions.
+    image : (n_edges, 3) int64
+        Cell of b when a is in the home cell.
+    """
+    part = connected(n_nodes, a, b)
+    order = np.argsort(a, kind="stable")
+    start = np.searchsorted(a[order], np.arange(n_nodes + 1)).tolist()
+    target, step = b[order].tolist(), image[order]
+    offset = np.zeros((n_nodes, 3), dtype=np.int64)
+    reached = [False] * n_nodes
+    for seed in range(n_nodes):
+        if reached[seed]:
+            continue
+        reached[seed] = True
+        queue = deque([seed])
+        while queue:
+            node = queue.popleft()
+            for k in range(start[node], start[node + 1]):
+                other = target[k]
+                if not reached[other]:
+                    reached[other] = True
+                    offset[other] = offset[node] + step[k]
+                    queue.append(other)
+    closure = offset[a] + image - offset[b]
+    wrapped = closure.any(axis=1)
+    directions = np.zeros(int(part.max(initial=-1)) + 1, dtype=np.int64)
+    for number in np.unique(part[a[wrapped]]):
+        mine = np.unique(closure[wrapped & (part[a] == number)], axis=0)
+        directions[number] = np.linalg.matrix_rank(mine)
+    return Nets(part, offset, directions)
 
 
 def density(cell: NDArray[np.float64], symbols: Iterable[str]) -> float:

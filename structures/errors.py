@@ -6,7 +6,17 @@ from typing import Literal
 
 WARNING = "warning: "  # opens the lines of a provenance that come first and are not to be passed over
 
-About = Literal["", "charges", "charge_source", "net_charge"]
+About = Literal[
+    "",
+    "charges",
+    "charge_source",
+    "net_charge",
+    "balance_on",
+    "missing_nodes",
+    "missing_linkers",
+    "defect_cell",
+    "defect_seed",
+]
 
 
 class InputError(ValueError):
@@ -18,9 +28,9 @@ class InputError(ValueError):
     Parameters
     ----------
     message : str
-    about : {"", "charges", "charge_source", "net_charge"}
-        Argument of `structures.cif.load_framework` that is to be changed, where it is not the file: a deck and the
-        command line have names of their own for it.
+    about : About
+        Argument of `structures.cif.load_framework`, or part of `structures.defects.Defects`, that is to be changed,
+        where it is not the file: a deck and the command line have names of their own for it.
     """
 
     about: About

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -74,3 +75,36 @@ class Framework:
     def volume(self) -> float:
         """Volume of the cell, Å³."""
         return float(abs(np.linalg.det(self.cell)))
+
+
+def repeated(framework: Framework, repeats: tuple[int, int, int]) -> Framework:
+    """Return the same crystal in a larger cell, with the operations that the larger lattice leaves it.
+
+    Parameters
+    ----------
+    framework : Framework
+    repeats : tuple of 3 int
+        Cells along a, b and c.
+    """
+    n = np.array(repeats)
+    if (n == 1).all():
+        return framework
+    cells = np.array(list(product(*(range(k) for k in repeats))))
+    turned = framework.rotations * n / n[:, None]  # x' = N^-1 R N x
+    fits = (np.abs(turned - np.rint(turned)) < 1e-9).all(axis=(1, 2))
+    rotations = np.repeat(np.rint(turned[fits]).astype(np.int64), len(cells), axis=0)
+    shifts = (framework.translations[fits][:, None] + cells) / n
+    frac = (framework.frac_coords[:, None] + cells) / n
+    return replace(
+        framework,
+        cell=framework.cell * n[:, None],
+        symbols=tuple(symbol for symbol in framework.symbols for _ in cells),
+        frac_coords=frac.reshape(-1, 3),
+        charges=np.repeat(framework.charges, len(cells)),
+        atom_classes=tuple(name for name in framework.atom_classes for _ in cells),
+        formula_units=framework.formula_units * len(cells),
+        net_charge=framework.net_charge * len(cells),
+        rotations=rotations,
+        translations=shifts.reshape(-1, 3),
+        provenance=(*framework.provenance, f"cell repeated {' x '.join(map(str, repeats))} times"),
+    )

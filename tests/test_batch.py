@@ -16,7 +16,7 @@ from runs.cli import main
 from runs.deck import Deck
 from runs.deck_file import read_deck
 from runs.deck_keys import tables_in
-from runs.init_job import batch_script, batch_scripts, shipped_decks
+from runs.init_job import batch_script, batch_scripts, templates
 from runs.status_job import read_status
 
 
@@ -26,7 +26,7 @@ def init(*arguments: str) -> str:
     return result.stdout
 
 
-@pytest.mark.parametrize("name", shipped_decks())
+@pytest.mark.parametrize("name", templates())
 def test_a_template_is_a_valid_deck_that_explains_itself(tmp_path, name):
     """The deck as it is shipped; with every key the same values, and each key of every table in it or as a comment."""
     (tmp_path / "my.toml").write_text(init(name), encoding="utf-8")

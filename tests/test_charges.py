@@ -82,6 +82,31 @@ def test_label_beats_class_beats_element():
     assert found == pytest.approx([-2.0, -3.0, -1.0, np.nan], nan_ok=True)
 
 
+@pytest.mark.parametrize(("source", "charges"), [("table", (0.0,) * 4), ("cif", (0.9, -0.3, -0.3, -0.3))])
+def test_named_atoms_take_up_what_the_charges_lack(source, charges):
+    """A net charge of +1 on three O, +1/3 each: as protons on them would; without a name it is refused."""
+    table = {"Zn": 0.9, "O": -0.3} if source == "table" else None
+    options = {"table": table, "source": source, "net_charge": 1.0}
+    crystal = net(charges)
+    made = assign_charges(crystal, crystal.symbols, ORBITS, 1, balance_on="O", **options)
+    assert made.charges == pytest.approx([0.9, 1 / 30, 1 / 30, 1 / 30])
+    assert "expected 1 e: the 3 atoms of balance_on shifted by +0.33333 e each" in made.lines[-1]
+    with pytest.raises(InputError):
+        assign(crystal, **options)
+    with pytest.raises(InputError, match=r"balance_on: N matches no atom; expected one of O, Zn") as caught:
+        assign_charges(crystal, crystal.symbols, ORBITS, 1, balance_on="N", **options)
+    assert caught.value.about == "balance_on"
+
+
+def test_equilibration_leaves_nothing_to_be_taken_up():
+    crystal = net()
+    plain, named = (
+        assign_charges(crystal, crystal.symbols, ORBITS, 1, table=None, source="eqeq", net_charge=-1.0, balance_on=name)
+        for name in (None, "O")
+    )
+    np.testing.assert_array_equal(named.charges, plain.charges)
+
+
 def test_an_element_is_an_element_where_atoms_are_labelled_so():
     """In a file that labels all oxygens "O" the key O does not overrule the class."""
     found = charges_from_table({"O": -1.0, "mu-O": -2.0}, ("mu-O", "O"), ("O", "O"), ("O", "O"))

@@ -10,9 +10,10 @@ from rich.console import Console
 
 from lattice.network import PoreNetwork
 from runs.check_tables import loading_part
-from runs.composition import loadings, rounding_remark
+from runs.composition import loadings, possible_loadings, rounding_remark, uptake_line
 from runs.deck import Deck
 from structures.errors import InputError
+from structures.species import Species
 from structures.units import AVOGADRO
 
 LI, AMMONIUM, PF6 = ion("Li+"), ion("Me2NH2+"), ion("PF6-", -1.0)
@@ -104,6 +105,62 @@ def test_treatments_decide_who_is_placed_and_who_moves():
     assert found.mobile == {"Li+": 14}
 
 
+def soaked(molarity: float = 1.0, anion: str = "PF6-", fractions: tuple[float, ...] = (0.0, 0.2, 0.4)) -> Deck:
+    return exchange(fractions, uptake={"anion": anion, "mol_per_L": molarity})
+
+
+def pores(*ions: Species, volume: float = 1000.0) -> PoreNetwork:
+    return replace(simple_cubic(species=ions or (LI, AMMONIUM, PF6)), framework_charge=-1.0, accessible_volume=volume)
+
+
+def test_salt_in_the_pores_comes_on_top_of_the_counter_ions():
+    """x = 0, 5/27 and 11/27 of 27 counter-ions, and 27 · 1000 Å³ · 1 mol/L = 16.26 pairs, 16 of them, at each."""
+    pairs = round(27 * 1000.0 * 1e-27 * AVOGADRO)
+    found = loadings(soaked(), pores())
+    assert pairs == 16
+    assert [loading.counts for loading in found] == [
+        {"Li+": n + pairs, "Me2NH2+": 27 - n, "PF6-": pairs} for n in (0, 5, 11)
+    ]
+    assert [loading.value for loading in found] == [0.0, 5 / 27, 11 / 27]
+    assert [loading.key for loading in found] == ["x0.0000", "x0.1852", "x0.4074"]
+    said = uptake_line(soaked(), pores())
+    assert "16 Li+ and 16 PF6- in the supercell besides the counter-ions, 0.984 mol/L (1 asked for)" in said
+    assert uptake_line(exchange((0.5,)), charged()) == ""
+
+
+def test_salt_of_unequal_charges_keeps_the_supercell_neutral():
+    """Mg2+ and PF6- counter-balance as 1 : 2; the framework is balanced by Mg2+ and Zn2+."""
+    magnesium, zinc = ion("Mg2+", 2.0), ion("Zn2+", 2.0)
+    deck = deck_of(
+        {"kind": "exchange", "entering": "Mg2+", "leaving": "Zn2+", "uptake": {"anion": "PF6-", "mol_per_L": 0.2}},
+        {"exchange_fractions": (0.0, 1.0)},
+    )
+    network = replace(pores(magnesium, zinc, PF6), framework_charge=-2.0 / 3.0)
+    assert [loading.counts for loading in loadings(deck, network)] == [
+        {"Mg2+": 3, "Zn2+": 9, "PF6-": 6},
+        {"Mg2+": 12, "Zn2+": 0, "PF6-": 6},
+    ]
+
+
+def test_an_uptake_of_nothing_is_none():
+    (found,) = loadings(soaked(0.0, fractions=(0.5,)), pores())
+    assert found.counts == {"Li+": 14, "Me2NH2+": 13, "PF6-": 0}
+
+
+def test_loadings_that_can_be_asked_for_hold_the_salt_too():
+    """27 sites for each ion and 16 pairs: no more than 11 of 27 counter-ions are Li+."""
+    assert possible_loadings(soaked(fractions=(0.0,)), pores()) == pytest.approx([n / 27 for n in range(12)])
+
+
+def test_all_ions_of_a_soaked_framework_can_be_smeared_out_or_frozen():
+    deck = exchange(
+        (0.0,), uptake={"anion": "PF6-", "mol_per_L": 1.0}, treatment={"Me2NH2+": "frozen", "PF6-": "background"}
+    )
+    (found,) = loadings(deck, pores())
+    assert (found.counts, found.background) == ({"Li+": 16, "Me2NH2+": 27}, {"PF6-": 16})
+    assert found.mobile == {"Li+": 16}
+
+
 @pytest.mark.parametrize(
     ("deck", "network", "words"),
     [
@@ -114,6 +171,13 @@ def test_treatments_decide_who_is_placed_and_who_moves():
             charged(-0.3),
             "expected a framework charge that whole ions of \\+1 e balance, found -8.1 e",
         ),
+        (soaked(anion="Na+"), pores(LI, AMMONIUM, ion("Na+")), r"uptake.anion: expected an ion of the opposite charge"),
+        (
+            soaked(0.02),
+            pores(),
+            r"uptake.mol_per_L: expected at least one formula unit of salt .* found 0\.33;",
+        ),
+        (soaked(2.0), pores(), r"x = 0: expected at most 27 Li\+, one per site of the supercell, found 33"),
         (exchange((1.0,)), charged(-2.0), "expected at most 27 Li\\+, one per site of the supercell, found 54"),
         (exchange((0.0,), treatment={"Me2NH2+": "frozen"}), charged(), "x = 0: expected at least one mobile ion"),
         (salt((1.0,)), replace(simple_cubic(species=(LI, PF6)), framework_charge=-1.0), "expected a neutral framework"),

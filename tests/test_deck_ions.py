@@ -57,6 +57,32 @@ def test_beads_are_checked(tmp_path, old, new, line):
     assert any(line in fault for fault in faults(tmp_path, *SALT, (OWN, beads)))
 
 
+def test_a_size_factor_makes_the_whole_ion_larger(tmp_path):
+    """One number for a study of the size: diameters, places of beads and contact radius, on top of other changes."""
+    size = ("contact_radius_A = 2.7", "contact_radius_A = 2.5\nsize_factor = 0.9")
+    scaled = deck_species(deck_of(tmp_path, size).deck)[1]
+    shipped = SHIPPED_SPECIES["Me2NH2+"]
+    assert scaled.lj_sigma == pytest.approx(0.9 * shipped.lj_sigma)
+    assert scaled.contact_radius == pytest.approx(0.9 * 2.5)
+    assert (scaled.lj_epsilon, scaled.charge, scaled.mass) == (shipped.lj_epsilon, 1.0, shipped.mass)
+    assert scaled.source.endswith("all lengths times 0.9 by the deck, contact radius 2.25 Å")
+    rigid = ('leaving = "Me2NH2+"', 'leaving = "rigid-Me2NH2+"')
+    table = (OWN, '[species."rigid-Me2NH2+"]\nsize_factor = 1.2\n')
+    scaled = deck_species(deck_of(tmp_path, rigid, table, ('compare_with = "ni_mof"', "")).deck)[1]
+    shipped = SHIPPED_SPECIES["rigid-Me2NH2+"]
+    assert scaled.diameter == pytest.approx(1.2 * shipped.diameter)
+    for bead, before in zip(scaled.beads, shipped.beads, strict=True):
+        assert bead.position == pytest.approx([1.2 * x for x in before.position])
+        assert (bead.charge, bead.lj_epsilon) == (before.charge, before.lj_epsilon)
+
+
+def test_a_size_factor_of_one_changes_nothing_and_a_wild_one_is_refused(tmp_path):
+    one = deck_of(tmp_path, ("contact_radius_A = 2.7", "size_factor = 1")).deck
+    assert deck_species(one)[1] == SHIPPED_SPECIES["Me2NH2+"]
+    (line,) = faults(tmp_path, ("contact_radius_A = 2.7", "size_factor = 2"))
+    assert line == 'deck.toml: [species."Me2NH2+"] size_factor: expected 0.7 to 1.3, found 2'
+
+
 def test_a_shipped_ion_of_several_beads_has_no_single_diameter(tmp_path):
     name = next(ion.name for ion in SHIPPED_SPECIES.values() if len(ion.beads) > 1)
     (line,) = faults(tmp_path, (OWN, f'[species."{name}"]\nlj_sigma_A = 4\n'))

@@ -66,7 +66,7 @@ def test_every_rate_model_has_its_factor(tmp_path, rates, factor):
     [
         ('model = "attempt_frequency"\nfriction = 0.5', "[rates] friction: expected no such key"),
         ('model = "flux_tst"\nattempt_frequency_Hz = 1e12', "[rates] attempt_frequency_Hz: expected no such key"),
-        ('model = "flux_tst"\nfriction = 2', "[rates] friction: expected 1e-06 to 1, found 2"),
+        ('model = "flux_tst"\nfriction = 2e3', "[rates] friction: expected 1e-06 to 1000, found 2000"),
         ('model = "tst"', "expected 'flux_tst', 'harmonic_tst' or 'attempt_frequency', found \"tst\""),
         (
             'model = "attempt_frequency"\nattempt_frequency_Hz = 1',

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import hashlib
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
 
 from analysis.experiments import (
+    REFERENCE,
+    assumed_exchanges,
     compared_transference,
     comparison,
     materials,
     measured,
     measured_activation,
     measured_transference,
+    measurements,
     paper,
 )
 from structures.errors import InputError
@@ -62,8 +67,36 @@ def test_comparison_interpolates_between_computed_points():
     row = table.loc[("Li@Ni-MOF-2", 298.15)]
     assert row["computed (S/cm)"] == pytest.approx(sigma(0.0759, 298.15))
     assert row["computed/measured"] == pytest.approx(sigma(0.0759, 298.15) / 1.28e-3)
-    for outside in (("Li@Ni-MOF-2", 233.15), ("Li@Ni-MOF-2-140d", 298.15)):
-        assert table.loc[outside, ["computed (S/cm)", "ratio lo", "ratio hi", "z"]].isna().all()
+    outside = ("Li@Ni-MOF-2", 233.15)
+    assert table.loc[outside, ["computed (S/cm)", "ratio lo", "ratio hi", "z"]].isna().all()
+
+
+def test_a_sample_without_an_exchange_fraction_has_that_of_the_one_it_was(tmp_path):
+    """After 140 days Li@Ni-MOF-2 is compared at the x it began with, and the table says so."""
+    table = comparison("ni_mof", computed()).set_index(["sample", "T (K)"])
+    old, fresh = table.loc[("Li@Ni-MOF-2-140d", 298.15)], table.loc[("Li@Ni-MOF-2", 298.15)]
+    assert old["computed (S/cm)"] == fresh["computed (S/cm)"]
+    assert (old["x of"], fresh["x of"]) == ("Li@Ni-MOF-2", "")
+    (line,) = assumed_exchanges("ni_mof")
+    assert line.startswith("Li@Ni-MOF-2-140d: no exchange fraction")
+    path = tmp_path / "mine.toml"
+    path.write_text('[[sample]]\nname = "a"\nexchange = 0.1\n[[sample]]\nname = "ab"\nsigma_25C_S_per_cm = 1e-3\n')
+    assert measured(str(path))[0].exchange is None
+
+
+def test_every_measured_figure_is_listed():
+    mof5, ni = measurements("mof5"), measurements("ni_mof")
+    assert set(mof5["of"]) == {"LTO cell", "graphite cell", "powder"}
+    assert mof5[mof5["at"] == "10C"]["measured"].tolist() == [0.8]
+    assert set(ni["quantity"]) == {"sigma", "E_a", "t_Li", "discharge capacity", "overpotential"}
+    assert len(ni[ni["quantity"] == "sigma"]) == len(measured("ni_mof")) == 11
+    assert ni[ni["of"] == "Li@Ni-MOF-2-140d"]["remark"].unique().tolist() == ["x of Li@Ni-MOF-2 assumed"]
+
+
+def test_no_figure_of_the_papers_has_been_changed():
+    """The file as it was transcribed: a changed value would make every comparison another one."""
+    digest = hashlib.sha256(REFERENCE.read_bytes()).hexdigest()
+    assert digest == "befd5936cac0c9935b417bde4d4590ffa11822b395124268758dedfb9233d838"
 
 
 def test_interval_and_z_follow_from_those_of_the_points():

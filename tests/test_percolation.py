@@ -9,7 +9,7 @@ from persistence_library import compare_with_library
 from scipy.ndimage import label
 
 from lattice.basins import grid_stencil
-from lattice.percolation import components, grid_percolation, network_percolation
+from lattice.percolation import components, grid_percolation, independent_directions, network_percolation
 
 
 def brute_force_percolation(energy, copies=7):
@@ -80,3 +80,12 @@ def test_components_know_the_directions_they_cross():
     part, dimensions = components(5, a, b, image)
     assert part.tolist() == [0, 0, 1, 2, 2]
     assert dimensions.tolist() == [0, 0, 1, 2, 2]
+
+
+def test_independent_directions_are_the_rank():
+    rng = np.random.default_rng(5)
+    for _ in range(300):
+        loops = [tuple(row) for row in rng.integers(-2, 3, (int(rng.integers(1, 5)), 3)).tolist()]
+        assert independent_directions(loops) == np.linalg.matrix_rank(np.array(loops))
+    assert independent_directions([]) == 0
+    assert independent_directions([(1, 0, 0), (10**12, 1, 0), (10**12, 1, 1)]) == 3

@@ -1,0 +1,320 @@
+"""Several runs of one question together: what each of them computes of a sample, pooled over realisations and draws.
+
+A quantity is named as experiments name it: sigma at a temperature, E_a of ln sigma in a window of temperatures, the
+transference number of a cell with electrodes that exchange one ion, the loading at which sigma is largest.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from analysis.arrhenius import MIN_TEMPERATURES, activation_energy
+from analysis.campaign import Run
+from analysis.experiments import NEAR_K, ROOM
+from analysis.results import analysis_of
+from analysis.statistics import LEVEL, Interval, normal_quantile, t_interval
+from structures.units import CELSIUS_ZERO
+
+NAN = float("nan")
+NOTHING = Interval(NAN, NAN, NAN)
+WINDOW_NEAR_K = 0.5  # from the end of a window at which a temperature counts as in it
+
+
+@dataclass(frozen=True, order=True, slots=True)
+class Asked:
+    """A quantity that is asked of a run.
+
+    Attributes
+    ----------
+    kind : {"sigma", "E_a", "t_Li", "x*"}
+    low, high : float, K
+        Temperature, or the window of temperatures.
+    """
+
+    kind: str
+    low: float = ROOM
+    high: float = ROOM
+
+    @property
+    def name(self) -> str:
+        """In words, with the temperature in °C."""
+        low, high = (f"{T - CELSIUS_ZERO:.0f}".replace("-", "−") for T in (self.low, self.high))
+        return f"{self.kind}, {low} °C" if low == high else f"{self.kind}, {low} to {high} °C"
+
+    @property
+    def unit(self) -> str:
+        """Unit of its value; empty for a plain number."""
+        return {"sigma": "S/cm", "E_a": "eV"}.get(self.kind, "")
+
+    @property
+    def is_positive(self) -> bool:
+        """Whether it is compared by its logarithm."""
+        return self.kind == "sigma"
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StudiedRun:
+    """One run of a study.
+
+    Attributes
+    ----------
+    entry : str
+        Name of the entry of the study that it belongs to.
+    labels : Mapping of str to value
+        What is varied in it.
+    run : Run
+    draw : int
+        Number of the draw from the posterior of a calibration; 0 for the best values.
+    calibrated : bool
+    """
+
+    entry: str
+    labels: Mapping[str, Any]
+    run: Run
+    draw: int = 0
+    calibrated: bool = False
+
+
+def computed(run: Run, asked: Asked, loading: float | None = None) -> Interval:
+    """Compute a quantity at the loading of a run nearest to one; nan where the run does not hold it.
+
+    Parameters
+    ----------
+    run : Run
+    asked : Asked
+    loading : float, optional
+        By default the only one, or the first.
+    """
+    if asked.kind == "x*":
+        return _optimum(run, asked)
+    found = analysis_of(run)
+    x = nearest_loading(run, loading)
+    if asked.kind == "t_Li":
+        return _transference(run, x, asked)
+    at = [point for point in found.points if point.composition == x]
+    if asked.kind == "sigma":
+        near = [point for point in at if abs(point.temperature - asked.low) <= NEAR_K]
+        return near[0].sigma if near else NOTHING
+    inside = [p for p in at if asked.low - WINDOW_NEAR_K <= p.temperature <= asked.high + WINDOW_NEAR_K]
+    try:
+        fit = activation_energy([p.temperature for p in inside], [p.sigma for p in inside], dof=[p.dof for p in inside])
+    except ValueError:
+        return NOTHING
+    return fit.E_a_ln_sigma
+
+
+def nearest_loading(run: Run, loading: float | None = None) -> float:
+    """Find the loading of a run nearest to one, the first by default."""
+    known = sorted({point.composition for point in analysis_of(run).points})
+    return known[0] if loading is None else min(known, key=lambda x: abs(x - loading))
+
+
+def _optimum(run: Run, asked: Asked) -> Interval:
+    table = analysis_of(run).optimum
+    near = table[(table["T (K)"] - asked.low).abs() <= NEAR_K] if len(table) else table
+    if near.empty:
+        return NOTHING
+    name = f"{analysis_of(run).composition_name}*"
+    row = near.iloc[0]
+    return Interval(*(float(row[f"{name}{end}"]) for end in ("", " lo", " hi")))
+
+
+def _transference(run: Run, x: float, asked: Asked) -> Interval:
+    from analysis.transference import transference
+
+    if not any(abs(record.temperature - asked.low) <= NEAR_K for record in run.records):
+        return NOTHING
+    found = transference(run.displacements(x, asked.low))
+    if "Li+" not in found.species_names:
+        return NOTHING
+    return found.steady_state[found.species_names.index("Li+")]
+
+
+def over_realisations(values: Sequence[Interval]) -> Interval:
+    """Pool what realisations of the same disorder give: their mean, with Student's interval over the realisations.
+
+    A single one keeps its own interval.
+    """
+    known = [value for value in values if math.isfinite(value.value)]
+    if not known:
+        return NOTHING
+    return known[0] if len(known) == 1 else t_interval([value.value for value in known])
+
+
+def over_draws(best: Interval, draws: Sequence[Interval], asked: Asked) -> Interval:
+    """Widen an interval by what parameters drawn from a posterior add.
+
+    The prediction for one more draw: best ± t s √(1 + 1/n) with the scatter s of n draws, in which the statistical
+    error of each is contained (Gelman and others, Bayesian Data Analysis, 2013, section 3.2). Positive quantities are
+    treated by their logarithms.
+    """
+    known = [draw.value for draw in draws if math.isfinite(draw.value) and (draw.value > 0 or not asked.is_positive)]
+    if len(known) < 2 or not math.isfinite(best.value) or (asked.is_positive and best.value <= 0):
+        return best
+    values = np.log(known) if asked.is_positive else np.array(known)
+    centre = math.log(best.value) if asked.is_positive else best.value
+    scatter = math.sqrt(float(((values - centre) ** 2).sum()) / len(known))
+    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(known))) * scatter * math.sqrt(1 + 1 / len(known))
+    ends = centre - half, centre + half
+    return Interval(best.value, *(math.exp(end) for end in ends)) if asked.is_positive else Interval(best.value, *ends)
+
+
+def pooled(runs: Iterable[StudiedRun], asked: Asked, loading: float | None = None) -> Interval:
+    """Compute a quantity of runs that differ in the seed of their disorder and in draws of parameters only."""
+    by_draw: dict[int, list[Interval]] = {}
+    for one in runs:
+        by_draw.setdefault(one.draw, []).append(computed(one.run, asked, loading))
+    best = over_realisations(by_draw.pop(0, []))
+    return over_draws(best, [over_realisations(values) for values in by_draw.values()], asked)
+
+
+def groups(runs: Iterable[StudiedRun]) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[StudiedRun]]:
+    """Put together the runs that are pooled: those of one entry with the same labels."""
+    found: dict[tuple[str, tuple[tuple[str, str], ...]], list[StudiedRun]] = {}
+    for one in runs:
+        labels = tuple((name, str(label)) for name, label in one.labels.items())
+        found.setdefault((one.entry, labels), []).append(one)
+    return found
+
+
+def change(value: Interval, reference: Interval, asked: Asked) -> Interval:
+    """Compare two independent results: their ratio where the quantity is positive, else their difference."""
+    if not (math.isfinite(value.value) and math.isfinite(reference.value)):
+        return NOTHING
+    if asked.is_positive:
+        if value.value <= 0 or reference.value <= 0:
+            return NOTHING
+        half = normal_quantile() * math.hypot(value.log_error, reference.log_error)
+        ratio = value.value / reference.value
+        return Interval(ratio, ratio * math.exp(-half), ratio * math.exp(half))
+    lo = math.hypot(value.value - value.lo, reference.hi - reference.value)
+    hi = math.hypot(value.hi - value.value, reference.value - reference.lo)
+    difference = value.value - reference.value
+    return Interval(difference, difference - lo, difference + hi)
+
+
+def quantities_of(run: Run) -> list[Asked]:
+    """List what a run can be asked: sigma at every temperature, E_a over all of them, t_Li at room temperature."""
+    T = sorted({point.temperature for point in analysis_of(run).points})
+    asked = [Asked("sigma", t, t) for t in T]
+    if len(T) >= MIN_TEMPERATURES:
+        asked.append(Asked("E_a", T[0], T[-1]))
+    return [*asked, Asked("t_Li")]
+
+
+def variation_table(runs: Iterable[StudiedRun], against: Sequence[StudiedRun]) -> pd.DataFrame:
+    """Tell what changes when one thing is varied.
+
+    Parameters
+    ----------
+    runs : iterable of StudiedRun
+    against : sequence of StudiedRun
+        The runs without the change.
+
+    Returns
+    -------
+    DataFrame
+        One row per variation, loading and quantity: what is varied, its value there, the quantity with its interval,
+        the same without the change, and the ratio or difference of both with its interval.
+    """
+    rows = []
+    asked = quantities_of(against[0].run)
+    loadings = sorted({point.composition for point in analysis_of(against[0].run).points})
+    reference = {(x, one): pooled(against, one, x) for x in loadings for one in asked}
+    for (_, labels), same in groups(runs).items():
+        for (x, one), without in reference.items():
+            value = pooled(same, one, x)
+            if not math.isfinite(value.value) and not math.isfinite(without.value):
+                continue
+            rows.append({
+                "varied": ", ".join(name for name, _ in labels),
+                "to": ", ".join(label for _, label in labels),
+                "loading": x,
+                "quantity": one.name,
+                "unit": one.unit,
+                **_ends("value", value),
+                **_ends("without", without),
+                "compared by": "ratio" if one.is_positive else "difference",
+                **_ends("change", change(value, without, one)),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def scan_table(runs: Iterable[StudiedRun], temperature: float = ROOM, loadings: Sequence[float] = ()) -> pd.DataFrame:
+    """Best loading of every scan, and how sharp its maximum is.
+
+    Parameters
+    ----------
+    runs : iterable of StudiedRun
+        Each with several loadings.
+    temperature : float, K
+    loadings : sequence of float
+        In ascending order; sigma at each is divided by sigma at the one before, as far as the scans hold them.
+
+    Returns
+    -------
+    DataFrame
+        The labels of every scan, x* with its interval, whether it is a bound, sigma there, and the ratios.
+    """
+    rows = []
+    for same in groups(runs).values():
+        one = same[0]
+        found = analysis_of(one.run)
+        star = pooled(same, Asked("x*", temperature, temperature))
+        row: dict[str, Any] = {**one.labels, **_ends("x*", star)}
+        table = found.optimum
+        near = table[(table["T (K)"] - temperature).abs() <= NEAR_K] if len(table) else table
+        row["bound"] = "" if near.empty else str(near.iloc[0]["edge"])
+        row["sigma at x* (S/cm)"] = NAN if near.empty else float(near.iloc[0]["sigma (S/cm)"])
+        asked = Asked("sigma", temperature, temperature)
+        known = {x: nearest_loading(one.run, x) for x in loadings}
+        for before, after in itertools.pairwise(loadings):
+            ratio = NOTHING
+            if known[before] != known[after]:
+                ratio = change(pooled(same, asked, after), pooled(same, asked, before), asked)
+            row |= _ends(f"sigma({after:g})/sigma({before:g})", ratio)
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def sharpness_lines(table: pd.DataFrame, measured: Mapping[float, float]) -> list[str]:
+    """Say for every two neighbouring loadings whether any scan changes between them as the measured values do.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Of `scan_table`, made with the measured loadings.
+    measured : Mapping of float to float
+        Conductivity by loading.
+    """
+    lines = []
+    labels = list(table.columns[: list(table.columns).index("x*")])
+    for before, after in itertools.pairwise(sorted(measured)):
+        name = f"sigma({after:g})/sigma({before:g})"
+        if name not in table:
+            continue
+        known = table[np.isfinite(table[name])]
+        wanted = measured[after] / measured[before]
+        if known.empty:
+            lines.append(f"{name}: {wanted:.3g} measured; no scan holds both loadings")
+            continue
+        holds = known[(known[f"{name} lo"] <= wanted) & (wanted <= known[f"{name} hi"])]
+        nearest = known.to_dict("records")[int(np.abs(np.log(known[name] / wanted)).to_numpy().argmin())]
+        where = ", ".join(f"{label} {nearest[label]}" for label in labels) or "the only scan"
+        lines.append(
+            f"{name}: {wanted:.3g} measured; within the interval of {len(holds)} of {len(known)} scans; nearest "
+            f"{nearest[name]:.3g} ({nearest[f'{name} lo']:.3g} to {nearest[f'{name} hi']:.3g}) with {where}"
+        )
+    return lines
+
+
+def _ends(name: str, value: Interval) -> dict[str, float]:
+    return {name: value.value, f"{name} lo": value.lo, f"{name} hi": value.hi}

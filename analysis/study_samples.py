@@ -1,0 +1,137 @@
+"""Every measured value of a sample beside the computed one, with why they differ as far as the study can tell."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.agreement import ASSUMED_ERRORS, Error, agreement
+from analysis.experiments import ROOM, measured, measured_activation, measured_transference
+from analysis.statistics import Interval
+from analysis.study import Asked, StudiedRun, nearest_loading, pooled
+
+CALIBRATED, PREDICTED, STATED = "calibrated", "predicted", "nothing fitted"
+MeasuredValue = tuple[Asked, float]
+
+
+def measured_values(material: str, sample: str) -> list[MeasuredValue]:
+    """List what was measured of a sample, in the order in which it is reported."""
+    sigma = [(Asked("sigma", m.temperature, m.temperature), m.sigma) for m in measured(material) if m.sample == sample]
+    E_a = [(Asked("E_a", m.lowest, m.highest), m.E_a) for m in measured_activation(material) if m.sample == sample]
+    t = [(Asked("t_Li", ROOM, ROOM), m.t_Li) for m in measured_transference(material) if m.sample == sample]
+    return [*sorted(sigma, key=lambda one: one[0].low), *E_a, *t]
+
+
+def exchange_of(material: str, sample: str) -> float | None:
+    """Exchange fraction of a sample where the paper gives it."""
+    return next((point.exchange for point in measured(material) if point.sample == sample), None)
+
+
+def measured_error(material: str, sample: str, asked: Asked) -> Error:
+    """Return the standard error of a measured value: the printed one of a conductivity, or what is assumed."""
+    if asked.kind == "sigma":
+        printed = next((p.relative_error for p in measured(material) if p.sample == sample), 0.0)
+        if printed > 0:
+            return Error(printed, relative=True, assumed=False)
+    return ASSUMED_ERRORS[asked.kind]
+
+
+def sample_table(
+    material: str,
+    samples: Sequence[tuple[str, Sequence[StudiedRun]]],
+    targets: Sequence[tuple[str, Asked]] = (),
+    variations: Sequence[pd.DataFrame] = (),
+) -> pd.DataFrame:
+    """Put every measured value beside the computed one.
+
+    Parameters
+    ----------
+    material : str
+    samples : sequence of (str, runs)
+        Name of the sample, and the runs that simulate it.
+    targets : sequence of (str, Asked)
+        Sample and quantity of the measured values that parameters were fitted to.
+    variations : sequence of DataFrame
+        Of `analysis.study.variation_table`; they tell which assumption would move a value how far.
+
+    Returns
+    -------
+    DataFrame
+        sample, x, quantity, unit, measured, computed with its interval, status (calibrated, predicted, nothing
+        fitted), agrees (yes, no), ratio or difference, distance in standard errors, how it was compared, why.
+    """
+    rows = []
+    for sample, runs in samples:
+        exchange = exchange_of(material, sample)
+        x = nearest_loading(runs[0].run, exchange)
+        for asked, value in measured_values(material, sample):
+            found = pooled(runs, asked, x)
+            fitted = any(one == sample and _same(target, asked) for one, target in targets)
+            status = STATED if not runs[0].calibrated else CALIBRATED if fitted else PREDICTED
+            error = measured_error(material, sample, asked)
+            beside = agreement(value, found, error, logarithmic=asked.is_positive, unit=asked.unit)
+            apart = beside.factor.value if asked.is_positive else beside.difference.value
+            rows.append({
+                "sample": sample,
+                "x": x,
+                "quantity": asked.name,
+                "unit": asked.unit,
+                "measured": value,
+                "computed": found.value,
+                "computed lo": found.lo,
+                "computed hi": found.hi,
+                "status": status,
+                "agrees": "" if beside.agrees is None else "yes" if beside.agrees else "no",
+                "computed/measured or difference": apart,
+                "z": beside.z,
+                "compared": beside.words,
+                "why": "" if beside.agrees is not False else reason(asked, value, found, x, variations),
+            })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def reason(asked: Asked, value: float, found: Interval, x: float, variations: Sequence[pd.DataFrame]) -> str:
+    """Say which of the variations would bring a computed value to the measured one, or that none does.
+
+    Changes are taken from the loading of the variations nearest to that of the sample, and are those of one thing at a
+    time.
+    """
+    moved: list[tuple[str, float]] = []
+    for table in variations:
+        same = table[table["quantity"].map(lambda name: _kind(name) == asked.kind)]
+        if asked.kind == "sigma":
+            same = table[table["quantity"] == asked.name]
+        if same.empty:
+            continue
+        near = same.iloc[(same["loading"] - x).abs().to_numpy().argsort()]
+        near = near[near["loading"] == near["loading"].iloc[0]]
+        for _, row in near.iterrows():
+            if math.isfinite(row["change"]):
+                moved.append((f"{row['varied']} {row['to']}", float(row["change"])))
+    if not moved:
+        return ""
+    reached = [(what, found.value * by if asked.is_positive else found.value + by) for what, by in moved]
+    short = found.value < value
+    beyond = [(what, to) for what, to in reached if (to >= value) == short]
+    low, high = min(to for _, to in reached), max(to for _, to in reached)
+    if not beyond:
+        return f"no variation alone reaches it, {low:.2g} to {high:.2g}"
+    names = "; ".join(f"{what}: {to:.2g}" for what, to in sorted(beyond, key=lambda one: abs(_apart(one[1], value))))
+    return f"within the assumptions, {names}"
+
+
+def _apart(computed: float, measured: float) -> float:
+    both_positive = computed > 0 and measured > 0
+    return float(np.log(computed / measured)) if both_positive else computed - measured
+
+
+def _same(one: Asked, other: Asked) -> bool:
+    return one.kind == other.kind and abs(one.low - other.low) < 0.5 and abs(one.high - other.high) < 0.5
+
+
+def _kind(name: Any) -> str:
+    return str(name).split(",")[0]

@@ -1,0 +1,742 @@
+"""Every jitted function of the superbasins: how they are found, left, and what has happened in them.
+
+A superbasin is a set of configurations that differ by the places of a few ions, the others standing. While it lasts it
+is a Markov chain with rates k_ij between its configurations and a_i out of them, by any ion: nothing is left out, and
+the interaction can be any. Detailed balance, π_i k_ij = π_j k_ji, makes its generator symmetric,
+
+    S_ij = -k_ij sqrt(π_i/π_j),  S_ii = Σ_j k_ij + a_i,  S x_m = λ_m x_m,  λ_m = Σ_i<j π_i k_ij (x_i/√π_i - x_j/√π_j)²
+                                                                             + Σ_i a_i x_i²,
+
+and with P_ij(t) = sqrt(π_j/π_i) Σ_m x_mi x_mj exp(-λ_m t) for being in j after t and nowhere else before: the time of
+leaving has the survival Σ_j P_sj(t), the configuration left from at T the weights P_se(T) a_e, that at a time without
+leaving before P_se(t), and between s and e the mean number of hops i → j is k_ij ∫ P_si(t) P_je(d - t) dt / P_se(d). The
+sum of squares gives λ without a difference of rates: it stays exact where the ion leaves 10^12 times more slowly than
+it hops. M. A. Novotny, Phys. Rev. Lett. 74, 1 (1995); B. Puchala et al., J. Chem. Phys. 132, 134104 (2010).
+
+Energies are recounted from the ions' places wherever they are needed, and nothing drifts.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+from numpy.typing import NDArray
+
+from kmc.kernels import BLOCKED, DONE, PAUSED
+
+LOOK = 10  # for a superbasin
+STATES, MEMBERS, EDGES, SLOTS = 64, 6, 1024, 32  # most of them
+SLOT, STATE, MISSES, NEXT, USED, WAKE, PLAIN, N_COURSE = 0, 1, 2, 3, 4, 5, 6, 7
+LEGS, BUILT, IN_VAIN, SKIPPED, SINGLE, N_TALLY = 0, 1, 2, 3, 4, 5
+PAYS, _SOLVING = 12.0, 0.005  # hops that a configuration costs, and those of the solution over the number of them cubed
+_FADED = 1e-18  # modes that are over
+_WIDEST = 30.0  # of the logarithms of equilibrium weights
+_UNLIKELY = 1e-10  # ways between two configurations that rounding decides
+
+jit = njit(cache=True, nogil=True, error_model="numpy")
+
+
+class Ground(NamedTuple):
+    """A lattice at one temperature."""
+
+    repeats: NDArray[np.int64]  # (3,)
+    cell: NDArray[np.int32]  # (n_sites, 4): cell coordinates and sublattice
+    energy: NDArray[np.float64]  # (n_sublattices, n_sites or 0) eV, of an ion of the first cell with one anywhere
+    pair_offset: NDArray[np.int64]  # (n_sites + 1,)
+    pair_site: NDArray[np.int32]  # (n_pairs,)
+    pair_energy: NDArray[np.float64]  # (n_pairs,) eV
+    exclusion_offset: NDArray[np.int64]  # (n_sites + 1,)
+    exclusion_site: NDArray[np.int32]  # (n_exclusions,)
+    free_energy: NDArray[np.float64]  # (n_sublattices,) eV
+    own_energy: NDArray[np.float64]  # (n_sublattices,) eV, of an ion with its own images
+    first: NDArray[np.int64]  # (n_sublattices + 1,) hops of the network's cell
+    target: NDArray[np.int64]  # (n_hops, 4) cells away, and sublattice
+    rate: NDArray[np.float64]  # (n_hops, 3) 1/s: top, linear and square of min(top, min(square x, linear) x)
+    own: NDArray[np.int64]  # (n_hops,) whether the origin excludes the target
+    orbit: NDArray[np.int32]  # (n_hops,)
+    reverse: NDArray[np.int64]  # (n_hops,)
+    width: int  # most hops of a site
+    twice_kT: float  # noqa: N815  # eV
+
+
+class Walk(NamedTuple):
+    """Arrays of a State, and the clock and the counter of the engine."""
+
+    site: NDArray[np.int32]  # (n_ions,)
+    occupant: NDArray[np.int32]  # (n_sites,)
+    blocked: NDArray[np.int16]  # (n_sites,)
+    image: NDArray[np.int32]  # (n_ions, 3)
+    last_hop: NDArray[np.int32]  # (n_ions,)
+    mover: NDArray[np.int32]  # (n_movers,)
+    clock: NDArray[np.float64]  # (2,) s: time, and time of the next hop or of leaving the superbasin
+    events: NDArray[np.int64]  # (1,)
+
+
+class Chains(NamedTuple):
+    """Superbasins that are kept; the first index of every array is their slot."""
+
+    size: NDArray[np.int64]  # (SLOTS, 3): configurations, members, edges
+    member: NDArray[np.int64]  # (SLOTS, MEMBERS) places in Walk.mover
+    place: NDArray[np.int64]  # (SLOTS, STATES, MEMBERS, 4) cells away from the first configuration, and sublattice
+    key: NDArray[np.uint64]  # (SLOTS, STATES) of the places of all ions
+    edge: NDArray[np.int64]  # (SLOTS, EDGES, 4) from, to, member and hop of the network
+    inside: NDArray[np.float64]  # (SLOTS, EDGES, 2) 1/s, and the chance that this ion's next hop goes back
+    rate: NDArray[np.float64]  # (SLOTS, STATES, MEMBERS, width) 1/s, all hops of the members
+    out: NDArray[np.float64]  # (SLOTS, STATES) 1/s, by any ion
+    root: NDArray[np.float64]  # (SLOTS, STATES) square root of the equilibrium weight
+    whole: NDArray[np.float64]  # (SLOTS, STATES) by mode, its sum over the square roots of the weights
+    decay: NDArray[np.float64]  # (SLOTS, STATES) 1/s, ascending
+    mode: NDArray[np.float64]  # (SLOTS, STATES, STATES) configuration, mode
+    hops: NDArray[np.float64]  # (SLOTS, STATES) expected inside before leaving
+    start: NDArray[np.int32]  # (SLOTS, n_ions) places from which the superbasin was found: all others follow
+
+
+class Scratch(NamedTuple):
+    """Workspace."""
+
+    site: NDArray[np.int32]  # (n_ions,)
+    blocked: NDArray[np.int16]  # (n_sites,)
+    energy: NDArray[np.float64]  # (n_sites,) eV
+    rate: NDArray[np.float64]  # (STATES, n_movers width) 1/s
+    ahead: NDArray[np.float64]  # the same, of hops out of the configurations found so far
+    place: NDArray[np.int64]  # (STATES, MEMBERS, 4)
+    member: NDArray[np.int64]  # (n_movers,) place among the members, or -1
+
+
+class Book(NamedTuple):
+    """What a restart needs besides the places of the ions, and what has been done."""
+
+    course: NDArray[np.int64]  # (N_COURSE,) slot and configuration of the present leg, and when to look again
+    tally: NDArray[np.float64]  # (N_TALLY,)
+    orbit: NDArray[np.float64]  # (2, n_orbits) parts of hops not yet counted
+    departure: NDArray[np.float64]  # (n_sublattices,)
+    event: NDArray[np.float64]  # (1,)
+
+
+class Statistics(NamedTuple):
+    """Arrays of a Sampler."""
+
+    orbit_hops: NDArray[np.int64]
+    arrival: NDArray[np.float64]
+    site_time: NDArray[np.float64]
+    departures: NDArray[np.int64]
+
+
+@jit
+def _mix(ion, a, b, c, d):
+    """Number that stands for an ion in a place; sums of them for a configuration."""
+    z = np.uint64(ion) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x2545F4914F6CDD1D)
+    for part in (a, b, c, d):
+        z = (z ^ np.uint64(part)) * np.uint64(0xBF58476D1CE4E5B9)
+        z ^= z >> np.uint64(29)
+    z = (z ^ (z >> np.uint64(32))) * np.uint64(0x94D049BB133111EB)
+    return z ^ (z >> np.uint64(31))
+
+
+@jit
+def _key(ground, site):
+    """Key of a configuration; that of a single ion is the same in every cell."""
+    key = np.uint64(0)
+    for ion in range(len(site)):
+        a = ground.cell[site[ion], 3]
+        key += _mix(ion, np.int64(a if len(site) == 1 else site[ion]), 0, 0, 0)
+    return key
+
+
+@jit
+def _moved(ground, site, d1, d2, d3, sublattice):
+    """Site so many cells away."""
+    n, cell = ground.repeats, ground.cell[site]
+    c1, c2, c3 = (cell[0] + d1) % n[0], (cell[1] + d2) % n[1], (cell[2] + d3) % n[2]
+    return ((c1 * n[1] + c2) * n[2] + c3) * len(ground.free_energy) + sublattice
+
+
+@jit
+def _add_ion(ground, site, sign, energy, blocked):
+    """Add an ion to, or take it from, the energies and exclusion counts of all sites, in place."""
+    for e in range(ground.exclusion_offset[site], ground.exclusion_offset[site + 1]):
+        blocked[ground.exclusion_site[e]] += sign
+    blocked[site] += sign
+    if ground.energy.size == 0:
+        for p in range(ground.pair_offset[site], ground.pair_offset[site + 1]):
+            energy[ground.pair_site[p]] += sign * ground.pair_energy[p]
+        return
+    n1, n2, n3, n = ground.repeats[0], ground.repeats[1], ground.repeats[2], len(ground.energy)
+    cell, row, here = ground.cell[site], ground.energy[ground.cell[site, 3]], 0
+    for c1 in range(n1):
+        for c2 in range(n2):
+            first = (((c1 - cell[0]) % n1) * n2 + (c2 - cell[1]) % n2) * n3
+            for c3 in range(n3):
+                there = (first + (c3 - cell[2]) % n3) * n
+                for b in range(n):
+                    energy[here + b] += sign * row[there + b]
+                here += n
+
+
+@jit
+def _recount(ground, places, site, blocked, energy):
+    """Energies and exclusion counts of all sites from the ions' places alone; the last three are modified in place."""
+    for j in range(len(energy)):
+        energy[j] = 0.0
+        blocked[j] = 0
+    for ion in range(len(places)):
+        site[ion] = places[ion]
+        _add_ion(ground, np.int64(places[ion]), 1, energy, blocked)
+
+
+@jit
+def configuration_energy(ground, places, scratch):
+    """Energy of a configuration, Σ F + ½ Σ_{i≠j} e_ij, eV; `scratch` is modified in place."""
+    _recount(ground, places, scratch.site, scratch.blocked, scratch.energy)
+    energy = 0.0
+    for s in places:
+        a = ground.cell[s, 3]
+        energy += ground.free_energy[a] + 0.5 * (scratch.energy[s] - ground.own_energy[a])
+    return energy
+
+
+@jit
+def _hop_rates(ground, mover, scratch, rate):
+    """Rates of all hops of all movers in the configuration of `scratch`, by mover and column, 1/s; in place."""
+    site, blocked, energy, width = scratch.site, scratch.blocked, scratch.energy, ground.width
+    for column in range(len(rate)):
+        rate[column] = 0.0
+    for m in range(len(mover)):
+        here = np.int64(site[mover[m]])
+        a = np.int64(ground.cell[here, 3])
+        level = ground.free_energy[a] + energy[here]
+        for h in range(ground.first[a], ground.first[a + 1]):
+            b = ground.target[h, 3]
+            there = _moved(ground, here, ground.target[h, 0], ground.target[h, 1], ground.target[h, 2], b)
+            if blocked[there] - ground.own[h] == 0 and there != here:
+                x = math.exp((level - ground.free_energy[b] - energy[there]) / ground.twice_kT)
+                top, linear, square = ground.rate[h, 0], ground.rate[h, 1], ground.rate[h, 2]
+                rate[m * width + h - ground.first[a]] = min(top, min(square * x, linear) * x)
+
+
+@jit
+def _find_state(identity, n, wanted):
+    for c in range(n):
+        if identity[c] == wanted:
+            return c
+    return -1
+
+
+@jit
+def find_chain(chains, used, key):
+    """Slot and configuration of a superbasin with this configuration in it; -1 and 0 if none is kept."""
+    for slot in range(used):
+        for state in range(chains.size[slot, 0]):
+            if chains.key[slot, state] == key:
+                return slot, state
+    return -1, 0
+
+
+@jit
+def _sum(rate):
+    total = 0.0
+    for k in range(len(rate)):
+        total += rate[k]
+    return total
+
+
+@jit
+def _largest(rate):
+    k = 0
+    for other in range(len(rate)):
+        if rate[other] > rate[k]:
+            k = other
+    return k
+
+
+@jit
+def _copy(source, target):
+    for k in range(len(source)):
+        target[k] = source[k]
+
+
+@jit
+def _go_to(ground, start, mover, members, n_members, place, scratch):
+    """Bring the places, energies and counts of `scratch` to those of a configuration of the members, in place."""
+    for g in range(n_members):
+        ion = mover[members[g]]
+        there = _moved(ground, start[ion], place[g, 0], place[g, 1], place[g, 2], place[g, 3])
+        here = np.int64(scratch.site[ion])
+        if here != there:
+            _add_ion(ground, here, -1, scratch.energy, scratch.blocked)
+            _add_ion(ground, there, 1, scratch.energy, scratch.blocked)
+            scratch.site[ion] = there
+
+
+@jit
+def _link(ground, members, n_members, n, n_edges, scratch, identity, edge):
+    """Enter the hops between configuration n and those before it, and take them from the hops ahead, in place.
+
+    Returns the number of edges; a hop for which there is no room stays one that leaves the set.
+    """
+    width, ahead, place = ground.width, scratch.ahead, scratch.place
+    for g in range(n_members):
+        m, here = members[g], place[n, g]
+        first = ground.first[here[3]]
+        for h in range(first, ground.first[here[3] + 1]):
+            column = m * width + h - first
+            if ahead[n, column] > 0.0 and n_edges + 2 <= EDGES:
+                c = _find_state(identity, n, _identity_after(ground, identity[n], m, here, h))
+                reverse = ground.reverse[h]
+                if c >= 0:
+                    edge[n_edges, 0], edge[n_edges, 1], edge[n_edges, 2], edge[n_edges, 3] = n, c, g, h
+                    n_edges += 1
+                    edge[n_edges, 0], edge[n_edges, 1], edge[n_edges, 2], edge[n_edges, 3] = c, n, g, reverse
+                    n_edges += 1
+                    ahead[n, column] = 0.0
+                    ahead[c, m * width + reverse - ground.first[ground.target[h, 3]]] = 0.0
+    return n_edges
+
+
+@jit
+def _identity_after(ground, identity, m, here, hop):
+    """Number of the configuration that a hop of a mover from `here` leads to."""
+    t = ground.target[hop]
+    there = _mix(m, here[0] + t[0], here[1] + t[1], here[2] + t[2], t[3])
+    return identity - _mix(m, here[0], here[1], here[2], here[3]) + there
+
+
+@jit
+def _explore(ground, start, mover, scratch, members, weight, edge):
+    """Find configurations, one after the other over the lowest saddle ahead, and the hops between them.
+
+    The next configuration is the one that the largest equilibrium flux π_i k_ij out of those found so far leads to, as
+    water would spread. In equilibrium n of them have Σ π_i k_ij / Σ π_i a_i hops inside for every one that leaves.
+
+    Returns the numbers of configurations, members and edges of the set with most hops for its size. `scratch`,
+    `members`, `weight` and `edge` are modified in place.
+    """
+    width, rate, ahead, place = ground.width, scratch.rate, scratch.ahead, scratch.place
+    identity, best = np.zeros(STATES, np.uint64), np.zeros(STATES, np.int64)
+    for m in range(len(mover)):
+        scratch.member[m] = -1
+    _recount(ground, start, scratch.site, scratch.blocked, scratch.energy)
+    _hop_rates(ground, mover, scratch, rate[0])
+    _copy(rate[0], ahead[0])
+    weight[0] = 1.0
+    n, n_members, n_edges, all_flux, inside = 1, 0, 0, _sum(rate[0]), 0.0
+    chosen, score = (1, 0, 0), 0.0
+    while n < STATES:
+        c, largest = -1, 0.0
+        for i in range(n):
+            if not ahead[i, best[i]] > 0.0:
+                best[i] = _largest(ahead[i])
+            if weight[i] * ahead[i, best[i]] > largest:
+                c, largest = i, weight[i] * ahead[i, best[i]]
+        if c < 0:
+            break
+        column = best[c]
+        m, g = column // width, scratch.member[column // width]
+        if g < 0 and n_members == MEMBERS:
+            ahead[c, column] = 0.0
+            best[c] = _largest(ahead[c])
+            continue
+        if g < 0:
+            g, scratch.member[m], members[n_members] = n_members, n_members, m
+            n_members += 1
+            for i in range(n):
+                for axis in range(4):
+                    place[i, g, axis] = 0 if axis < 3 else ground.cell[start[mover[m]], 3]
+        hop = ground.first[place[c, g, 3]] + column - m * width
+        identity[n] = _identity_after(ground, identity[c], m, place[c, g], hop)
+        if _find_state(identity, n, identity[n]) >= 0:
+            ahead[c, column] = 0.0
+            continue
+        for i in range(n_members):
+            for axis in range(4):
+                place[n, i, axis] = place[c, i, axis]
+        for axis in range(4):
+            place[n, g, axis] = ground.target[hop, axis] + (place[c, g, axis] if axis < 3 else 0)
+        _go_to(ground, start, mover, members, n_members, place[n], scratch)
+        _hop_rates(ground, mover, scratch, rate[n])
+        back = rate[n, m * width + ground.reverse[hop] - ground.first[ground.target[hop, 3]]]
+        weight[n] = weight[c] * rate[c, column] / back if back > 0.0 else np.inf
+        if not math.exp(-_WIDEST) < weight[n] < math.exp(_WIDEST):
+            ahead[c, column] = 0.0
+            continue
+        _copy(rate[n], ahead[n])
+        before = n_edges
+        n_edges = _link(ground, members, n_members, n, n_edges, scratch, identity, edge)
+        n += 1
+        all_flux += weight[n - 1] * _sum(rate[n - 1])
+        for e in range(before, n_edges):
+            inside += weight[edge[e, 0]] * _rate_of(ground, members, place, rate, edge[e])
+        hops = inside / max(all_flux - inside, 1e-15 * all_flux)
+        if hops / (n + 4.0) > score:
+            score, chosen = hops / (n + 4.0), (n, n_members, n_edges)
+    return chosen
+
+
+@jit
+def _rate_of(ground, members, place, rate, edge):
+    """Rate of the hop of an edge, 1/s."""
+    c, g = edge[0], edge[2]
+    return rate[c, members[g] * ground.width + edge[3] - ground.first[place[c, g, 3]]]
+
+
+@jit
+def build(ground, start, mover, chains, slot, scratch):
+    """Find a superbasin around a configuration, and solve it; whether it is worth it from there.
+
+    It is if more hops are expected inside than finding and solving it costs, counted in hops that could be made instead:
+    PAYS for each of its n configurations and _SOLVING n³. `chains` and `scratch` are modified in place.
+    """
+    weight, edge, members = np.zeros(STATES), np.zeros((EDGES, 4), np.int64), np.zeros(MEMBERS, np.int64)
+    n, n_members, n_edges = _explore(ground, start, mover, scratch, members, weight, edge)
+    chains.size[slot, 0] = 0
+    if n < 2:
+        return False
+    width, rate, ahead, place = ground.width, scratch.rate, scratch.ahead, scratch.place
+    _copy(start, chains.start[slot])
+    _copy(members, chains.member[slot])
+    _copy(edge.ravel(), chains.edge[slot].ravel())
+    _copy(place.ravel(), chains.place[slot].ravel())
+    for c in range(n):
+        chains.root[slot, c] = math.sqrt(weight[c])
+        _copy(rate[c], ahead[c])
+        for g in range(n_members):
+            for k in range(width):
+                chains.rate[slot, c, g, k] = rate[c, members[g] * width + k]
+    for e in range(n_edges):
+        c, to, g, hop = edge[e, 0], edge[e, 1], edge[e, 2], edge[e, 3]
+        reverse = ground.reverse[hop] - ground.first[ground.target[hop, 3]]
+        forth, back, leaving = _rate_of(ground, members, place, rate, edge[e]), chains.rate[slot, to, g], 0.0
+        for k in range(width):
+            leaving += back[k]
+        chains.inside[slot, e, 0], chains.inside[slot, e, 1] = forth, back[reverse] / leaving
+        ahead[c, members[g] * width + hop - ground.first[place[c, g, 3]]] = 0.0
+        if not abs(weight[c] * forth - weight[to] * back[reverse]) < 1e-6 * weight[c] * forth:
+            return False
+    leaves = False
+    for c in range(n):
+        chains.out[slot, c] = _sum(ahead[c])
+        leaves = leaves or chains.out[slot, c] > 0.0
+    if not leaves or not _solve(chains, slot, n, n_edges):
+        return False
+    if chains.hops[slot, 0] < PAYS * n + _SOLVING * n**3:
+        return False
+    whole = _key(ground, start)
+    for c in range(n):
+        key = whole
+        for g in range(n_members):
+            ion, p = mover[members[g]], place[c, g]
+            there, a = _moved(ground, start[ion], p[0], p[1], p[2], p[3]), ground.cell[start[ion], 3]
+            alone = len(start) == 1
+            key += _mix(ion, np.int64(p[3] if alone else there), 0, 0, 0)
+            key -= _mix(ion, np.int64(a if alone else start[ion]), 0, 0, 0)
+        chains.key[slot, c] = key
+    chains.size[slot, 0], chains.size[slot, 1], chains.size[slot, 2] = n, n_members, n_edges
+    return True
+
+
+@jit
+def _solve(chains, slot, n, n_edges):
+    """Modes and decays of a superbasin, and the hops expected inside from each of its configurations; in place."""
+    root, out, edge, inside = chains.root[slot], chains.out[slot], chains.edge[slot], chains.inside[slot]
+    generator = np.zeros((n, n))
+    for i in range(n):
+        generator[i, i] = out[i]
+    for e in range(n_edges):
+        i, j, k = edge[e, 0], edge[e, 1], inside[e, 0]
+        generator[i, i] += k
+        generator[i, j] -= 0.5 * k * root[i] / root[j]
+        generator[j, i] -= 0.5 * k * root[i] / root[j]
+    _, mode = np.linalg.eigh(generator)
+    for i in range(n):
+        chains.hops[slot, i] = 0.0
+        for m in range(n):
+            chains.mode[slot, i, m] = mode[i, m]
+    for m in range(n):
+        decay, hops, whole = 0.0, 0.0, 0.0
+        for i in range(n):
+            decay += out[i] * mode[i, m] ** 2
+            whole += root[i] * mode[i, m]
+        for e in range(n_edges):
+            i, j, k = edge[e, 0], edge[e, 1], inside[e, 0]
+            decay += 0.5 * k * (mode[i, m] - root[i] / root[j] * mode[j, m]) ** 2
+            hops += k * root[i] * mode[i, m]
+        chains.decay[slot, m] = decay
+        chains.whole[slot, m] = whole
+        for i in range(n):
+            chains.hops[slot, i] += mode[i, m] / root[i] * hops / decay
+    return True
+
+
+@jit
+def _survival(chains, slot, start, t):
+    """Probability of not having left before t, and the rate of its decrease."""
+    mode, whole, decay = chains.mode[slot, start], chains.whole[slot], chains.decay[slot]
+    stays, leaves = 0.0, 0.0
+    for m in range(chains.size[slot, 0]):
+        share = whole[m] * mode[m] * math.exp(-decay[m] * t)
+        stays += share
+        leaves += decay[m] * share
+    return stays / chains.root[slot, start], leaves / chains.root[slot, start]
+
+
+@jit
+def time_to_leave(chains, slot, start, survival):
+    """Time at which the probability of not having left has come down to `survival`, by Newton's method, s."""
+    wanted, low, high = math.log(survival), 0.0, np.inf
+    t = -wanted / chains.decay[slot, 0]
+    for _ in range(100):
+        stays, leaves = _survival(chains, slot, start, t)
+        error = math.log(stays) - wanted if stays > 0.0 else -np.inf
+        if error > 0.0:
+            low = t
+        else:
+            high = t
+        after = t + error * stays / leaves if stays > 0.0 and leaves > 0.0 else np.inf
+        if abs(after - t) <= 1e-12 * t:
+            return after
+        if not low < after < high:
+            after = 0.5 * (low + high) if high < np.inf else 2.0 * t
+        t = after
+    return t
+
+
+@jit
+def _fading(chains, slot, t, fading):
+    """Modes exp(-λ t) over that of the slowest, in place, and the number of those first that are not over."""
+    n, decay, alive = chains.size[slot, 0], chains.decay[slot], 0
+    slowest = decay[0]
+    for m in range(n):
+        fading[m] = math.exp((slowest - decay[m]) * t)
+        if fading[m] > _FADED:
+            alive = m + 1
+    return alive
+
+
+@jit
+def place_at(chains, slot, start, t, leaving, x):
+    """Configuration at t without leaving before, at the place x of its running sum; left from then if `leaving`."""
+    n, mode, root, out = chains.size[slot, 0], chains.mode[slot], chains.root[slot], chains.out[slot]
+    weight, fading, total = np.zeros(n), np.zeros(n), 0.0
+    alive = _fading(chains, slot, t, fading)
+    for m in range(alive):
+        fading[m] *= mode[start, m]
+    for j in range(n):
+        for m in range(alive):
+            weight[j] += fading[m] * mode[j, m]
+        weight[j] = max(weight[j] * root[j] * (out[j] if leaving else 1.0), 0.0)
+        total += weight[j]
+    x *= total
+    chosen = start
+    for j in range(n):
+        if weight[j] > 0.0:
+            chosen = j
+            if x < weight[j]:
+                break
+            x -= weight[j]
+    return chosen
+
+
+@jit
+def between(chains, slot, start, end, t, stay, hops):
+    """Mean time in each configuration, s, and mean number of hops by each edge, between two configurations t apart.
+
+    Without leaving: ∫ P_si(u) P_ie(t - u) du / P_se(t) and k_ij ∫ P_si(u) P_je(t - u) du / P_se(t); `stay`, (n,), and
+    `hops`, (n_edges,), are modified in place. Ways too unlikely to be told from rounding get half of the time at either
+    end and no hops.
+    """
+    n, mode, root, decay = chains.size[slot, 0], chains.mode[slot], chains.root[slot], chains.decay[slot]
+    fading, both, half, chance = np.zeros(n), np.zeros((n, n)), np.zeros((n, n)), 0.0
+    alive, slowest = _fading(chains, slot, t, fading), decay[0]
+    for m in range(alive):
+        chance += mode[start, m] * mode[end, m] * fading[m]
+    if not chance > _UNLIKELY:
+        stay[start] += 0.5 * t
+        stay[end] += 0.5 * t
+        return
+    for m in range(n):
+        for k in range(n if m < alive else alive):
+            apart = decay[k] - decay[m]
+            if abs(apart) * t < 1e-3:
+                mean = t * math.exp((slowest - 0.5 * (decay[k] + decay[m])) * t) * (1.0 + (apart * t) ** 2 / 24.0)
+            else:
+                mean = (fading[m] - fading[k]) / apart
+            both[m, k] = mode[start, m] * mean * mode[end, k] / chance
+    for i in range(n):
+        for m in range(n):
+            for k in range(n if m < alive else alive):
+                half[i, k] += mode[i, m] * both[m, k]
+        for k in range(n):
+            stay[i] += half[i, k] * mode[i, k]
+    for e in range(len(hops)):
+        i, j = chains.edge[slot, e, 0], chains.edge[slot, e, 1]
+        for k in range(n):
+            hops[e] += half[i, k] * mode[j, k]
+        hops[e] = max(hops[e] * chains.inside[slot, e, 0] * root[i] / root[j], 0.0)
+
+
+@jit
+def _count(part, count, at, more):
+    """Add to a number of hops, whole ones at once and parts when they have come to a whole one; both in place."""
+    part[at] += more
+    whole = math.floor(part[at])
+    part[at] -= whole
+    count[at] += np.int64(whole)
+
+
+@jit
+def _enter(ground, walk, chains, book, statistics):
+    """Begin a leg: stays of the members so far end in the books, and their next hop back is counted as expected."""
+    slot, state = book.course[SLOT], book.course[STATE]
+    for g in range(chains.size[slot, 1]):
+        ion = walk.mover[chains.member[slot, g]]
+        a = np.int64(ground.cell[walk.site[ion], 3])
+        statistics.site_time[a] += walk.clock[0] - statistics.arrival[ion]
+        statistics.arrival[ion] = walk.clock[0]
+        last, leaving = np.int64(walk.last_hop[ion]), _sum(chains.rate[slot, state, g])
+        if last >= 0 and leaving > 0.0:
+            back = chains.rate[slot, state, g, ground.reverse[last] - ground.first[a]] / leaving
+            _count(book.orbit[1], statistics.orbit_hops[1], ground.orbit[last], back)
+        walk.last_hop[ion] = -1
+    book.tally[LEGS] += 1.0
+
+
+@jit
+def _leave(ground, walk, chains, book, statistics, end, now):
+    """End a leg in a configuration: mean stays and hops since its start, and the places of the members; in place."""
+    slot, start = book.course[SLOT], book.course[STATE]
+    n, n_members, n_edges = chains.size[slot, 0], chains.size[slot, 1], chains.size[slot, 2]
+    stay, hops = np.zeros(n), np.zeros(n_edges)
+    between(chains, slot, start, end, now - walk.clock[0], stay, hops)
+    for e in range(n_edges):
+        c, g, hop = chains.edge[slot, e, 0], chains.edge[slot, e, 2], chains.edge[slot, e, 3]
+        orbit = ground.orbit[hop]
+        _count(book.orbit[0], statistics.orbit_hops[0], orbit, hops[e])
+        _count(book.orbit[1], statistics.orbit_hops[1], orbit, hops[e] * chains.inside[slot, e, 1])
+        _count(book.departure, statistics.departures, chains.place[slot, c, g, 3], hops[e])
+    _count(book.event, walk.events, 0, _sum(hops))
+    book.tally[SKIPPED] += _sum(hops)
+    for g in range(n_members):
+        ion = walk.mover[chains.member[slot, g]]
+        for i in range(n):
+            statistics.site_time[chains.place[slot, i, g, 3]] += stay[i]
+        statistics.arrival[ion] = now
+        walk.occupant[walk.site[ion]] = -1
+        _exclude(ground, walk, walk.site[ion], -1)
+    for g in range(n_members):
+        ion = walk.mover[chains.member[slot, g]]
+        before, after = chains.place[slot, start, g], chains.place[slot, end, g]
+        _step(ground, walk, ion, after[0] - before[0], after[1] - before[1], after[2] - before[2], after[3])
+    walk.clock[0], walk.clock[1], book.course[SLOT] = now, np.nan, -1
+
+
+@jit
+def _exclude(ground, walk, site, count):
+    walk.blocked[site] += count
+    for e in range(ground.exclusion_offset[site], ground.exclusion_offset[site + 1]):
+        walk.blocked[ground.exclusion_site[e]] += count
+
+
+@jit
+def _step(ground, walk, ion, d1, d2, d3, sublattice):
+    """Put an ion that has been taken off its site onto one so many cells away; `walk` is modified in place."""
+    cell, n = ground.cell[walk.site[ion]], ground.repeats
+    walk.image[ion, 0] += (cell[0] + d1) // n[0]
+    walk.image[ion, 1] += (cell[1] + d2) // n[1]
+    walk.image[ion, 2] += (cell[2] + d3) // n[2]
+    there = _moved(ground, walk.site[ion], d1, d2, d3, sublattice)
+    walk.site[ion], walk.occupant[there] = there, ion
+    _exclude(ground, walk, there, 1)
+
+
+@jit
+def _hop(ground, walk, statistics, column, now):
+    """Carry out a hop and enter it into the statistics, in place."""
+    m, width = column // ground.width, ground.width
+    ion = np.int64(walk.mover[m])
+    a = np.int64(ground.cell[walk.site[ion], 3])
+    hop = ground.first[a] + column - m * width
+    statistics.site_time[a] += now - statistics.arrival[ion]
+    statistics.departures[a] += 1
+    statistics.arrival[ion] = now
+    orbit, last = ground.orbit[hop], walk.last_hop[ion]
+    statistics.orbit_hops[0, orbit] += 1
+    if last >= 0 and ground.reverse[last] == hop:
+        statistics.orbit_hops[1, orbit] += 1
+    walk.last_hop[ion] = hop
+    walk.events[0] += 1
+    walk.occupant[walk.site[ion]] = -1
+    _exclude(ground, walk, walk.site[ion], -1)
+    t = ground.target[hop]
+    _step(ground, walk, ion, t[0], t[1], t[2], t[3])
+
+
+@jit
+def _choose(rate, x):
+    """Place x of the running sum of rates; never one of rate zero."""
+    chosen = -1
+    for k in range(len(rate)):
+        if rate[k] > 0.0:
+            chosen = k
+            if x < rate[k]:
+                break
+            x -= rate[k]
+    return chosen
+
+
+@jit
+def advance(ground, walk, chains, scratch, book, statistics, until, last_event, rng):
+    """Run to a time or an event count by legs through superbasins; exact for any interaction.
+
+    A leg takes three random numbers: when it ends, where, and by which hop; at `until` it is given up, and the
+    configuration of that time drawn. Hops inside count with their expected number.
+
+    All but `ground` and `scratch` are modified in place. Returns DONE at `until`, PAUSED at `last_event`, BLOCKED (no
+    hop is open) or LOOK (the configuration is in no superbasin that is kept, and no ordinary hop is allowed).
+    """
+    clock, course, rate = walk.clock, book.course, scratch.rate[0]
+    while walk.events[0] < last_event:
+        if np.isnan(clock[1]):
+            course[SLOT], course[STATE] = find_chain(chains, course[USED], _key(ground, walk.site))
+            if course[SLOT] >= 0:
+                _enter(ground, walk, chains, book, statistics)
+                survival = 1.0 - rng.random()
+                clock[1] = clock[0] + time_to_leave(chains, course[SLOT], course[STATE], survival)
+            elif course[PLAIN] == 0:
+                return LOOK
+            else:
+                course[PLAIN] = 0
+                total = _all_rates(ground, walk, scratch, chains, -1, 0)
+                clock[1] = clock[0] - math.log1p(-rng.random()) / total if total > 0.0 else np.inf
+        slot, now = course[SLOT], min(clock[1], until)
+        leaving, end = clock[1] <= until, 0
+        if slot >= 0:
+            end = place_at(chains, slot, course[STATE], now - clock[0], leaving, rng.random())
+            _leave(ground, walk, chains, book, statistics, end, now)
+        if not leaving:
+            clock[0] = until
+            return DONE
+        if now == np.inf:
+            return BLOCKED
+        total = _all_rates(ground, walk, scratch, chains, slot, end)
+        _hop(ground, walk, statistics, _choose(rate, rng.random() * total), now)
+        book.tally[SINGLE] += 1.0
+        clock[0], clock[1] = now, np.nan
+    return PAUSED
+
+
+@jit
+def _all_rates(ground, walk, scratch, chains, slot, state):
+    """Rates of all hops but those inside the superbasin that the ions leave, into `scratch`, and their sum, 1/s."""
+    rate = scratch.rate[0]
+    _recount(ground, walk.site, scratch.site, scratch.blocked, scratch.energy)
+    _hop_rates(ground, walk.mover, scratch, rate)
+    if slot >= 0:
+        for e in range(chains.size[slot, 2]):
+            if chains.edge[slot, e, 0] == state:
+                g, hop = chains.edge[slot, e, 2], chains.edge[slot, e, 3]
+                origin = chains.place[slot, state, g, 3]
+                rate[chains.member[slot, g] * ground.width + hop - ground.first[origin]] = 0.0
+    return _sum(rate)

@@ -1,0 +1,239 @@
+"""What `mofkmc run` does with a study: its calibration, then every run that is not finished, then the tables."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from runs.deck_file import DeckFile
+from runs.deck_override import with_values
+from runs.exit_status import COMPLETE, INCOMPLETE, INTERRUPTED, REFUSED
+from runs.faults import writing
+from runs.job import whole_run
+from runs.lock import FolderLock
+from runs.progress import duration
+from runs.ranks import find_ranks
+from runs.run_request import RunRequest
+from runs.schedule import INTERRUPTED_BY_USER
+from runs.signals import time_left
+from runs.study import Member, StudyFile, hops_of, members_of
+from runs.text_tables import output_console
+from structures.errors import InputError
+from structures.files import whole_file
+
+COPY, STATE = "study.toml", "study.json"
+
+
+@dataclass(frozen=True, slots=True)
+class MemberState:
+    """What became of a run of a study.
+
+    Attributes
+    ----------
+    deck : str
+        Checksum of the text of its deck.
+    status : {"complete", "incomplete", "refused"}
+    reason : str
+        Of what is not complete; empty otherwise.
+    seconds : float
+        Wall time that it took.
+    """
+
+    deck: str
+    status: str
+    reason: str = ""
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StudyCall:
+    """One call of `mofkmc run` with a study.
+
+    Attributes
+    ----------
+    study : StudyFile
+    request : RunRequest
+        `output` is the folder in which every run has its own.
+    quick : bool
+        With the values that the study gives for a quick look.
+    deadline : float or None, s
+        On the monotonic clock.
+    """
+
+    study: StudyFile
+    request: RunRequest
+    quick: bool
+    deadline: float | None
+
+    @property
+    def folder(self) -> Path:
+        """Folder of the study."""
+        return self.request.output
+
+    def of_member(self, folder: Path, *, replaces: bool) -> RunRequest:
+        """Return the request for one run: its own folder, what is left of the time, and no tables on the screen."""
+        left = None if self.deadline is None else max(1.0, self.deadline - time.monotonic())
+        quiet = not self.request.verbose
+        return replace(self.request, output=folder, time_limit_s=left, tables=False, quiet=quiet, force=replaces)
+
+
+def study_job(study: StudyFile, request: RunRequest, *, quick: bool = False) -> int:
+    """Run all of a study that is not there yet, and make its tables.
+
+    Every process that a launcher has started calls this.
+
+    Parameters
+    ----------
+    study : StudyFile
+    request : RunRequest
+        `output` is the folder in which every run has its own.
+    quick : bool
+        With the values that the study gives for a quick look.
+
+    Returns
+    -------
+    int
+        Exit status: 0 all done, or stopped and ready to go on; 1 some runs failed or were refused; 130 interrupted.
+
+    Raises
+    ------
+    InputError
+        If the study or one of its decks is wrong, or the folder holds something else.
+    """
+    ranks, (seconds, limit) = find_ranks(), time_left(request.time_limit_s)
+    call = StudyCall(study, request, quick, None if seconds is None else time.monotonic() + seconds)
+    members = ranks.on_first(lambda: members_of(study, quick=quick))
+    with ExitStack() as held:
+        states = ranks.on_first(lambda: take_folder(call, held))
+        draws = parameters_of(call, members)
+        for number, member in enumerate(members):
+            file = with_values(member.file, draws[member.draw]) if member.is_calibrated else member.file
+            checksum = hashlib.sha256(file.text.encode()).hexdigest()
+            before = states.get(member.name)
+            if before is not None and (before.deck, before.status) == (checksum, "complete"):
+                continue
+            if call.deadline is not None and ranks.any(time.monotonic() >= call.deadline):
+                return stopped_early(call, limit, members, states)
+            if ranks.is_first:
+                say(f"{number + 1} of {len(members)}: {member.name}{remaining(members[number:], members, states)}")
+            replaces = before is not None and before.deck != checksum
+            state, stopped = run_member(call.of_member(call.folder / member.name, replaces=replaces), file, checksum)
+            states[member.name] = state
+            if ranks.is_first:
+                keep(call.folder, states)
+            if stopped:
+                return stopped_early(call, stopped, members, states)
+        if ranks.is_first:
+            present(call, members, states)
+    return COMPLETE if all(states[member.name].status == "complete" for member in members) else INCOMPLETE
+
+
+def stopped_early(call: StudyCall, reason: str, members: Sequence[Member], states: Mapping[str, MemberState]) -> int:
+    """Say how far the study is, and return the exit status."""
+    if find_ranks().is_first:
+        done = sum(one.name in states and states[one.name].status == "complete" for one in members)
+        say(f"{reason}; {done} of {len(members)} runs in {call.folder} are complete: resume with the same command")
+    return INTERRUPTED if reason == INTERRUPTED_BY_USER else COMPLETE
+
+
+def run_member(request: RunRequest, file: DeckFile, checksum: str) -> tuple[MemberState, str]:
+    """Run one deck of the study, or what is missing of it; a refused one is a result of the study.
+
+    Returns
+    -------
+    MemberState
+    str
+        Why everything was stopped; empty if nothing was.
+    """
+    begun = time.monotonic()
+    try:
+        outcome = whole_run(file, request)
+    except InputError as error:
+        reason = str(error).splitlines()[0]
+        if find_ranks().is_first:
+            say(f"refused: {reason}")
+        return MemberState(checksum, "refused", reason, time.monotonic() - begun), ""
+    except SystemExit as end:  # of a rank that does not speak
+        if end.code != REFUSED:
+            raise
+        return MemberState(checksum, "refused"), ""
+    seconds = time.monotonic() - begun
+    if outcome.interrupted:
+        return MemberState(checksum, "incomplete", outcome.reason, seconds), outcome.reason
+    if outcome.failures:
+        key, reason = next(iter(outcome.failures.items()))
+        return MemberState(
+            checksum, "incomplete", f"{len(outcome.failures)} tasks failed, {key}: {reason}", seconds
+        ), ""
+    return MemberState(checksum, "complete", "", seconds), ""
+
+
+def parameters_of(call: StudyCall, members: Sequence[Member]) -> tuple[Mapping[str, Any], ...]:
+    """Calibrate if the study asks for it; return the best values, and behind them those of the draws."""
+    calibration = call.study.tables.calibration
+    if calibration is None or not any(member.is_calibrated for member in members):
+        return ()
+    raise NotImplementedError
+
+
+def take_folder(call: StudyCall, held: ExitStack) -> dict[str, MemberState]:
+    """Lock the folder until the end of the call, keep a copy of the study in it, and read how far it is.
+
+    Raises
+    ------
+    InputError
+        If it holds something that is no study, or another process works in it.
+    """
+    folder = call.folder
+    if folder.exists() and (not folder.is_dir() or (any(folder.iterdir()) and not (folder / COPY).is_file())):
+        raise InputError(f"{folder}: expected a new folder or that of a study, found something else; choose --output")
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    held.enter_context(FolderLock(folder).held(say, lambda reason: None))
+    with writing(folder), whole_file(folder / COPY) as unfinished:
+        unfinished.write_text(call.study.text, encoding="utf-8")
+    try:
+        kept = json.loads((folder / STATE).read_text(encoding="utf-8"))
+        return {name: MemberState(**state) for name, state in kept.items()}
+    except (OSError, ValueError, TypeError, AttributeError):
+        return {}  # finished runs are recognised by their own folders
+
+
+def keep(folder: Path, states: Mapping[str, MemberState]) -> None:
+    """Write how far the study is."""
+    with writing(folder), whole_file(folder / STATE) as unfinished:
+        text = json.dumps({name: asdict(state) for name, state in states.items()}, indent=1)
+        unfinished.write_text(text + "\n", encoding="utf-8")
+
+
+def remaining(left: Sequence[Member], members: Sequence[Member], states: Mapping[str, MemberState]) -> str:
+    """Say about how long the rest will take, by the hops of the runs that are done; empty before the first."""
+    done = [(hops_of(m), states[m.name].seconds) for m in members if m.name in states and states[m.name].seconds > 0]
+    if not done:
+        return ""
+    hops, seconds = (sum(column) for column in zip(*done, strict=True))
+    return f", about {duration(seconds / hops * sum(map(hops_of, left)))} left" if hops else ""
+
+
+def present(call: StudyCall, members: Sequence[Member], states: Mapping[str, MemberState]) -> None:
+    """Make the tables of the study from the files of its runs, write and print them."""
+    from runs.study_tables import study_report, study_results
+
+    reasons = {name: state.reason for name, state in states.items() if state.status != "complete"}
+    results = study_results(call.study, call.folder, members, reasons, ())
+    written = results.write(call.folder, call.study.material)
+    console = output_console()
+    for part in study_report(call.study, results, quick=call.quick):
+        console.print(part)
+    console.print(f"\nWritten to {call.folder}: {', '.join(written)}, a folder for every run", markup=False)
+
+
+def say(text: str) -> None:
+    """Print a remark."""
+    output_console(stderr=True).print(f"mofkmc: {text}", markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,283 @@
+"""The tables of a study: samples, best loadings, what each assumption is worth, defects; printed and written."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from rich.console import RenderableType
+from rich.text import Text
+
+from analysis.campaign import open_run
+from analysis.csv_tables import write_csv
+from analysis.experiments import ROOM, measured_at
+from analysis.plot_style import save_figure
+from analysis.results import analysis_of
+from analysis.study import Asked, StudiedRun, groups, pooled, scan_table, sharpness_lines, variation_table
+from analysis.study_samples import CALIBRATED, sample_table
+from runs.faults import writing
+from runs.study import Member, StudyFile
+from runs.text_tables import TextTable, listing
+from structures.errors import InputError
+from structures.units import CELSIUS_ZERO
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+Row = Mapping[str, Any]
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StudyResults:
+    """What the runs of a study have come to.
+
+    Attributes
+    ----------
+    samples : DataFrame
+        Measured values beside computed ones, see `analysis.study_samples.sample_table`.
+    scans, variations, defects : dict of str to DataFrame
+        By the name of the entry.
+    missing : tuple of str
+        Runs that are not in the tables, and why.
+    runs : dict of str to list of StudiedRun
+        By the name of the entry.
+    """
+
+    samples: pd.DataFrame
+    scans: dict[str, pd.DataFrame]
+    variations: dict[str, pd.DataFrame]
+    defects: dict[str, pd.DataFrame]
+    missing: tuple[str, ...]
+    runs: dict[str, list[StudiedRun]]
+
+    def write(self, folder: Path, material: str) -> tuple[str, ...]:
+        """Write every table as CSV and draw it; return the names of the files."""
+        tables = {"samples": self.samples, **self.scans, **self.variations, **self.defects}
+        written = []
+        with writing(folder):
+            for name, table in tables.items():
+                if len(table):
+                    write_csv(folder / f"{name}.csv", table)
+                    written.append(f"{name}.csv")
+            for name, axes in self._pictures(material):
+                save_figure(axes.figure, folder / f"{name}.png")
+                written.append(f"{name}.png")
+        return tuple(written)
+
+    def _pictures(self, material: str) -> Iterator[tuple[str, Axes]]:
+        from analysis import study_plots
+
+        for name, table in self.scans.items():
+            yield name, study_plots.scans(self.runs[name], material=material)
+            labels = list(self.runs[name][0].labels)
+            if len(labels) == 2:
+                yield f"{name}_map", study_plots.optimum_map(table, labels[0], labels[1])
+        for name, table in self.variations.items():
+            quantities = [q for q in dict.fromkeys(table["quantity"]) if q == Asked("sigma").name]
+            for quantity in quantities:
+                yield name, study_plots.changes(table, quantity)
+
+
+def study_results(
+    study: StudyFile,
+    folder: Path,
+    members: Sequence[Member],
+    reasons: Mapping[str, str],
+    targets: Sequence[tuple[str, Asked]],
+) -> StudyResults:
+    """Analyse the runs of a study.
+
+    Parameters
+    ----------
+    study : StudyFile
+    folder : Path
+        In which every run has its own.
+    members : sequence of Member
+    reasons : Mapping of str to str
+        Why a run is not complete, by its name.
+    targets : sequence of (str, Asked)
+        Sample and quantity of every measured value that a calibration was fitted to.
+    """
+    runs: dict[str, list[StudiedRun]] = {}
+    missing = [f"{name}: {reason}" for name, reason in reasons.items()]
+    for member in members:
+        try:
+            run = open_run(folder / member.name)
+        except InputError as error:
+            if member.name not in reasons:
+                missing.append(f"{member.name}: {error}")
+            continue
+        one = StudiedRun(member.run.name, member.labels, run, member.draw, member.is_calibrated)
+        runs.setdefault(member.run.name, []).append(one)
+    entries = [entry for entry in study.tables.run if entry.name in runs]
+    variations = {
+        entry.name: variation_table(runs[entry.name], runs[entry.against])
+        for entry in entries
+        if entry.role == "variation" and entry.against in runs
+    }
+    loadings = list(measured_at(study.material))
+    samples = [(entry.sample, runs[entry.name]) for entry in entries if entry.role == "sample"]
+    return StudyResults(
+        samples=sample_table(study.material, samples, targets, list(variations.values())),
+        scans={e.name: scan_table(runs[e.name], loadings=loadings) for e in entries if e.role == "scan"},
+        variations=variations,
+        defects={e.name: defect_table(runs[e.name]) for e in entries if e.role == "defects"},
+        missing=tuple(missing),
+        runs=runs,
+    )
+
+
+def defect_table(runs: Sequence[StudiedRun]) -> pd.DataFrame:
+    """Conductivity of every loading and temperature against what is missing, over the realisations."""
+    rows = []
+    for same in groups(runs).values():
+        found = analysis_of(same[0].run)
+        for x in sorted({point.composition for point in found.points}):
+            for T in sorted({point.temperature for point in found.points}):
+                value = pooled(same, Asked("sigma", T, T), x)
+                rows.append({
+                    **same[0].labels,
+                    found.composition_name: x,
+                    "T (K)": T,
+                    "sigma (S/cm)": value.value,
+                    "sigma lo (S/cm)": value.lo,
+                    "sigma hi (S/cm)": value.hi,
+                    "realisations": len(same),
+                })  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def study_report(study: StudyFile, results: StudyResults, *, quick: bool) -> Iterator[RenderableType]:
+    """Yield all tables of a study."""
+    mark = "; quick: few replicas and variations, wide intervals" if quick else ""
+    yield Text(f"\n{study.tables.study.title}{mark}", style="bold underline")
+    if len(results.samples):
+        yield samples_part(results.samples)
+    known = measured_at(study.material)
+    for name, table in results.scans.items():
+        yield scan_part(name, table)
+        if lines := sharpness_lines(table, known):
+            yield listing(f"{name}: is any of them as sharp as the measured maximum?", lines)
+    for name, table in results.variations.items():
+        yield variation_part(name, table)
+    for name, table in results.defects.items():
+        yield defect_part(name, table)
+    if results.missing:
+        yield listing("Not in the tables", results.missing)
+
+
+def samples_part(table: pd.DataFrame) -> TextTable:
+    """Measured values beside computed ones."""
+    made = TextTable(
+        "Measured and computed, 95 % intervals",
+        ("<sample", "<quantity", "measured", "computed", "+interval", "<", "<agrees", "~why"),
+        keys=2,
+    )
+    previous = None
+    for row in _records(table):
+        if previous not in (None, row["sample"]):
+            made.add_section()
+        made.add_row(
+            row["sample"] if row["sample"] != previous else "",
+            row["quantity"],
+            _number(row["measured"]),
+            _number(row["computed"]),
+            _interval(row["computed lo"], row["computed hi"]),
+            row["status"],
+            row["agrees"],
+            row["why"],
+        )
+        previous = row["sample"]
+    made.caption = f"{CALIBRATED}: the parameters were fitted to this value; everything else is predicted."
+    return made
+
+
+def scan_part(name: str, table: pd.DataFrame) -> TextTable:
+    """Best loadings and how sharp the maxima are."""
+    ratios = [c for c in table.columns if re.fullmatch(r"sigma\(.*\)/sigma\([^)]*\)", c)]
+    labels = list(table.columns[: list(table.columns).index("x*")])
+    short = [ratio.replace("sigma", "σ") for ratio in ratios]
+    heads = [text for one in short for text in (one, "+interval")]
+    made = TextTable(
+        f"{name}: the best loading at {ROOM - CELSIUS_ZERO:.0f} °C",
+        (*(f"<{label}" for label in labels), "x*", "+interval", "<", "sigma there, S/cm", *heads),
+        keys=max(1, len(labels)),
+    )
+    for row in _records(table):
+        made.add_row(
+            *(str(row[label]) for label in labels),
+            _number(row["x*"]),
+            _interval(row["x* lo"], row["x* hi"]),
+            "bound" if row["bound"] else "",
+            _number(row["sigma at x* (S/cm)"]),
+            *(text for r in ratios for text in (_number(row[r]), _interval(row[f"{r} lo"], row[f"{r} hi"]))),
+        )
+    made.caption = "bound: sigma is largest at an end of the scan, which is no optimum."
+    return made
+
+
+def variation_part(name: str, table: pd.DataFrame) -> TextTable:
+    """Show what changes with each assumption."""
+    made = TextTable(
+        f"{name}: what changes",
+        ("<varied", "<to", "loading", "<quantity", "value", "+interval", "change", "+interval"),
+        keys=2,
+    )
+    previous = None
+    for row in _records(table):
+        place = row["varied"], row["to"]
+        if previous not in (None, place):
+            made.add_section()
+        sign = "× " if row["compared by"] == "ratio" else ""
+        made.add_row(
+            row["varied"] if place != previous else "",
+            row["to"] if place != previous else "",
+            f"{row['loading']:.3g}",
+            row["quantity"],
+            _number(row["value"]),
+            _interval(row["value lo"], row["value hi"]),
+            sign + _number(row["change"]),
+            _interval(row["change lo"], row["change hi"]),
+        )
+        previous = place
+    made.caption = "change: ratio (×) of conductivities, difference of energies and of transference numbers."
+    return made
+
+
+def defect_part(name: str, table: pd.DataFrame) -> TextTable:
+    """Conductivity against what is missing."""
+    end = list(table.columns).index("T (K)")
+    labels = list(table.columns[: end - 1])
+    loading = str(table.columns[end - 1])
+    made = TextTable(
+        f"{name}: sigma over realisations of the defects",
+        (*(f"<{label}" for label in labels), loading, "T, °C", "sigma, S/cm", "+interval", "realisations"),
+        keys=len(labels) + 1,
+    )
+    for row in _records(table):
+        made.add_row(
+            *(str(row[label]) for label in labels),
+            f"{row[loading]:.3g}",
+            f"{row['T (K)'] - CELSIUS_ZERO:.0f}",
+            _number(row["sigma (S/cm)"]),
+            _interval(row["sigma lo (S/cm)"], row["sigma hi (S/cm)"]),
+            str(row["realisations"]),
+        )
+    return made
+
+
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
+
+
+def _number(value: float) -> str:
+    return "-" if not math.isfinite(value) else f"{value:.3g}"
+
+
+def _interval(lo: float, hi: float) -> str:
+    return f"({_number(lo)} to {_number(hi)})" if math.isfinite(lo) or math.isfinite(hi) else ""

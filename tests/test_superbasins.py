@@ -1,0 +1,250 @@
+"""Superbasins against the matrix exponential, exact transport coefficients, and the same runs hop by hop."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from exact import coulomb_pairs, diffusivities, master_equation, supercell
+from lattices import APART, TEMPERATURE, network_of, simple_cubic
+from replicas import assert_ladder, diffusivity_scores, run_replicas, z_score
+from scipy.linalg import expm
+
+from kmc import superbasin_kernels as kernels
+from kmc.kernels import BLOCKED
+from kmc.placement import place_ions
+from kmc.rates import open_hops
+from kmc.simulation import Simulation
+from kmc.state import State
+from kmc.trajectory import Checkpoint, TaskLabel, read_checkpoint, write_checkpoint
+from lattice.supercell import replicate
+from structures.errors import InputError
+
+CAGE = np.array([[0.3, 0.3, 0.3], [0.7, 0.7, 0.3], [0.7, 0.3, 0.7], [0.3, 0.7, 0.7]])
+PAIRS = [(i, j, (0, 0, 0)) for i in range(4) for j in range(i + 1, 4)]
+GATES = [(1, 0, (1, 0, 0)), (1, 0, (0, 1, 0)), (2, 0, (0, 0, 1))]
+ENERGY = np.array([0.0, 0.3, 0.6, 0.9])  # kT
+BJERRUM = 1.0  # Å
+
+
+def cages(gate, n_sites=4, inside=1.0, **options):
+    """Cages of up to four sites with hops between all of them, and higher saddles, in kT, to the next cages."""
+    bonds = [bond for bond in PAIRS if max(bond[:2]) < n_sites] + GATES[: 3 if n_sites > 2 else 2]
+    saddle = np.where(np.arange(len(bonds)) < n_sites * (n_sites - 1) // 2, inside, gate)
+    options = {"site_energy": ENERGY[:n_sites], **options}
+    return network_of(np.diag([4.0, 4.0, 4.0]), CAGE[:n_sites], bonds, saddle=saddle, **options)
+
+
+def lattice_of(network, repeats, coulomb):
+    permittivity = 14.399645 / BJERRUM  # kT is 1 eV
+    return replicate(network, repeats, interaction="coulomb" if coulomb else None, permittivity=permittivity)
+
+
+def start(lattice, n_ions, *, seed=1, superbasins=True, **options):
+    state = place_ions(lattice, {"A": n_ions}, np.random.default_rng(seed), temperature=TEMPERATURE)
+    options = {"attempt_frequency": 1.0, "superbasins": superbasins, **options}
+    return Simulation(lattice, state, temperature=TEMPERATURE, **options)
+
+
+class Solved:
+    """A superbasin as the engine has it, beside its rates from the plain twin of the kernels, and the state there."""
+
+    def __init__(self, lattice, n_ions, **options):
+        simulation = start(lattice, n_ions, **options)
+        engine, state = simulation.engine, simulation.state
+        self.chains = engine._chains
+        assert kernels.build(engine._ground, state.ion_site, engine._walk.mover, self.chains, 0, engine._scratch)
+        self.n, members, self.n_edges = self.chains.size[0].tolist()
+        self.rate, self.out = np.zeros((self.n, self.n)), np.zeros(self.n)
+        sites = []
+        for c in range(self.n):
+            there = state.copy()
+            for g in range(members):
+                ion = int(engine._walk.mover[self.chains.member[0, g]])
+                *away, b = self.chains.place[0, c, g].tolist()
+                cell = (engine._ground.cell[state.ion_site[ion], :3] + away) % np.array(lattice.repeats)
+                there.ion_site[ion] = np.ravel_multi_index(tuple(cell), lattice.repeats) * lattice.network.n_sites + b
+            sites.append(tuple(there.ion_site))
+        assert len(set(sites)) == self.n
+        for c, places in enumerate(sites):
+            there.ion_site[:] = places
+            hops = open_hops(lattice, there, simulation.conditions)
+            for ion, hop, rate in zip(hops.ion, hops.hop, hops.rate, strict=True):
+                after = list(places)
+                after[ion] = int(lattice.hop_target[hop])
+                if tuple(after) in sites:
+                    self.rate[c, sites.index(tuple(after))] += rate
+                else:
+                    self.out[c] += rate
+        self.generator = self.rate - np.diag(self.rate.sum(axis=1) + self.out)
+
+    def drawn(self, start, t, leaving, n=5000):
+        """Distribution of the drawn configuration, to 1/n."""
+        draws = [kernels.place_at(self.chains, 0, start, t, leaving, (k + 0.5) / n) for k in range(n)]
+        return np.bincount(draws, minlength=self.n) / n
+
+
+LONE = lattice_of(cages(7.0), (3, 3, 3), coulomb=True)
+TWO = lattice_of(cages(9.0, 3), (2, 2, 2), coulomb=True)
+DENSE = lattice_of(cages(4.0), (2, 2, 2), coulomb=False)
+
+
+@pytest.fixture(scope="module", params=["one ion", "two ions with Coulomb"])
+def solved(request):
+    return Solved(LONE, 1) if request.param == "one ion" else Solved(TWO, 2, seed=3)
+
+
+def test_the_rates_of_a_superbasin_are_those_of_all_its_configurations(solved):
+    """Hops inside, and out of it by any ion, from the plain twin; the sites of the cages are all found."""
+    assert solved.n == (4 if solved.chains.size[0, 1] == 1 else 9)
+    found = np.zeros_like(solved.rate)
+    for e in range(solved.n_edges):
+        i, j, *_ = solved.chains.edge[0, e]
+        found[i, j] += solved.chains.inside[0, e, 0]
+    assert found == pytest.approx(solved.rate, rel=1e-9)
+    assert solved.chains.out[0, : solved.n] == pytest.approx(solved.out, rel=1e-9)
+
+
+def test_the_time_of_leaving_is_that_of_the_matrix_exponential(solved):
+    """S(t) = Σ_j exp(Wt)_sj at the drawn time is the random number that it was drawn with."""
+    for s in range(solved.n):
+        for survival in (1 - 1e-5, 0.9, 0.5, 1e-3, 1e-9):
+            t = kernels.time_to_leave(solved.chains, 0, s, survival)
+            assert expm(solved.generator * t)[s].sum() == pytest.approx(survival, rel=1e-8)
+
+
+def test_where_it_leaves_and_where_it_is_are_those_of_the_matrix_exponential(solved):
+    """Weights exp(WT)_sj a_j of leaving from j at T, and exp(Wt)_sj of being in j at t without leaving."""
+    for t in (0.1, 1.0, 30.0, 3e4):
+        P = expm(solved.generator * t)[0]
+        assert solved.drawn(0, t, False) == pytest.approx(P / P.sum(), abs=4e-4)
+        assert solved.drawn(0, t, True) == pytest.approx(P * solved.out / (P @ solved.out), abs=4e-4)
+
+
+def test_stays_and_hops_between_two_ends_are_those_of_the_bridge(solved):
+    """∫ P_si(u) P_je(t - u) du / P_se(t) by quadrature; the stays add up to t."""
+    for t, end in ((0.7, 1), (9.0, 2), (500.0, 0)):
+        stay, hops = np.zeros(solved.n), np.zeros(solved.n_edges)
+        kernels.between(solved.chains, 0, 0, end, t, stay, hops)
+        nodes, weights = np.polynomial.legendre.leggauss(32)
+        P = [expm(solved.generator * u) for u in (nodes + 1) * t / 2]
+        if t < 10.0:  # later the nodes are too far apart for the ends
+            both = sum(w * t / 2 * np.outer(a[0], b[:, end]) for w, a, b in zip(weights, P, P[::-1], strict=True))
+            both /= expm(solved.generator * t)[0, end]
+            assert stay == pytest.approx(np.diag(both), rel=1e-7)
+            for e in range(solved.n_edges):
+                i, j, *_ = solved.chains.edge[0, e]
+                assert hops[e] == pytest.approx(solved.chains.inside[0, e, 0] * both[i, j], rel=1e-7)
+        assert stay.sum() == pytest.approx(t, rel=1e-9)
+
+
+@pytest.mark.parametrize("gate", [5.0, 15.0, 30.0, 45.0])
+def test_a_rate_far_below_all_others_keeps_its_digits(gate):
+    """Two equal sites, each left with a: the survival is exp(-a t), for a down to 10^-19 of the rate inside."""
+    network = cages(gate, 2, site_energy=np.zeros(2))
+    engine = start(lattice_of(network, (3, 3, 1), coulomb=False), 1).engine
+    assert kernels.build(engine._ground, engine.state.ion_site, engine._walk.mover, engine._chains, 0, engine._scratch)
+    slowest = kernels.time_to_leave(engine._chains, 0, 0, np.exp(-1.0))
+    assert slowest * 2 * np.exp(-gate) == pytest.approx(1.0, rel=1e-9)
+
+
+def exact_samples(gate=7.0):
+    simulation = start(LONE, 1)
+    return simulation, simulation.run(2e4, 50)
+
+
+def test_hops_and_stays_count_with_their_means():
+    """Flux π_i k_ij of every orbit and Boltzmann's occupation, far beyond what single hops could show."""
+    simulation, samples = exact_samples()
+    assert simulation.engine.flicker.share > 0.99
+    kT_weight = np.exp(-ENERGY)
+    kT_weight /= kT_weight.sum()
+    assert samples.site_occupation == pytest.approx(kT_weight / 27, rel=5e-3)
+    assert samples.site_occupation.sum() == pytest.approx(1 / 27, rel=1e-12)
+    inside = 2 * np.exp(-1.0) / np.exp(-ENERGY).sum() * samples.time[-1]
+    assert samples.hop_orbit_events[:6] == pytest.approx(inside, rel=5e-3)
+    assert samples.events[-1] == pytest.approx(samples.hop_orbit_events.sum(), abs=10)
+    assert samples.site_departures.sum() == pytest.approx(samples.events[-1], abs=10)
+    back = samples.hop_orbit_returns[:6].sum() / samples.hop_orbit_events[:6].sum()
+    assert back == pytest.approx(1 / 3, abs=3e-3)
+
+
+def assert_same(a: State, b: State):
+    for name, array in a.arrays().items():
+        assert np.array_equal(array, b.arrays()[name], equal_nan=True), name
+    assert (a.time, a.n_events) == (b.time, b.n_events)
+    assert np.array_equal(a.next_time, b.next_time, equal_nan=True)
+    assert a.rng.bit_generator.state == b.rng.bit_generator.state
+
+
+@pytest.mark.parametrize(("lattice", "n_ions", "until"), [(LONE, 1, 3e4), (TWO, 2, 2e4), (DENSE, 9, 300.0)])
+def test_a_run_in_parts_or_from_a_file_has_the_same_bits(lattice, n_ions, until, tmp_path):
+    """Interrupted in the middle of legs, of rests, and between them."""
+    whole, parts = start(lattice, n_ions), start(lattice, n_ions)
+    expected = whole.run(until, 30)
+    sampler, done = parts.begin(until, 30), False
+    path, label = tmp_path / "part.h5", TaskLabel("a", 1, 0.0, "x", 0, "", "")
+    for n in range(1000):
+        if done:
+            break
+        done = parts.advance(sampler, 1 + 40 * n)
+        write_checkpoint(path, Checkpoint(label, parts.conditions, parts.state, sampler))
+        kept = read_checkpoint(path)
+        parts = Simulation(
+            lattice, kept.state, temperature=TEMPERATURE, attempt_frequency=1.0, superbasins=True
+        )
+        sampler = kept.sampler
+    assert n > 5
+    found = parts.finish(sampler)
+    for name in ("displacement", "events", "energy", "msd", "hop_orbit_events", "site_occupation", "site_departures"):
+        assert np.array_equal(getattr(expected, name), getattr(found, name), equal_nan=True), name
+    assert_same(whole.state, parts.state)
+
+
+def test_where_nothing_is_gained_the_trajectory_is_that_of_the_plain_engine():
+    """Looking takes no random numbers."""
+    lattice = replicate(simple_cubic(), (5, 5, 5), interaction=None)
+    with_, without = (start(lattice, 20, superbasins=superbasins) for superbasins in (True, False))
+    for simulation in (with_, without):
+        simulation.step(3000)
+    assert (with_.state.ion_site == without.state.ion_site).all()
+    assert with_.state.time == pytest.approx(without.state.time, rel=1e-12)
+    assert with_.engine.flicker.legs == 0
+    assert "none was worth it" in with_.engine.flicker.line
+
+
+def test_everything_kept_equals_its_recount():
+    simulation = start(TWO, 2)
+    for _ in range(30):
+        simulation.step(2000)
+        assert simulation.drift() < 1e-12
+        state = simulation.state
+        counts = np.bincount(state.ion_site, minlength=TWO.n_sites)
+        assert (state.blocked == counts).all()
+        assert (state.occupant[state.ion_site] == np.arange(2)).all()
+    assert simulation.engine.flicker.legs > 10
+
+
+def test_a_cage_without_a_way_out_and_a_blocked_lattice():
+    """Ions that cannot leave flicker on hop by hop; a full lattice has no hop."""
+    closed = lattice_of(cages(900.0), (1, 1, 1), coulomb=False)
+    samples = start(closed, 1).run(300.0, 10)
+    assert samples.events[-1] > 50
+    full = start(closed, 4)
+    assert full.step() == 0
+    assert full.engine.advance(full._sampler(np.zeros(0)), 10, full.state.rng) == BLOCKED
+
+
+def test_energies_from_meshes_are_refused():
+    lattice = replicate(cages(4.0), (3, 3, 3), interaction="untabulated coulomb")
+    state = place_ions(lattice, {"A": 3}, np.random.default_rng(0), temperature=TEMPERATURE)
+    with pytest.raises(InputError, match="table"):
+        Simulation(lattice, state, temperature=TEMPERATURE, superbasins=True)
+
+
+def test_configurations_at_a_time_are_those_of_the_master_equation():
+    """Two ions with Coulomb interaction from one configuration: |z| < 4 for the chance of each after a short time."""
+    first = start(TWO, 2, seed=3)
+    cells = supercell(TWO.network, TWO.repeats)
+    gas = master_equation(cells, [(0, 1), (0, 1)], pairs=coulomb_pairs(cells, BJERRUM))
+    assert gas.probability.sum() == pytest.approx(1.0)
