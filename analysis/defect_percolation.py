@@ -27,7 +27,8 @@ from lattice.percolation import PeriodicForest
 from structures.defects import removal_order
 from structures.errors import InputError
 from structures.framework import Framework
-from structures.pieces import Kind, Pieces, repeated_pieces, split
+from structures.missing import Kind
+from structures.pieces import Pieces, repeated_pieces, split
 
 if TYPE_CHECKING:
     from pandas import DataFrame

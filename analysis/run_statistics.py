@@ -26,7 +26,8 @@ def run_statistics(records: Sequence[TaskRecord]) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Loading, T (K), replicas, samples of each, simulated time of each (s), events, hops per ion, back-hop share,
+        Loading, T (K), replicas, samples of each, simulated time of each (s), events, share of them that superbasins
+        have passed over, hops per ion, back-hop share,
         mean energy per ion (eV), its correlation time (s), the difference between its second and first half in standard
         errors, and the largest difference of a kept site energy from its recount (eV).
     """
@@ -48,6 +49,7 @@ def run_statistics(records: Sequence[TaskRecord]) -> pd.DataFrame:
                 "samples": int(np.mean([len(r.time) for r in replicas])),
                 "time (s)": float(np.mean([r.time[-1] for r in replicas])),
                 "events": events,
+                "passed-over share": sum(r.passed_over for r in replicas) / events if events else 0.0,
                 "hops per ion": events / ions if ions else 0.0,
                 "back-hop share": returns / hops if hops else 0.0,
                 "energy per ion (eV)": float(np.mean([r.energy.mean() for r in replicas])) / everyone,
@@ -68,6 +70,13 @@ def statistics_statements(table: pd.DataFrame) -> Iterator[str]:
         yield (
             f"the energy still drifts between the halves of the runs at {len(drifting)} of {len(table)} points "
             f"({where}{', ...' if len(drifting) > 4 else ''}): equilibrate longer"
+        )
+    most = float(table["passed-over share"].max())
+    if most > 0.0:
+        least = float(table["passed-over share"].min())
+        yield (
+            f"{100 * least:.3g} to {100 * most:.4g} % of the hops of a point were passed over by superbasins: they count "
+            "with their expected number, and the dynamics is exact"
         )
     worst = float(table["largest recount difference (eV)"].max())
     if worst > 1e-6:

@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.agreement import ASSUMED_ERRORS, Error, agreement
-from analysis.experiments import ROOM, measured, measured_activation, measured_transference
+from analysis.experiments import NEAR_K, ROOM, measured, measured_activation, measured_transference
 from analysis.statistics import Interval
 from analysis.study import Asked, StudiedRun, nearest_loading, pooled
+from structures.units import CELSIUS_ZERO
 
 CALIBRATED, PREDICTED, STATED = "calibrated", "predicted", "nothing fitted"
 MeasuredValue = tuple[Asked, float]
@@ -43,7 +44,7 @@ def measured_error(material: str, sample: str, asked: Asked) -> Error:
 def sample_table(
     material: str,
     samples: Sequence[tuple[str, Sequence[StudiedRun]]],
-    targets: Sequence[tuple[str, Asked]] = (),
+    targets: Sequence[tuple[str, float]] = (),
     variations: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
     """Put every measured value beside the computed one.
@@ -53,8 +54,8 @@ def sample_table(
     material : str
     samples : sequence of (str, runs)
         Name of the sample, and the runs that simulate it.
-    targets : sequence of (str, Asked)
-        Sample and quantity of the measured values that parameters were fitted to.
+    targets : sequence of (str, float)
+        Sample and temperature, °C, of the measured conductivities that parameters were fitted to.
     variations : sequence of DataFrame
         Of `analysis.study.variation_table`; they tell which assumption would move a value how far.
 
@@ -70,7 +71,9 @@ def sample_table(
         x = nearest_loading(runs[0].run, exchange)
         for asked, value in measured_values(material, sample):
             found = pooled(runs, asked, x)
-            fitted = any(one == sample and _same(target, asked) for one, target in targets)
+            fitted = asked.kind == "sigma" and any(
+                one == sample and abs(celsius + CELSIUS_ZERO - asked.low) <= NEAR_K for one, celsius in targets
+            )
             status = STATED if not runs[0].calibrated else CALIBRATED if fitted else PREDICTED
             error = measured_error(material, sample, asked)
             beside = agreement(value, found, error, logarithmic=asked.is_positive, unit=asked.unit)
@@ -127,10 +130,6 @@ def reason(asked: Asked, value: float, found: Interval, x: float, variations: Se
 def _apart(computed: float, measured: float) -> float:
     both_positive = computed > 0 and measured > 0
     return float(np.log(computed / measured)) if both_positive else computed - measured
-
-
-def _same(one: Asked, other: Asked) -> bool:
-    return one.kind == other.kind and abs(one.low - other.low) < 0.5 and abs(one.high - other.high) < 0.5
 
 
 def _kind(name: Any) -> str:

@@ -10,16 +10,16 @@ part of the error (Rasmussen and Williams, Gaussian Processes for Machine Learni
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import cho_solve, cholesky, solve_triangular
+from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import minimize
 
 Array = NDArray[np.float64]
 
-N_DRAWS = 24  # of lengths, size and roughness
+N_DRAWS = 12  # of lengths, size and roughness
 FOR_PLANE = 3  # points beyond those that a plane takes, from which on one is fitted
 _LENGTH, _LENGTH_SPREAD = 0.8, 0.7  # of the unit coordinates, and of its logarithm: wide priors
 _SIZE, _SIZE_SPREAD = 0.5, 1.0  # of f, as a share of the spread of the values
@@ -46,6 +46,11 @@ class Surrogate:
     value: Array
     noise: Array
     draws: Array
+    _processes: tuple[_Process, ...] = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        made = (_process(self.place, self.value, self.noise, draw) for draw in self.draws)
+        object.__setattr__(self, "_processes", tuple(made))
 
     def __call__(self, places: Array) -> tuple[Array, Array]:
         """Mean and variance of what a simulation without noise would give.
@@ -58,7 +63,7 @@ class Surrogate:
         -------
         mean, variance : (m,) float64
         """
-        found = [_predict(self.place, self.value, self.noise, draw, places) for draw in self.draws]
+        found = [process.predict(self.place, places) for process in self._processes]
         means, variances = (np.array(part) for part in zip(*found, strict=True))
         return means.mean(axis=0), variances.mean(axis=0) + means.var(axis=0)
 
@@ -86,7 +91,7 @@ class Surrogate:
         return difference, error
 
     def with_point(self, place: Array) -> Surrogate:
-        """Return the surface with its own value at a further place, as if simulated there: only its variance changes."""
+        """Return the surface with its own value at a further place, as if simulated there; its variance changes."""
         mean, _ = self(place[None, :])
         return Surrogate(
             np.vstack([self.place, place]),
@@ -122,7 +127,7 @@ def fit_surrogate(place: Array, value: Array, noise: Array) -> Surrogate:
     def cost(theta: Array) -> float:
         return _restricted(place, value, noise, theta) + 0.5 * float((((theta - centre) / spread) ** 2).sum())
 
-    starts = [centre, centre + np.r_[np.full(d, -0.8), 0.0, 0.5], centre + np.r_[np.full(d, 0.8), 0.5, 0.0]]
+    starts = [centre, centre + np.r_[np.full(d, -0.8), 0.0, 0.5]]
     tries = [minimize(cost, start, method="L-BFGS-B", bounds=_bounds(centre, spread)) for start in starts]
     best = np.asarray(min(tries, key=lambda found: float(found.fun)).x, dtype=np.float64)
     covariance = np.linalg.inv(_curvature(cost, best, spread))
@@ -173,9 +178,12 @@ def _covariance(a: Array, b: Array, theta: Array) -> Array:
     d = a.shape[1]
     if d == 0:
         return np.zeros((len(a), len(b)))
-    scaled = (a[:, None, :] - b[None, :, :]) / np.exp(theta[:d])
-    r = np.sqrt(5.0 * (scaled**2).sum(axis=2))
-    return np.asarray(np.exp(2 * theta[d]) * (1 + r + r**2 / 3) * np.exp(-r))
+    squared = np.zeros((len(a), len(b)))
+    for k in range(d):
+        squared += ((a[:, k, None] - b[None, :, k]) / np.exp(theta[k])) ** 2
+    squared *= 5.0
+    r = np.sqrt(squared)
+    return np.asarray(np.exp(2 * theta[d]) * (1 + r + squared / 3) * np.exp(-r))
 
 
 def _factors(place: Array, noise: Array, theta: Array) -> tuple[Array, Array, Array]:
@@ -198,15 +206,47 @@ def _restricted(place: Array, value: Array, noise: Array, theta: Array) -> float
     return float(0.5 * (z @ z - w @ w) + np.log(np.diag(L)).sum() + np.log(np.diag(A)).sum())
 
 
-def _predict(place: Array, value: Array, noise: Array, theta: Array, places: Array) -> tuple[Array, Array]:
-    """Mean and variance at other places for given lengths, size and roughness."""
+@dataclass(frozen=True, eq=False, slots=True)
+class _Process:
+    """The process at given lengths, size and roughness, with what every prediction needs.
+
+    Attributes
+    ----------
+    theta : (d + 2,) float64
+    inverse : (n, n) float64
+        Of the Cholesky factor of the covariance of the values.
+    weight : (n,) float64
+        Of the covariances with the points, in the mean.
+    beta : (h,) float64
+    basis : (n, h) float64
+        Covariance of the values applied to the basis, from the left and inverted.
+    spread : (h, h) float64
+        Root of the covariance of beta.
+    """
+
+    theta: Array
+    inverse: Array
+    weight: Array
+    beta: Array
+    basis: Array
+    spread: Array
+
+    def predict(self, place: Array, places: Array) -> tuple[Array, Array]:
+        """Mean and variance at other places."""
+        d = place.shape[1]
+        cross = _covariance(place, places, self.theta)
+        H = _basis(places, len(place))
+        half = self.inverse @ cross
+        left = self.spread @ (H - cross.T @ self.basis).T
+        size = np.exp(2 * self.theta[d]) if d else 0.0
+        variance = size + np.exp(2 * self.theta[-1]) - (half**2).sum(axis=0) + (left**2).sum(axis=0)
+        return H @ self.beta + cross.T @ self.weight, np.maximum(variance, 1e-12)
+
+
+def _process(place: Array, value: Array, noise: Array, theta: Array) -> _Process:
     L, H, A = _factors(place, noise, theta)
-    cross = _covariance(place, places, theta)
-    Ky, KH = cho_solve((L, True), value), cho_solve((L, True), H)
-    beta = cho_solve((A, True), H.T @ Ky)
-    mean = _basis(places, len(place)) @ beta + cross.T @ (Ky - KH @ beta)
-    half = solve_triangular(L, cross, lower=True)
-    left = solve_triangular(A, (_basis(places, len(place)) - cross.T @ KH).T, lower=True)
-    size = np.exp(2 * theta[place.shape[1]]) if place.shape[1] else 0.0
-    variance = size + np.exp(2 * theta[-1]) - (half**2).sum(axis=0) + (left**2).sum(axis=0)
-    return mean, np.maximum(variance, 1e-12)
+    inverse = solve_triangular(L, np.eye(len(L)), lower=True)
+    Ky, KH = inverse.T @ (inverse @ value), inverse.T @ (inverse @ H)
+    spread = solve_triangular(A, np.eye(len(A)), lower=True)
+    beta = spread.T @ (spread @ (H.T @ Ky))
+    return _Process(theta, inverse, Ky - KH @ beta, beta, KH, spread)

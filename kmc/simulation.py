@@ -15,7 +15,7 @@ from kmc.multilevel import Multilevel
 from kmc.sampling import Frames, Samples, empty_sampler, mean_square_displacement, site_occupation, time_grid
 from kmc.state import State, species_counts
 from kmc.streaming import Streaming
-from kmc.superbasins import Superbasins
+from kmc.superbasins import Flicker, Superbasins
 from kmc.tables import Conditions
 from lattice.supercell import Lattice, UntabulatedCoulomb
 
@@ -287,6 +287,11 @@ class Simulation:
             blocked=bool(self.state.next_time == np.inf),
             frames=frames if sampler.frame_every > 0 else None,
         )
+
+    @property
+    def flicker(self) -> Flicker | None:
+        """What superbasins have done since the state began; None without them."""
+        return self.engine.flicker if isinstance(self.engine, Superbasins) else None
 
     def positions(self) -> NDArray[np.float64]:
         """Unwrapped places of all ions, (n_ions, 3), Å."""

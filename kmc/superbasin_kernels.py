@@ -321,7 +321,7 @@ def _explore(ground, start, mover, scratch, members, weight, edge):
     _recount(ground, start, scratch.site, scratch.blocked, scratch.energy)
     _hop_rates(ground, mover, scratch, rate[0])
     _copy(rate[0], ahead[0])
-    weight[0] = 1.0
+    weight[0], best[0] = 1.0, _largest(ahead[0])
     n, n_members, n_edges, all_flux, inside = 1, 0, 0, _sum(rate[0]), 0.0
     chosen, score = (1, 0, 0), 0.0
     while n < STATES:
@@ -365,13 +365,14 @@ def _explore(ground, start, mover, scratch, members, weight, edge):
         _copy(rate[n], ahead[n])
         before = n_edges
         n_edges = _link(ground, members, n_members, n, n_edges, scratch, identity, edge)
+        best[n] = _largest(ahead[n])
         n += 1
         all_flux += weight[n - 1] * _sum(rate[n - 1])
         for e in range(before, n_edges):
             inside += weight[edge[e, 0]] * _rate_of(ground, members, place, rate, edge[e])
         hops = inside / max(all_flux - inside, 1e-15 * all_flux)
-        if hops / (n + 4.0) > score:
-            score, chosen = hops / (n + 4.0), (n, n_members, n_edges)
+        if hops / n > score:
+            score, chosen = hops / n, (n, n_members, n_edges)
     return chosen
 
 

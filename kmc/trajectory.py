@@ -171,6 +171,8 @@ class TaskRecord:
         Of the supercell; zero in files that do not tell.
     site_occupation, site_departures : (n_sites,) float64, int64
         By site of the network's cell; empty in files that do not tell.
+    passed_over : float
+        Hops that superbasins have passed over, with their expected number.
 
     Raises
     ------
@@ -210,6 +212,7 @@ class TaskRecord:
     cell: NDArray[np.float64] = dataclass_field(default_factory=lambda: np.zeros((3, 3)))
     site_occupation: NDArray[np.float64] = dataclass_field(default_factory=lambda: np.zeros(0))
     site_departures: NDArray[np.int64] = dataclass_field(default_factory=lambda: np.zeros(0, np.int64))
+    passed_over: float = 0.0
 
     def __post_init__(self) -> None:
         n_species, n_times, n_lags = len(self.species_names), len(self.time), len(self.lag)
@@ -277,6 +280,7 @@ def task_record(simulation: Simulation, samples: Samples, label: TaskLabel) -> T
         cell=lattice.cell,
         site_occupation=samples.site_occupation,
         site_departures=samples.site_departures,
+        passed_over=0.0 if simulation.flicker is None else simulation.flicker.skipped,
     )
 
 
@@ -336,6 +340,7 @@ def read_task(path: str | Path) -> TaskRecord:
             hop_orbit_events=statistics["hop_orbit_events"][...],
             hop_orbit_returns=statistics["hop_orbit_returns"][...],
             drift=float(statistics.attrs["drift"]),
+            passed_over=float(statistics.attrs.get("passed_over", 0.0)),
             **attributes,
             **{name: file.attrs[name] for name in _ADDED_ATTRIBUTES if name in file.attrs},
             **{name: statistics[name][...] for name in _ADDED_STATISTICS if name in statistics},
@@ -445,6 +450,7 @@ def _write(file: h5py.File, record: TaskRecord, state: State | None, frames: Fra
     for name in ("hop_orbit_events", "hop_orbit_returns", *_ADDED_STATISTICS):
         file[f"statistics/{name}"] = getattr(record, name)
     file["statistics"].attrs["drift"] = record.drift
+    file["statistics"].attrs["passed_over"] = record.passed_over
     file["statistics"].attrs["events"] = int(record.events[-1])
     if state is not None:
         _write_state(file.create_group("state"), state)

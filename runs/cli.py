@@ -22,6 +22,7 @@ from runs.cli_options import (
     time_option,
     value_option,
 )
+from runs.defects_command import defects
 from runs.exit_status import INTERRUPTED, REFUSED
 from runs.faults import fault_line
 from structures.errors import InputError
@@ -199,6 +200,8 @@ def run(
 def check(deck: str, threads: int | None, no_trial: bool, values: dict[str, Any]) -> None:
     """Validate a deck; print every value with its unit, sites, ions, tasks, memory, and how well sigma will be known.
 
+    Of a study all decks are checked, and what each asks for is printed.
+
     The pore network is taken from the cache, or built if it is not there yet: sites and ions depend on it. How well
     sigma will be known comes from trials: the simulations of up to 5 loadings and temperatures are set up and run for
     one second in all, and nothing of them is kept.
@@ -208,6 +211,14 @@ def check(deck: str, threads: int | None, no_trial: bool, values: dict[str, Any]
       mofkmc check ni_mof
       mofkmc check my_deck.toml --no-trial
     """  # noqa: D301
+    from runs.study import study_named
+
+    if (study := study_named(deck)) is not None:
+        from runs.study import study_part
+        from runs.text_tables import output_console
+
+        output_console().print(study_part(study))
+        return
     file = _deck(deck, values=values)
 
     from runs.job import check_job
@@ -389,8 +400,11 @@ def _deck(
     from runs.deck_extension import extended
     from runs.deck_file import check_files, find_deck, read_deck
     from runs.deck_override import with_values
+    from runs.study import is_study
 
     path, remark = find_deck(given)
+    if is_study(path):
+        raise InputError(f"{given}: expected a deck, found a study; `mofkmc check {given}` tells what it asks for")
     file = extended(with_values(read_deck(path), values or {}), additions or {})
     check_files(file)
     if remark:
@@ -556,6 +570,7 @@ def refine(network: Path, output: Path | None, species: tuple[str, ...], **optio
 
 main.add_command(calibrate)
 main.add_command(cells)
+main.add_command(defects)
 
 
 if __name__ == "__main__":

@@ -302,6 +302,12 @@ class Kmc(Table):
         within=(1, 100),
         default=None,
     )
+    superbasins: bool = key(
+        "pass over hops to and fro inside sets of configurations that are rarely left, by their exact solution: the "
+        "dynamics stays exact for any interaction. Used where more hops are expected inside than the solution costs "
+        "(12 for each of n configurations, 64 at most, and 0.005 n^3); needs a table of energies",
+        default=False,
+    )
     equilibration_sweeps: Whole = key(
         "Monte Carlo moves per ion before the clock starts", unit="moves/ion", within=(0, 1e7), default=200
     )

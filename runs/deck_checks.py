@@ -13,7 +13,7 @@ from structures.errors import InputError
 from structures.units import CELSIUS_ZERO
 
 if TYPE_CHECKING:
-    from structures.defects import Defects
+    from structures.missing import Defects
 
 # Composition that the measured values of a material are about: kind, and the two ions in the order of the deck.
 MEASURED_WITH = {"ni_mof": ("exchange", "Li+", "Me2NH2+"), "mof5": ("salt", "Li+", "PF6-")}
@@ -32,6 +32,8 @@ def contradictions(deck: Deck) -> Iterator[str]:
     yield from _of_rounds(deck)
     yield from _of_windows(deck)
     yield from _of_composition(deck)
+    if deck.kmc.superbasins and deck.kmc.energies == "meshes":
+        yield '[kmc] energies: expected "table" or "auto", because superbasins = true needs a table; found "meshes"'
     if deck.calibrate is not None:
         yield from calibration_faults(deck.calibrate)
     for name in dict.fromkeys((*deck.species, *deck.composition.species)):
@@ -61,7 +63,7 @@ def _of_defects(deck: Deck) -> Iterator[str]:
     structure = deck.structure
     if not structure.model_fields_set & {"missing_nodes", "missing_linkers", "defect_cell", "defect_seed"}:
         return
-    from structures.defects import Defects
+    from structures.missing import Defects
 
     try:
         missing = defects_of(deck)
@@ -85,7 +87,7 @@ def defects_of(deck: Deck) -> Defects:
     ------
     InputError
     """
-    from structures.defects import Defects
+    from structures.missing import Defects
 
     structure = deck.structure
     return Defects(structure.missing_nodes, structure.missing_linkers, structure.defect_cell, structure.defect_seed)

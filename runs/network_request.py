@@ -14,9 +14,9 @@ from lattice.rate_models import RateModel
 from runs.deck import ChargeSource
 from runs.deck_file import read_deck, shipped_decks
 from runs.faults import unreadable
-from structures.defects import Defects
 from structures.errors import InputError
 from structures.library import LIBRARY, library_cif
+from structures.missing import Defects
 from structures.species import SHIPPED_SPECIES
 
 ROOM_TEMPERATURE = 298.15  # K

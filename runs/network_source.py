@@ -24,9 +24,10 @@ from runs.deck_file import DeckFile
 from runs.deck_species import deck_species
 from runs.network_request import NetworkRequest
 from structures.cif import load_framework
-from structures.defects import Defects, with_defects
+from structures.defects import with_defects
 from structures.errors import About, InputError
 from structures.framework import Framework
+from structures.missing import Defects
 from structures.species import SHIPPED_SPECIES, Species
 
 EPS_R = 10.0  # where nothing is said

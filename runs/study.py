@@ -18,6 +18,7 @@ from runs.deck_file import DeckFile, check_files, find_deck, located, parse_toml
 from runs.deck_keys import Table, Whole
 from runs.deck_keys import key as declare
 from runs.deck_override import with_values
+from runs.text_tables import TextTable
 from structures.errors import InputError
 
 Role = Literal["sample", "scan", "reference", "variation", "defects"]
@@ -309,6 +310,31 @@ def count_of_tasks(member: Member) -> int:
     """Tasks that a member asks for at least; further rounds are not counted."""
     scan = member.file.deck.scan
     return len(scan.requested) * len(scan.temperatures) * scan.replicas * (1 + len(scan.fields_V_per_cm))
+
+
+def study_part(study: StudyFile) -> TextTable:
+    """List what a study asks for: runs, tasks and hops of every entry, all of them and with --quick."""
+    counted: dict[str, list[float]] = {entry.name: [0.0] * 6 for entry in study.tables.run}
+    for at, quick in ((0, False), (3, True)):
+        for member in members_of(study, quick=quick):
+            row = counted[member.run.name]
+            for k, amount in enumerate((1, count_of_tasks(member), hops_of(member))):
+                row[at + k] += amount
+    made = TextTable(
+        f"{study.tables.study.title}: what it asks for",
+        ("<run", "<role", "runs", "tasks", "10⁶ hops", "runs, quick", "tasks, quick", "10⁶ hops, quick"),
+    )
+    total = [sum(column) for column in zip(*counted.values(), strict=True)]
+    roles = {entry.name: entry.role for entry in study.tables.run}
+    for name, row in {**counted, "all": total}.items():
+        if name == "all":
+            made.add_section()
+        numbers = (f"{row[k] / 1e6:,.1f}" if k % 3 == 2 else f"{row[k]:,.0f}" for k in range(6))
+        made.add_row(name, str(roles.get(name, "")), *numbers)
+    made.caption = "Hops at least, besides the moves before the clock starts" + (
+        "; the calibration comes on top." if study.tables.calibration else "."
+    )
+    return made
 
 
 def hops_of(member: Member) -> float:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from runs.deck_file import DeckFile
+from runs.deck_file import DeckFile, read_deck
 from runs.deck_override import with_values
 from runs.exit_status import COMPLETE, INCOMPLETE, INTERRUPTED, REFUSED
 from runs.faults import writing
@@ -22,12 +22,13 @@ from runs.ranks import find_ranks
 from runs.run_request import RunRequest
 from runs.schedule import INTERRUPTED_BY_USER
 from runs.signals import time_left
-from runs.study import Member, StudyFile, hops_of, members_of
+from runs.study import Member, StudyFile, deck_of, hops_of, members_of
 from runs.text_tables import output_console
 from structures.errors import InputError
 from structures.files import whole_file
 
 COPY, STATE = "study.toml", "study.json"
+CALIBRATION, CALIBRATED = "calibration", "calibrated.toml"
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +50,31 @@ class MemberState:
     status: str
     reason: str = ""
     seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Calibration:
+    """What the calibration of a study has come to.
+
+    Attributes
+    ----------
+    mark : Mapping of str to value
+        The table [calibrated] that decks carry, by dotted keys.
+    values : tuple of Mapping of str to float
+        Best values by dotted keys, and behind them draws from the posterior.
+    targets : tuple of (str, float)
+        Sample and temperature, °C, of every measured value that was fitted to.
+    """
+
+    mark: Mapping[str, Any]
+    values: tuple[Mapping[str, float], ...]
+    targets: tuple[tuple[str, float], ...] = ()
+
+    def applied(self, member: Member) -> DeckFile:
+        """Return the deck of a run with the parameters that it takes."""
+        if not member.is_calibrated:
+            return member.file
+        return with_values(member.file, {**self.values[member.draw], **self.mark})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -76,9 +102,13 @@ class StudyCall:
         """Folder of the study."""
         return self.request.output
 
+    def seconds_left(self) -> float | None:
+        """Wall time that is left, at least one second; None without a limit."""
+        return None if self.deadline is None else max(1.0, self.deadline - time.monotonic())
+
     def of_member(self, folder: Path, *, replaces: bool) -> RunRequest:
         """Return the request for one run: its own folder, what is left of the time, and no tables on the screen."""
-        left = None if self.deadline is None else max(1.0, self.deadline - time.monotonic())
+        left = self.seconds_left()
         quiet = not self.request.verbose
         return replace(self.request, output=folder, time_limit_s=left, tables=False, quiet=quiet, force=replaces)
 
@@ -111,9 +141,11 @@ def study_job(study: StudyFile, request: RunRequest, *, quick: bool = False) -> 
     members = ranks.on_first(lambda: members_of(study, quick=quick))
     with ExitStack() as held:
         states = ranks.on_first(lambda: take_folder(call, held))
-        draws = parameters_of(call, members)
+        fitted = calibrate(call, members)
+        if isinstance(fitted, str):
+            return stopped_early(call, fitted, members, states)
         for number, member in enumerate(members):
-            file = with_values(member.file, draws[member.draw]) if member.is_calibrated else member.file
+            file = fitted.applied(member)
             checksum = hashlib.sha256(file.text.encode()).hexdigest()
             before = states.get(member.name)
             if before is not None and (before.deck, before.status) == (checksum, "complete"):
@@ -130,7 +162,7 @@ def study_job(study: StudyFile, request: RunRequest, *, quick: bool = False) -> 
             if stopped:
                 return stopped_early(call, stopped, members, states)
         if ranks.is_first:
-            present(call, members, states)
+            present(call, members, states, fitted)
     return COMPLETE if all(states[member.name].status == "complete" for member in members) else INCOMPLETE
 
 
@@ -174,12 +206,48 @@ def run_member(request: RunRequest, file: DeckFile, checksum: str) -> tuple[Memb
     return MemberState(checksum, "complete", "", seconds), ""
 
 
-def parameters_of(call: StudyCall, members: Sequence[Member]) -> tuple[Mapping[str, Any], ...]:
-    """Calibrate if the study asks for it; return the best values, and behind them those of the draws."""
-    calibration = call.study.tables.calibration
-    if calibration is None or not any(member.is_calibrated for member in members):
-        return ()
-    raise NotImplementedError
+def calibrate(call: StudyCall, members: Sequence[Member]) -> Calibration | str:
+    """Fit the parameters that runs of the study ask for, or take those of an earlier call.
+
+    Returns
+    -------
+    Calibration or str
+        Or why the fit was stopped.
+
+    Raises
+    ------
+    InputError
+        If the deck of the calibration is wrong.
+    """
+    table = call.study.tables.calibration
+    if table is None or not any(member.is_calibrated for member in members):
+        return Calibration({}, ())
+    from runs.calibrate_job import CalibrateRequest, calibrate_job
+
+    folder, ranks = call.folder / CALIBRATION, find_ranks()
+    left = call.seconds_left()
+    request = CalibrateRequest(
+        folder, quick=call.quick, threads=call.request.threads, time_limit_s=left, quiet=call.request.quiet
+    )
+    file = ranks.on_first(lambda: read_deck(deck_of(call.study, table.deck)))
+    status = calibrate_job(file, request)
+    if not (folder / CALIBRATED).is_file():
+        return INTERRUPTED_BY_USER if status == INTERRUPTED else "stopped in the calibration"
+    return ranks.on_first(lambda: read_calibration(folder, max(member.draw for member in members)))
+
+
+def read_calibration(folder: Path, n_draws: int) -> Calibration:
+    """Read the best values, and draws from the posterior, from the folder of a calibration."""
+    from runs.calibrate_writing import posterior_draws
+
+    found = read_deck(folder / CALIBRATED).deck.calibrated
+    if found is None:
+        raise InputError(f"{folder / CALIBRATED}: expected a table [calibrated], found none")
+    mark = {f"calibrated.{name}": value for name, value in found.model_dump(exclude_none=True).items()}
+    best = {parameter.key: parameter.value for parameter in found.parameter}
+    draws = tuple({**best, **draw} for draw in posterior_draws(folder, n_draws)) if n_draws else ()
+    targets = tuple((target.sample, target.temperature_C) for target in found.target)
+    return Calibration(mark, (best, *draws), targets)
 
 
 def take_folder(call: StudyCall, held: ExitStack) -> dict[str, MemberState]:
@@ -221,12 +289,12 @@ def remaining(left: Sequence[Member], members: Sequence[Member], states: Mapping
     return f", about {duration(seconds / hops * sum(map(hops_of, left)))} left" if hops else ""
 
 
-def present(call: StudyCall, members: Sequence[Member], states: Mapping[str, MemberState]) -> None:
+def present(call: StudyCall, members: Sequence[Member], states: Mapping[str, MemberState], fitted: Calibration) -> None:
     """Make the tables of the study from the files of its runs, write and print them."""
     from runs.study_tables import study_report, study_results
 
     reasons = {name: state.reason for name, state in states.items() if state.status != "complete"}
-    results = study_results(call.study, call.folder, members, reasons, ())
+    results = study_results(call.study, call.folder, members, reasons, fitted.targets)
     written = results.write(call.folder, call.study.material)
     console = output_console()
     for part in study_report(call.study, results, quick=call.quick):

@@ -88,7 +88,7 @@ def study_results(
     folder: Path,
     members: Sequence[Member],
     reasons: Mapping[str, str],
-    targets: Sequence[tuple[str, Asked]],
+    targets: Sequence[tuple[str, float]],
 ) -> StudyResults:
     """Analyse the runs of a study.
 
@@ -100,8 +100,8 @@ def study_results(
     members : sequence of Member
     reasons : Mapping of str to str
         Why a run is not complete, by its name.
-    targets : sequence of (str, Asked)
-        Sample and quantity of every measured value that a calibration was fitted to.
+    targets : sequence of (str, float)
+        Sample and temperature, °C, of every conductivity that a calibration was fitted to.
     """
     runs: dict[str, list[StudiedRun]] = {}
     missing = [f"{name}: {reason}" for name, reason in reasons.items()]

@@ -248,7 +248,16 @@ def _simulation(setting: Setting, condition: Condition, state: State, threads: C
     T, factor = condition.temperature, setting.deck.rates.factor
     field = setting.field(condition)
     lattice = setting.lattice_at(T)
-    return Simulation(lattice, state, temperature=T, attempt_frequency=factor, field=field, threads=threads)
+    superbasins = setting.deck.kmc.superbasins
+    return Simulation(
+        lattice,
+        state,
+        temperature=T,
+        attempt_frequency=factor,
+        field=field,
+        threads=threads,
+        superbasins=superbasins,
+    )
 
 
 def _start(

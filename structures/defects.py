@@ -14,57 +14,11 @@ from scipy.spatial import cKDTree
 from structures.crystal import Nets, connected, density, formula, nets, wrap
 from structures.errors import About, InputError
 from structures.framework import Framework, repeated
-from structures.pieces import Kind, Pieces, repeated_pieces, split
+from structures.missing import KEYS, Defects, Kind
+from structures.pieces import Pieces, repeated_pieces, split
 
 _SAME = 0.02  # Å between an atom and the image of another under an operation of the perfect crystal
 _STREAMS: dict[Kind, int] = {"node": 0, "linker": 1}  # of random numbers, so that neither choice depends on the other
-_KEYS: dict[Kind, About] = {"node": "missing_nodes", "linker": "missing_linkers"}
-
-
-@dataclass(frozen=True, slots=True)
-class Defects:
-    """What is missing in a framework.
-
-    Attributes
-    ----------
-    missing_nodes, missing_linkers : float
-        Fractions of the nodes and of the linkers, at least 0 and less than 1.
-    cell : (int, int, int)
-        Cells of the perfect crystal along a, b and c in which the choice is made.
-    seed : int
-        Of the choice. Of one seed a larger fraction takes out what a smaller one does, and more.
-
-    Raises
-    ------
-    InputError
-        If a number is out of range.
-    """
-
-    missing_nodes: float = 0.0
-    missing_linkers: float = 0.0
-    cell: tuple[int, int, int] = (1, 1, 1)
-    seed: int = 1
-
-    def __post_init__(self) -> None:
-        for kind, key in _KEYS.items():
-            if not 0 <= self.fraction(kind) < 1:
-                raise InputError(
-                    f"{key}: expected a fraction of the {kind}s, from 0 to less than 1; got {self.fraction(kind):g}",
-                    about=key,
-                )
-        if len(self.cell) != 3 or min(self.cell) < 1:
-            raise InputError(f"defect_cell: expected three whole numbers above 0; got {self.cell}", about="defect_cell")
-        if self.seed < 0:
-            raise InputError(f"defect_seed: expected a whole number, 0 or more; got {self.seed}", about="defect_seed")
-
-    def fraction(self, kind: Kind) -> float:
-        """Fraction of the pieces of one kind that is missing."""
-        return self.missing_nodes if kind == "node" else self.missing_linkers
-
-    @property
-    def any(self) -> bool:
-        """Whether anything is missing."""
-        return self.missing_nodes > 0 or self.missing_linkers > 0
 
 
 def with_defects(framework: Framework, defects: Defects) -> Framework:
@@ -91,9 +45,9 @@ def with_defects(framework: Framework, defects: Defects) -> Framework:
     try:
         pieces = repeated_pieces(split(framework), defects.cell)
     except InputError as error:
-        about = _KEYS["node" if defects.missing_nodes else "linker"]
+        about = KEYS["node" if defects.missing_nodes else "linker"]
         raise InputError(f"{about}: {error}", about=about) from None
-    chosen = np.concatenate([chosen_pieces(pieces, kind, defects) for kind in _KEYS])
+    chosen = np.concatenate([chosen_pieces(pieces, kind, defects) for kind in KEYS])
     there = np.ones(len(pieces), np.bool_)
     there[chosen] = False
     left = nets_of_pieces(pieces, there)
@@ -140,7 +94,7 @@ def chosen_pieces(pieces: Pieces, kind: Kind, defects: Defects) -> NDArray[np.in
     InputError
         If there are none of this kind, or the fraction rounds to none or to all of them.
     """
-    fraction, all_of_kind, key = defects.fraction(kind), pieces.numbers(kind), _KEYS[kind]
+    fraction, all_of_kind, key = defects.fraction(kind), pieces.numbers(kind), KEYS[kind]
     if fraction == 0:
         return np.empty(0, np.int64)
     number = math.floor(fraction * len(all_of_kind) + 0.5)
@@ -178,7 +132,7 @@ def nets_of_pieces(pieces: Pieces, there: NDArray[np.bool_]) -> Nets:
 
 
 def _about(defects: Defects) -> About:
-    return _KEYS["node" if defects.missing_nodes >= defects.missing_linkers else "linker"]
+    return KEYS["node" if defects.missing_nodes >= defects.missing_linkers else "linker"]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -196,14 +150,14 @@ class _Loss:
         yield f"pieces of the framework in defect_cell {size}: {self.pieces.counted()}"
         kinds = np.array(self.pieces.kinds)
         taken = Counter(kinds[self.chosen].tolist())
-        for kind in _KEYS:
+        for kind in KEYS:
             total = len(self.pieces.numbers(kind))
             if taken[kind]:
                 share, asked = taken[kind] / total, defects.fraction(kind)
                 rounded = "" if abs(share - asked) < 1e-9 else f", rounded from {asked:g}"
                 yield (
                     f"defects: {taken[kind]} of {total} {kind}s missing, a fraction of {share:.4g}{rounded}, chosen at "
-                    f"random by seed {defects.seed}"
+                    f"random by seed {defects.seed}: one realisation of many"
                 )
         if len(self.fragments):
             loose = self.pieces.counted(self.fragments)

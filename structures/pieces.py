@@ -12,7 +12,6 @@ from collections import Counter, defaultdict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import product
-from typing import Literal
 
 import numpy as np
 from ase.formula import Formula
@@ -21,8 +20,8 @@ from numpy.typing import NDArray
 from structures.crystal import Crystal, Nets, Pairs, bonds, formula, nets
 from structures.errors import InputError
 from structures.framework import Framework
+from structures.missing import Kind
 
-Kind = Literal["node", "linker", "ligand"]
 _BRIDGES = 2  # linkers that make one node of two metals which no atom bridges
 _ATOM = (-1,)  # stands for a bridge of one atom
 

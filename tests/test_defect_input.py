@@ -13,8 +13,8 @@ from runs.model import build_model
 from runs.network_request import NetworkRequest
 from runs.network_source import source_of_deck, source_of_request
 from runs.progress import silent
-from structures.defects import Defects
 from structures.errors import InputError
+from structures.missing import Defects
 
 KEY = 'cell = "primitive"'
 NEUTRAL = ("C = 0.06", "C = 0.0477")  # with it the charges sum to -2 e
@@ -109,3 +109,27 @@ def test_options_that_make_no_sense_are_refused(
     result = network(*options)
     assert result.exit_code == 2
     assert message in " ".join(result.output.split())
+
+
+def test_the_command_tabulates_both_kinds_and_writes_them(tmp_path: Path) -> None:
+    folder = tmp_path / "tables"
+    words = ["defects", "mof5", "--fraction", "0.5", "--fraction", "0.25", "--defect-cell", "1x1x1"]
+    result = CliRunner().invoke(main, [*words, "--realisations", "20", "--output", str(folder)])
+    assert result.exit_code == 0, result.output
+    said = " ".join(result.output.split())
+    assert "Missing nodes of 8 nodes Zn4O, 24 linkers C8H4O4 in 1 x 1 x 1 cells, 20 realisations" in said
+    assert "missing linkers: the crystal falls apart at a missing fraction of" in said
+    for kind, numbers in (("nodes", ["2", "4"]), ("linkers", ["6", "12"])):
+        rows = [line.split(",") for line in (folder / f"missing_{kind}.csv").read_text().splitlines()]
+        assert rows[0][:3] == ["fraction", f"missing_{kind}", "of"]
+        assert [row[1] for row in rows[1:]] == numbers
+
+
+def test_the_command_refuses_rods(tmp_path: Path) -> None:
+    from published_frameworks import structure
+
+    path = tmp_path / "rods.cif"
+    structure("MIL-53(Fe)").to(filename=str(path))
+    result = CliRunner().invoke(main, ["defects", str(path)])
+    assert result.exit_code == 2
+    assert "expected nodes that end" in " ".join(result.output.split())

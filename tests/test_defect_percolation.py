@@ -14,12 +14,19 @@ import pytest
 
 from analysis.defect_percolation import percolation_of_defects, percolation_of_pieces, quantile_interval
 from structures.cif import load_framework
-from structures.defects import Defects, chosen_pieces, nets_of_pieces, with_defects
+from structures.defects import chosen_pieces, nets_of_pieces, with_defects
 from structures.errors import InputError
-from structures.pieces import Kind, Pieces, repeated_pieces, split
+from structures.framework import Framework
+from structures.missing import Defects, Kind
+from structures.pieces import Pieces, repeated_pieces, split
 
 SITE, BOND = 1 - 0.3116077, 1 - 0.24881182
 EXACT: dict[Kind, float] = {"node": SITE, "linker": BOND}
+
+
+@pytest.fixture(scope="module")
+def framework() -> Framework:
+    return load_framework("mof5", cell="primitive")
 
 
 def cubic_net(length: int) -> Pieces:
@@ -38,7 +45,7 @@ def test_small_cells_fall_apart_near_the_threshold_of_the_infinite_net(kind: Kin
     found = percolation_of_pieces(cubic_net(4), kind, [0.5], (4, 4, 4), range(60))
     threshold = found.threshold()
     assert threshold.lo - 0.01 < EXACT[kind] < threshold.hi + 0.01
-    assert threshold.hi - threshold.lo < 0.06
+    assert threshold.hi - threshold.lo < 0.07
     # the other kind is far outside
     other = EXACT["linker" if kind == "node" else "node"]
     assert not threshold.lo - 0.01 < other < threshold.hi + 0.01
@@ -48,7 +55,7 @@ def test_small_cells_fall_apart_near_the_threshold_of_the_infinite_net(kind: Kin
 @pytest.mark.parametrize("kind", ["node", "linker"])
 def test_thresholds_are_those_of_percolation_theory(kind: Kind) -> None:
     """Growing cells approach p_c within their errors; the spread of single cells shrinks as L^(-1/nu), nu = 0.8764."""
-    lengths, numbers = (4, 8, 16), (800, 400, 100)
+    lengths, numbers = (4, 8, 16), (800, 300, 40)
     spread = []
     for length, number in zip(lengths, numbers, strict=True):
         found = percolation_of_pieces(cubic_net(length), kind, [0.5], (length,) * 3, range(number))
@@ -58,13 +65,12 @@ def test_thresholds_are_those_of_percolation_theory(kind: Kind) -> None:
         step = 1.0 / found.n_pieces
         assert abs(found.threshold().value - EXACT[kind]) < 4 * error + correction + step
     slope = np.polyfit(np.log(lengths), np.log(spread), 1)[0]
-    assert slope == pytest.approx(-1.141, abs=0.25)
+    assert slope == pytest.approx(-1.141, abs=0.3)
 
 
 @pytest.mark.parametrize("kind", ["node", "linker"])
-def test_one_pass_gives_what_each_fraction_gives_alone(kind: Kind) -> None:
+def test_one_pass_gives_what_each_fraction_gives_alone(kind: Kind, framework: Framework) -> None:
     """Directions and sizes of the union-find against a walk through what is left, for every number of pieces."""
-    framework = load_framework("mof5", cell="primitive")
     cell = (2, 2, 1)
     pieces = repeated_pieces(split(framework), cell)
     found = percolation_of_defects(framework, kind, [0.5], cell, [3, 4])
@@ -81,26 +87,25 @@ def test_one_pass_gives_what_each_fraction_gives_alone(kind: Kind) -> None:
             assert found.largest[row, missing] == pytest.approx(sizes.max() / sizes.sum())
 
 
-def test_realisations_are_those_of_the_crystal_with_defects() -> None:
+def test_realisations_are_those_of_the_crystal_with_defects(framework: Framework) -> None:
     """What `with_defects` refuses as fallen apart is what the graph finds without a direction."""
-    framework = load_framework("mof5", cell="primitive")
     cell = (2, 2, 2)
-    found = percolation_of_defects(framework, "node", [0.5], cell, range(8))
+    found = percolation_of_defects(framework, "node", [0.5], cell, range(12))
     assert found.n_pieces == 16
-    for row in range(8):
-        whole = found.directions[row, 10]
-        try:
-            left = with_defects(framework, Defects(10 / 16, cell=cell, seed=row))
-            ways = next(line for line in left.provenance if "bonded in" in line and "defects" in line)
-            assert f"{whole} direction" in ways
-        except InputError as refused:
-            assert "falls apart" in str(refused)
-            assert whole == 0
+    ways = found.directions[:, 11].tolist()
+    assert {0, 1} <= set(ways)
+    for n in set(ways):
+        defects = Defects(11 / 16, cell=cell, seed=ways.index(n))
+        if n:
+            lines = with_defects(framework, defects).provenance
+            assert any(f"bonded in {n} direction" in line for line in lines if line.startswith("defects"))
+        else:
+            with pytest.raises(InputError, match="falls apart"):
+                with_defects(framework, defects)
 
 
-def test_table_has_intervals_and_the_statement_the_threshold() -> None:
-    framework = load_framework("mof5")
-    found = percolation_of_defects(framework, "node", [0, 0.13, 0.7, 1], (2, 2, 2), range(40))
+def test_table_has_intervals_and_the_statement_the_threshold(framework: Framework) -> None:
+    found = percolation_of_defects(framework, "node", [0, 0.13, 0.7, 1], (2, 4, 4), range(20))
     frame = found.to_frame()
     assert frame["missing_nodes"].tolist() == [0, 8, 45, 64]
     assert frame["of"].tolist() == [64] * 4
@@ -110,7 +115,6 @@ def test_table_has_intervals_and_the_statement_the_threshold() -> None:
     assert (frame["bonded_1D_lo"] <= frame["bonded_1D"] + 1e-12).all()
     assert (frame["largest_share"].diff().dropna() < 0).all()
     assert frame["largest_share"].iloc[0] == 1
-    assert "8 nodes" not in found.pieces
     assert found.pieces == "64 nodes Zn4O, 192 linkers C8H4O4"
     assert f"{found.threshold().value:.3f}" in found.statement
 
@@ -132,6 +136,6 @@ def test_the_interval_of_a_quantile_covers_it() -> None:
         (("ligand", [0.2], (1, 1, 1), [1]), "expected ligands in the framework; found 2 nodes"),
     ],
 )
-def test_questions_that_make_no_sense_are_refused(arguments: tuple, message: str) -> None:
+def test_questions_that_make_no_sense_are_refused(arguments: tuple, message: str, framework: Framework) -> None:
     with pytest.raises(InputError, match=message):
-        percolation_of_defects(load_framework("mof5", cell="primitive"), *arguments)
+        percolation_of_defects(framework, *arguments)

@@ -11,9 +11,10 @@ import pytest
 from published_frameworks import structure
 
 from structures.cif import load_framework
-from structures.defects import Defects, chosen_pieces, removal_order, with_defects
+from structures.defects import chosen_pieces, removal_order, with_defects
 from structures.errors import InputError
 from structures.framework import Framework, repeated
+from structures.missing import Defects
 from structures.pieces import split
 
 CHARGES = {

@@ -17,6 +17,7 @@ from runs.check_tables import size_lines
 from runs.deck_file import read_deck
 from runs.job import build_lattice
 from runs.model import Model, build_model
+from runs.task import Setting, placed_simulation
 from structures.units import BOLTZMANN
 
 OFF = "[interactions]\ncoulomb = false\nexclusions = false\n"
@@ -80,6 +81,24 @@ def test_what_is_switched_off_is_said_with_every_result(tmp_path):
     assert "Coulomb and exclusions between the ions switched off" in footnotes(model)[1]
     plain = model_of(tmp_path, "")
     assert (said(plain), len(footnotes(plain))) == ("", 1)
+
+
+def test_frozen_ions_find_their_equilibrium_with_all_others_and_stay_there(tmp_path):
+    """Placed one after the other, then moved like the mobile ones until the clock starts, and pinned from then on."""
+    frozen = ("[kmc]\n", '[composition.treatment]\n"Me2NH2+" = "frozen"\n[kmc]\n')
+    model = model_of(tmp_path, "", frozen)
+    setting = Setting(model.file, build_lattice(model, 1), model.network.content_hash)
+    simulation = placed_simulation(setting, model.conditions[0], np.random.default_rng(3))
+    pinned = ~simulation.state.mobile
+    placed = simulation.state.ion_site.copy()
+    simulation.equilibrate(20)
+    begun = simulation.state.ion_site.copy()
+    simulation.step(500)
+    after = simulation.state.ion_site
+    assert pinned.sum() == (~pinned).sum() == 4
+    assert (placed != begun)[pinned].any()
+    np.testing.assert_array_equal(after[pinned], begun[pinned])
+    assert (after != begun)[~pinned].any()
 
 
 def test_ions_that_stand_still_or_are_smeared_out_are_in_the_footnote(tmp_path):

@@ -19,6 +19,7 @@ from analysis.measured_cells import (
     overpotential_shares,
     rate_table,
 )
+from analysis.onsager import onsager_matrix
 from analysis.separators import Separator, characteristics, loss_table
 from analysis.separators_of_run import separator_of_run
 from analysis.statistics import Interval, normal_quantile
@@ -173,25 +174,27 @@ def test_onset_and_largest_loading_are_where_the_table_turns(inner):
 
 
 def run_of(names, **changes):
-    data = correlated(1, n_steps=20_000)
+    data = correlated(1, n_steps=3000)
     values = {name: getattr(data, name) for name in data.__slots__} | {"species_names": names} | changes
     return SimpleNamespace(folder=Path("run"), displacements=lambda *_: Displacements(**values))
 
 
 def test_separator_of_a_run_with_a_salt():
     """Small currents see i L / (sigma t_steady) exactly, whatever the coefficients; D is that of the matrix."""
-    one = separator_of_run(run_of(("Li+", "PF6-")), 1.0, 300.0, thickness_cm=0.1, area_cm2=1.0)
+    run = run_of(("Li+", "PF6-"))
+    one = separator_of_run(run, 1.0, 300.0, thickness_cm=0.1, area_cm2=1.0)
+    sigma = onsager_matrix(run.displacements()).sigma
     assert one.kind == "salt"
     assert one.salt_mol_per_L == pytest.approx(8 / 2e4 / IONS_PER_A3_AT_1_MOL_PER_L)
-    assert one.t_Li.value == pytest.approx(1.4 / 1.8, rel=0.05)
+    assert one.t_Li.value == pytest.approx(sigma[0].sum() / sigma.sum())
+    per = 2 * BOLTZMANN * 300 / (FARADAY * one.salt_mol_per_L * 1e-3)
     assert one.D_salt is not None
-    share = np.linalg.det(L_TRUE) / L_TRUE.sum() ** 2
-    expected = 2 * BOLTZMANN * 300 * one.sigma.value * share / (FARADAY * one.salt_mol_per_L * 1e-3)
-    assert one.D_salt.value == pytest.approx(expected, rel=0.05)
-    assert one.D_salt.lo < expected < one.D_salt.hi
+    assert one.D_salt.value == pytest.approx(per * np.linalg.det(sigma) / sigma.sum())
+    truth = per * np.linalg.det(L_TRUE) / L_TRUE.sum() ** 2 * one.sigma.value
+    assert one.D_salt.lo < truth < one.D_salt.hi
     row = loss_table(one, [1e-6]).iloc[0]
-    steady = (L_TRUE[0, 0] - L_TRUE[0, 1] ** 2 / L_TRUE[1, 1]) / L_TRUE.sum()
-    assert row["ohmic (mV)"] / row["steady (mV)"] == pytest.approx(steady, rel=0.03)
+    steady = (sigma[0, 0] - sigma[0, 1] ** 2 / sigma[1, 1]) / sigma.sum()
+    assert row["ohmic (mV)"] / row["steady (mV)"] == pytest.approx(steady, rel=1e-6)
 
 
 def test_separator_of_a_run_with_counter_ions():

@@ -23,7 +23,10 @@ def test_without_coordinates_it_is_the_weighted_mean():
 def test_a_plane_without_noise_is_found_and_continued():
     rng = np.random.default_rng(1)
     place = rng.random((12, 2))
-    plane = lambda u: 3 - 4 * u[:, 0] + 2 * u[:, 1]
+
+    def plane(u):
+        return 3 - 4 * u[:, 0] + 2 * u[:, 1]
+
     found = fit_surrogate(place, plane(place), np.full(12, 1e-3))
     corners = np.array([[0.0, 0.0], [1.0, 0.0], [0.0, 1.0], [1.0, 1.0]])
     mean, variance = found(corners)
