@@ -25,6 +25,7 @@ Array = NDArray[np.float64]
 
 ADEQUATE = 0.05  # probability of a larger chi2 by chance, below which the targets count as not reproduced
 FLATTENED = 0.3  # power of the likelihood from which further points are drawn
+_CANDIDATES = 512  # of further points
 _COARSE, _FINE = 41, 81  # places of a profile, over the range and where the posterior is
 _ROUNDS, _TRIES = 12, 8  # of the search for the best other parameters
 
@@ -394,13 +395,14 @@ def next_points(likelihood: Likelihood, n: int, rng: np.random.Generator) -> Arr
     """
     p = len(likelihood.ranges)
     flat = sample_box(_flattened(likelihood), p, rng)
-    candidates = flat.draws[rng.choice(len(flat.draws), size=min(256, len(flat.draws)), p=flat.weight)]
+    candidates = np.unique(flat.draws[rng.choice(len(flat.draws), size=_CANDIDATES, p=flat.weight)], axis=0)
     chosen: list[Array] = []
     current = likelihood
     for _ in range(n):
         _, variance = current.computed(candidates)
         errors = np.array([target.error for target in current.targets])
         pick = candidates[int((variance / (variance + errors**2)).sum(axis=1).argmax())]
+        candidates = candidates[(candidates != pick).any(axis=1)]
         chosen.append(pick)
         surfaces = tuple(
             surface.with_point(relation.places(current.ranges, pick[None, :])[0])

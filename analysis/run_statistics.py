@@ -71,13 +71,6 @@ def statistics_statements(table: pd.DataFrame) -> Iterator[str]:
             f"the energy still drifts between the halves of the runs at {len(drifting)} of {len(table)} points "
             f"({where}{', ...' if len(drifting) > 4 else ''}): equilibrate longer"
         )
-    most = float(table["passed-over share"].max())
-    if most > 0.0:
-        least = float(table["passed-over share"].min())
-        yield (
-            f"{100 * least:.3g} to {100 * most:.4g} % of the hops of a point were passed over by superbasins: they count "
-            "with their expected number, and the dynamics is exact"
-        )
     worst = float(table["largest recount difference (eV)"].max())
     if worst > 1e-6:
         yield f"kept energies differ from their recount by up to {worst:.1e} eV"

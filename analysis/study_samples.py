@@ -9,13 +9,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.agreement import ASSUMED_ERRORS, Error, agreement
+from analysis.agreement import ASSUMED_ERRORS, Agreement, Error, agreement
 from analysis.experiments import NEAR_K, ROOM, measured, measured_activation, measured_transference
 from analysis.statistics import Interval
 from analysis.study import Asked, StudiedRun, nearest_loading, pooled
 from structures.units import CELSIUS_ZERO
 
 CALIBRATED, PREDICTED, STATED = "calibrated", "predicted", "nothing fitted"
+# widest intervals that tell anything: largest over least sigma, eV, share of the current
+TELLS = {"sigma": 10.0, "E_a": 0.1, "t_Li": 0.5}
 MeasuredValue = tuple[Asked, float]
 
 
@@ -63,7 +65,8 @@ def sample_table(
     -------
     DataFrame
         sample, x, quantity, unit, measured, computed with its interval, status (calibrated, predicted, nothing
-        fitted), agrees (yes, no), ratio or difference, distance in standard errors, how it was compared, why.
+        fitted), agrees (yes, no, too wide to tell), ratio or difference, distance in standard errors, how it was
+        compared, why.
     """
     rows = []
     for sample, runs in samples:
@@ -88,13 +91,25 @@ def sample_table(
                 "computed lo": found.lo,
                 "computed hi": found.hi,
                 "status": status,
-                "agrees": "" if beside.agrees is None else "yes" if beside.agrees else "no",
+                "agrees": verdict(beside, asked),
                 "computed/measured or difference": apart,
                 "z": beside.z,
                 "compared": beside.words,
                 "why": "" if beside.agrees is not False else reason(asked, value, found, x, variations),
             })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def verdict(beside: Agreement, asked: Asked) -> str:
+    """Say whether both agree: yes, no, or that the computed interval is too wide to tell; empty without one."""
+    if beside.agrees is None or not beside.agrees:
+        return "" if beside.agrees is None else "no"
+    found = beside.computed
+    if asked.is_positive:
+        wide = found.lo <= 0 or found.hi / found.lo > TELLS[asked.kind]
+    else:
+        wide = found.hi - found.lo > TELLS[asked.kind]
+    return "too wide to tell" if wide else "yes"
 
 
 def reason(asked: Asked, value: float, found: Interval, x: float, variations: Sequence[pd.DataFrame]) -> str:

@@ -24,7 +24,8 @@ FOR_PLANE = 3  # points beyond those that a plane takes, from which on one is fi
 _LENGTH, _LENGTH_SPREAD = 0.8, 0.7  # of the unit coordinates, and of its logarithm: wide priors
 _SIZE, _SIZE_SPREAD = 0.5, 1.0  # of f, as a share of the spread of the values
 _ROUGH, _ROUGH_SPREAD = 0.03, 1.2  # in units of y, a logarithm: roughness of some per cent
-_STEP = 1e-3
+_SMOOTH = 1e-6
+_STEP = 0.05  # of logarithms, in finite differences
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -122,6 +123,8 @@ def fit_surrogate(place: Array, value: Array, noise: Array) -> Surrogate:
     if not (np.isfinite(place).all() and np.isfinite(value).all() and np.isfinite(noise).all() and (noise > 0).all()):
         raise ValueError("places, values and standard errors of a surface must be finite, and the errors positive")
     d = place.shape[1]
+    if d == 0:  # one place only, so that there is no roughness from place to place
+        return Surrogate(place, value, noise, np.array([[0.0, np.log(_SMOOTH)]]))
     centre, spread = _prior(value, d)
 
     def cost(theta: Array) -> float:
@@ -151,7 +154,7 @@ def _bounds(centre: Array, spread: Array) -> list[tuple[float, float]]:
 def _curvature(cost: object, best: Array, spread: Array) -> Array:
     """Second derivatives of the cost, at least those of the prior, so that no direction is free."""
     call, n = cost, len(best)
-    steps = _STEP * 50 * np.eye(n)
+    steps = _STEP * np.eye(n)
     hessian = np.empty((n, n))
     for i in range(n):
         for j in range(i, n):
@@ -160,7 +163,7 @@ def _curvature(cost: object, best: Array, spread: Array) -> Array:
                 for a in (1, -1)
                 for b in (1, -1)
             )
-            hessian[i, j] = hessian[j, i] = value / (4 * (_STEP * 50) ** 2)
+            hessian[i, j] = hessian[j, i] = value / (4 * (_STEP) ** 2)
     prior = np.diag(spread**-2)
     values, vectors = np.linalg.eigh(hessian - prior)
     return np.asarray((vectors * np.maximum(values, 0.0)) @ vectors.T + prior)

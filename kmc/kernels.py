@@ -23,9 +23,12 @@ from numpy.typing import NDArray
 
 from kmc.atomics import exchange, give_way, load, pause, store
 
-DONE, PAUSED, BLOCKED, OVERFLOW = 0, 1, 2, 3
+DONE, PAUSED, BLOCKED, OVERFLOW, CROWDED = 0, 1, 2, 3, 4
 LARGEST_EXPONENT = 220.0  # of a factor, whose size stays between 2**-318 and 2**318
 FORBIDDEN = 2.0**-700  # of the factor of a site that more than one ion forbids
+AT_REST = 1.0 + 1e-9  # largest exp(V/2kT) of an ion that nobody repels, with room for rounding
+SMALLEST_ACCEPTANCE = 0.1  # of trials: below, keeping all rates costs less
+MOST_NULLS = 1000  # trials in a row without a hop, after which rates are kept
 ARITY = 8  # branches of the tree of rates; one cache line
 LINE, _DONE = 16, 8  # words between those that different threads write, two cache lines; half of it
 STOP = -1  # in place of the number of a job
@@ -36,6 +39,10 @@ _MOST_LOOKS = 2**22  # after which a helper without work goes
 numba.config.SLP_VECTORIZE = 1  # the processor then computes the four hops of a group side by side
 
 jit = njit(cache=True, nogil=True, error_model="numpy")
+# In the loops over events nothing is allocated, and the users of an array need not be counted, which would cost more
+# than the arithmetic; nor are the parts of all arrays, hundreds of words, handed over at a call that is in line.
+hot = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+inlined = njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 
 
 class Sites(NamedTuple):
@@ -61,7 +68,9 @@ class Interaction(NamedTuple):
     pair_offset: NDArray[np.int64]  # (n_sites + 1,)
     pair_site: NDArray[np.int32]  # (n_pairs,)
     pair_energy: NDArray[np.float64]  # (n_pairs,) eV
-    pair_factor: NDArray[np.float64]  # (n_pairs,)
+    pair_factor: NDArray[np.float64]  # (n_pairs of a cell,)
+    pair_step: NDArray[np.int64]  # (n_pairs of a cell,) from the number of a site inside to that of its neighbour
+    inside: NDArray[np.bool_]  # (n_cells,) whose pairs do not cross the faces of the supercell
 
 
 class Exclusions(NamedTuple):
@@ -89,12 +98,30 @@ class Hops(NamedTuple):
     degree: NDArray[np.uint32]  # (n_sites,) number of hops
     target: NDArray[np.uint32]  # (n_hops,)
     wrap: NDArray[np.int8]  # (n_hops, 3)
+    step: NDArray[np.int64]  # (n_unit_hops,) from the number of a site inside to that of its target
+    inside: NDArray[np.bool_]  # (n_cells,) whose hops do not cross the faces of the supercell: reading `target` and
+    # `wrap` of a large lattice takes longer than an event without
     constant: NDArray[np.float64]  # (n_sublattices * width * 3,) 1/s, by group: square (nu w c²), linear (nu w K c or
     # its negative), and top (nu w), four numbers each
     width: int  # columns of a row, four for each group
     groups: NDArray[np.uint64]  # (n_species,) groups that the sites of a species use
     orbit: NDArray[np.int32]  # (n_unit_hops,)
     reverse: NDArray[np.int64]  # (n_unit_hops,)
+
+
+class Ceilings(NamedTuple):
+    """Rates that the hops of an ion cannot exceed, whatever is free; empty where every ion interacts with all.
+
+    With X = exp(V_i/2kT) of the energy V_i of the ion with the others and V_j >= L_j, which is V_j with all those
+    present that attract, the x = g_j/g_i of `Hops` is at most X exp((F_i - F_j - L_j)/2kT).
+    """
+
+    running: NDArray[
+        np.float64
+    ]  # (3, n_sublattices, width) 1/s, running sums over the hops of a site, inf behind them:
+    # of the largest rates for X <= AT_REST, of those of `linear` x over X, and of `top`
+    most: NDArray[np.float64]  # (3, n_sublattices) 1/s, the last of the sums
+    common: float  # 1/s, the smallest most[0] of a site with hops
 
 
 class Tables(NamedTuple):
@@ -104,6 +131,7 @@ class Tables(NamedTuple):
     interaction: Interaction
     exclusions: Exclusions
     hops: Hops
+    ceilings: Ceilings
     twice_kT: float  # noqa: N815  # eV
     rebuild_every: int
 
@@ -118,9 +146,9 @@ class Configuration(NamedTuple):
 
 
 class Movers(NamedTuple):
-    """Ions that hop, where their hops lead, and the tree of their rates; workspace.
+    """Ions that hop, where their hops lead, and the tree of their rates, or of their bounds; workspace.
 
-    The tree's first level holds the rate of every mover, each further one the sums of ARITY neighbours, the last the
+    The tree's first level holds the number of every mover, each further one the sums of ARITY neighbours, the last the
     total; every level is filled up with zeros to whole groups. A sum is always made anew of its terms: it cannot drift.
     """
 
@@ -146,6 +174,7 @@ class Ions(NamedTuple):
     reference: NDArray[np.float64]  # (n_species,) eV
     clock: NDArray[np.float64]  # (2,) s: time, next_time
     events: NDArray[np.int64]  # (1,)
+    thinning: NDArray[np.float64]  # (2,) acceptance of trials, 0 to keep rates instead; trials in a row without a hop
 
 
 class Team(NamedTuple):
@@ -185,7 +214,7 @@ class Sampler(NamedTuple):
     frame_image: NDArray[np.int32]  # (n_frames, n_ions, 3)
 
 
-@jit
+@hot
 def _move_charge(factor, interaction, old, new, part, n_parts):
     """Multiply the factors of sites by those of an ion on site `new` and divide by those of one on `old`, in place.
 
@@ -296,16 +325,28 @@ def rebuild(tables, ions, drift):
     return largest
 
 
-@jit
+@inlined
 def _move_neighbours(factor, interaction, old, new):
-    """Do the same where the energies of pairs are listed."""
-    for p in range(interaction.pair_offset[old], interaction.pair_offset[old + 1]):
-        factor[interaction.pair_site[p]] /= interaction.pair_factor[p]
-    for p in range(interaction.pair_offset[new], interaction.pair_offset[new + 1]):
-        factor[interaction.pair_site[p]] *= interaction.pair_factor[p]
+    """Do the same where the energies of pairs are listed; those of one cell stand for all cells."""
+    pair_site, pair_step, pair_factor = interaction.pair_site, interaction.pair_step, interaction.pair_factor
+    for site, comes in ((np.uint64(old), False), (np.uint64(new), True)):
+        first, last, place, inside = _pairs(interaction, site)
+        for p in range(first, last):
+            there = site + np.uint64(pair_step[p]) if inside else np.uint64(pair_site[place + p])
+            factor[there] = factor[there] * pair_factor[p] if comes else factor[there] / pair_factor[p]
 
 
-@jit
+@inlined
+def _pairs(interaction, site):
+    """First and last pair of a site in the list of one cell, where that of its cell begins, whether it is inside."""
+    n_sublattices = np.uint32(len(interaction.energy))
+    cell = np.uint32(site) // n_sublattices
+    a = np.uint64(np.uint32(site) - cell * n_sublattices)
+    first, last = np.uint64(interaction.pair_offset[a]), np.uint64(interaction.pair_offset[a + np.uint64(1)])
+    return first, last, np.uint64(cell) * np.uint64(len(interaction.pair_factor)), interaction.inside[cell]
+
+
+@inlined
 def _forbid(configuration, site, count):
     """Let `count` more ions forbid a site; `configuration` changes in place."""
     before = configuration.blocked[site]
@@ -316,30 +357,33 @@ def _forbid(configuration, site, count):
     configuration.factor[site] *= -1.0 if least == 0 else (change if least == 1 else 1.0)
 
 
-@jit
+@inlined
 def _forbid_around(exclusions, configuration, site, count):
     """Let `count` more ions stand on a site and forbid those that it excludes; `configuration` changes in place."""
     _forbid(configuration, site, count)
-    for e in range(exclusions.offset[site], exclusions.offset[site + 1]):
-        _forbid(configuration, np.int64(exclusions.site[e]), count)
+    if len(exclusions.site) > 0:
+        for e in range(exclusions.offset[site], exclusions.offset[site + np.uint64(1)]):
+            _forbid(configuration, np.uint64(exclusions.site[e]), count)
 
 
-@jit
+@inlined
 def _relocate(interaction, exclusions, configuration, ion, old, new, team):
     """Move an ion and bring occupants, exclusion counts and factors up to date; `configuration` changes in place."""
     configuration.occupant[old] = -1
     configuration.occupant[new] = ion
     configuration.site[ion] = new
-    _forbid_around(exclusions, configuration, old, -1)
-    _forbid_around(exclusions, configuration, new, 1)
-    if team is None:
-        _move_charge(configuration.factor, interaction, old, new, 0, 1)
-    else:
-        _move_together(team.words, team.size, configuration.factor, interaction, old, new)
-    _move_neighbours(configuration.factor, interaction, old, new)
+    _forbid_around(exclusions, configuration, np.uint64(old), -1)
+    _forbid_around(exclusions, configuration, np.uint64(new), 1)
+    if interaction.gain.size > 0:
+        if team is None:
+            _move_charge(configuration.factor, interaction, old, new, 0, 1)
+        else:
+            _move_together(team.words, team.size, configuration.factor, interaction, old, new)
+    elif len(interaction.pair_site) > 0:
+        _move_neighbours(configuration.factor, interaction, old, new)
 
 
-@jit
+@inlined
 def _enter_site(hops, movers, m, site, sublattice):
     """Write down where a mover is and where its hops lead; `movers` changes in place."""
     movers.site[m], movers.row[m] = site, 3 * hops.width * sublattice
@@ -357,16 +401,21 @@ def enter_sites(tables, ions):
         _enter_site(hops, movers, m, site, sites.sublattice[site])
 
 
-@jit
-def _hop_rate(constant, factor, target, place, at, inverse):
-    """Rate of the hop to the site in `place` of `target` whose constants begin `at`, 0 if that is forbidden, 1/s."""
-    ratio = factor[target[place]] * inverse
+@inlined
+def _rate(constant, at, ratio):
+    """Rate of the hop whose constants begin `at`, for x = g_j/g_i, 0 if it is forbidden, 1/s."""
     square, linear, top = constant[at], constant[at + np.uint64(4)], constant[at + np.uint64(8)]
     hop = min(min(square * (ratio * ratio), linear * ratio), top)
     return 0.0 if hop <= 0.0 else hop
 
 
-@jit
+@inlined
+def _hop_rate(constant, factor, target, place, at, inverse):
+    """Rate of the hop to the site in `place` of `target`, 1/s; `inverse`: -1/g_i."""
+    return _rate(constant, at, factor[target[place]] * inverse)
+
+
+@hot
 def _renew_rate(hops, configuration, movers, m):
     """Total rate of mover `m` into the tree, 1/s; unsigned indices spare the test for negative ones."""
     constant, factor, target = hops.constant, configuration.factor, movers.target
@@ -383,16 +432,37 @@ def _renew_rate(hops, configuration, movers, m):
     movers.tree[m] = rate
 
 
-@jit
+@inlined
 def _add_group(tree, lower, upper, group):
     """Sum of one group of a level of the tree into the next level."""
+    first = np.uint64(lower) + np.uint64(group) * np.uint64(ARITY)
     total = 0.0
-    for k in range(ARITY):
-        total += tree[lower + group * ARITY + k]
-    tree[upper + group] = total
+    for k in range(np.uint64(ARITY)):
+        total += tree[first + k]
+    tree[np.uint64(upper) + np.uint64(group)] = total
 
 
-@jit
+@hot
+def _add_groups(tree, level, n):
+    """Form all sums of a tree with `n` leaves and return the total."""
+    for up in range(1, len(level)):
+        n = (n + ARITY - 1) // ARITY
+        for group in range(n):
+            _add_group(tree, level[up - 1], level[up], group)
+    return tree[level[-1]]
+
+
+@inlined
+def _set_leaf(tree, level, m, number):
+    """Enter a number into the tree and renew the sums that hold it."""
+    if tree[m] != number:
+        tree[m] = number
+        for up in range(1, len(level)):
+            m >>= np.uint64(3)
+            _add_group(tree, level[up - 1], level[up], m)
+
+
+@hot
 def _renew_some(hops, configuration, movers, order, part, n_parts):
     """Rates of one of `n_parts` equal parts of the movers in this order, 1/s; `movers.tree` is modified in place."""
     n = len(order)
@@ -400,7 +470,7 @@ def _renew_some(hops, configuration, movers, order, part, n_parts):
         _renew_rate(hops, configuration, movers, np.uint64(order[k]))
 
 
-@jit
+@hot
 def renew_rates(hops, configuration, movers, team):
     """Rate of every mover and their sum, 1/s; `movers.tree` is modified in place."""
     tree, level, n = movers.tree, movers.level, len(movers.ion)
@@ -409,14 +479,10 @@ def renew_rates(hops, configuration, movers, team):
             _renew_rate(hops, configuration, movers, m)
     else:
         _renew_together(team.words, team.size, team.order, hops, configuration, movers)
-    for up in range(1, len(level)):
-        n = (n + ARITY - 1) // ARITY
-        for group in range(n):
-            _add_group(tree, level[up - 1], level[up], group)
-    return tree[level[-1]]
+    return _add_groups(tree, level, n)
 
 
-@jit
+@hot
 def _move_together(words, size, factor, interaction, old, new):
     """Do what `_move_charge` does with all threads; parts that no helper has begun in time are done here."""
     job = _begin(words, _MOVE, old, new)
@@ -427,7 +493,7 @@ def _move_together(words, size, factor, interaction, old, new):
     _wait_for_all(words, size, job)
 
 
-@jit
+@hot
 def _renew_together(words, size, order, hops, configuration, movers):
     """Renew the rates of all movers with all threads; parts that no helper has begun in time are done here."""
     job = _begin(words, _RATES, 0, 0)
@@ -438,7 +504,7 @@ def _renew_together(words, size, order, hops, configuration, movers):
     _wait_for_all(words, size, job)
 
 
-@jit
+@hot
 def _begin(words, what, one, two):
     """Tell all threads of the next job, and return its number."""
     job = words[0] + 1
@@ -447,13 +513,13 @@ def _begin(words, what, one, two):
     return job
 
 
-@jit
+@hot
 def _take(words, part, job):
     """Whether a part of a job is still there to be done, and is the caller's from now on; the first part always is."""
     return part == 0 or (load(words, part * LINE) == job - 1 and exchange(words, part * LINE, job - 1, job))
 
 
-@jit
+@hot
 def _wait_for_all(words, size, job):
     for part in range(size):
         looks = 0
@@ -461,7 +527,7 @@ def _wait_for_all(words, size, job):
             looks = _wait(looks)
 
 
-@jit
+@hot
 def _wait(looks):
     """Spend a moment until the next look at a word, and count it."""
     if looks < _PATIENCE:
@@ -471,7 +537,7 @@ def _wait(looks):
     return looks + 1
 
 
-@jit
+@hot
 def help_with_events(team, interaction, hops, configuration, movers, part):
     """Do part `part` of every job from now on, until the team stops or there has been nothing to do for long.
 
@@ -495,7 +561,7 @@ def help_with_events(team, interaction, hops, configuration, movers, part):
                 store(words, part * LINE + _DONE, job)
 
 
-@jit
+@hot
 def _renew_around(hops, configuration, movers, changed, event):
     """Renew, once per event, the rates of the movers on the site `changed` and on the sites with a hop to it."""
     tree, level = movers.tree, movers.level
@@ -512,7 +578,7 @@ def _renew_around(hops, configuration, movers, changed, event):
                     _add_group(tree, level[up - 1], level[up], group)
 
 
-@jit
+@hot
 def _renew_rates_nearby(tables, configuration, movers, old, new, event):
     """Renew the rates that a short-ranged hop from `old` to `new` can have changed and return the sum of all, 1/s."""
     interaction, exclusions, hops = tables.interaction, tables.exclusions, tables.hops
@@ -525,7 +591,7 @@ def _renew_rates_nearby(tables, configuration, movers, old, new, event):
     return movers.tree[movers.level[-1]]
 
 
-@jit
+@inlined
 def _choose_mover(tree, level, x):
     """Mover at the place `x` of the running sum of all rates, and what is left of x; never one of zero rate.
 
@@ -546,7 +612,7 @@ def _choose_mover(tree, level, x):
     return m, x
 
 
-@jit
+@inlined
 def _choose_hop(hops, configuration, movers, m, x):
     """Column of the hop of mover `m` at the place `x` of the running sum of its rates; never of zero rate."""
     place, at, inverse = (
@@ -564,25 +630,29 @@ def _choose_hop(hops, configuration, movers, m, x):
     return chosen
 
 
-@jit
-def _count_hop(hops, ions, orbit_hops, ion, old, k):
-    """Enter the k-th hop from `old` into the ion's image and the statistics; both are modified in place."""
-    hop, unit = np.int64(hops.first[old]) + k, np.int64(hops.unit[old]) + k
-    for axis in range(3):
-        ions.image[ion, axis] += hops.wrap[hop, axis]
+@inlined
+def _count_hop(hops, ions, orbit_hops, ion, unit):
+    """Enter a hop, by its number in the network, into the statistics, which are modified in place."""
     orbit, last = hops.orbit[unit], ions.last_hop[ion]
     orbit_hops[0, orbit] += 1
-    orbit_hops[1, orbit] += np.int64(last >= 0) * np.int64(hops.reverse[max(last, 0)] == unit)
+    orbit_hops[1, orbit] += np.int64(last >= 0) * np.int64(hops.reverse[np.uint64(max(last, 0))] == unit)
     ions.last_hop[ion] = unit
     ions.events[0] += 1
 
 
-@jit
-def _end_stay(arrival, site_time, departures, ion, sublattice, now):
-    """Enter the time that an ion has spent on the site that it leaves; the arrays are modified in place."""
-    site_time[sublattice] += now - arrival[ion]
-    departures[sublattice] += 1
-    arrival[ion] = now
+@inlined
+def _cross(image, wrap, ion, hop):
+    """Enter a hop of the lattice into the ion's image, in place."""
+    for axis in range(3):
+        image[ion, axis] += wrap[hop, axis]
+
+
+@inlined
+def _end_stay(sampler, ion, sublattice, now):
+    """Enter the time that an ion has spent on the site that it leaves; `sampler` is modified in place."""
+    sampler.site_time[sublattice] += now - sampler.arrival[ion]
+    sampler.departures[sublattice] += 1
+    sampler.arrival[ion] = now
 
 
 @jit
@@ -647,58 +717,232 @@ def record(sites, site, image, species, n_events, energy, sampler):
 
 @jit
 def advance(tables, ions, sampler, last_event, rng, team):
-    """Run hops until the last sample is taken or the event count reaches `last_event`; rejection-free and exact.
+    """Run hops until the last sample is taken or the event count reaches `last_event`; exact.
 
-    Two random numbers make an event: the first its time, drawn as soon as the state before it is known and kept in the
-    clock, the second its ion and hop. A sample at t is of the state that holds at t.
-    Bortz, Kalos, Lebowitz, J. Comput. Phys. 17, 10 (1975); Gillespie, J. Comput. Phys. 22, 403 (1976).
+    A sample at t is of the state that holds at t. Where ions interact with few others and most trials are hops, events
+    are drawn by `_try_hops`, else by `_make_hops`.
 
     `ions` and `sampler` are modified in place; without sample times only `last_event` and a blocked state end the loop.
     A `team`, or None, changes nothing but the time that it takes.
     Returns DONE, PAUSED at `last_event`, BLOCKED (no hop is open, no sample is due) or OVERFLOW (factors out of range).
     """
+    clock, events, taken, n_samples = ions.clock, ions.events, sampler.next_sample, len(sampler.time)
+    enter_sites(tables, ions)
+    status, bare = CROWDED, bare_factors(tables, ions.reference)
+    while events[0] < last_event:
+        thinned = ions.thinning[0] > SMALLEST_ACCEPTANCE
+        if status != DONE:  # the numbers in the tree are those of other factors
+            bare = bare_factors(tables, ions.reference)
+            if thinned:
+                enter_bounds(tables, ions, bare)
+            else:
+                renew_rates(tables.hops, ions.configuration, ions.movers, team)
+        until = sampler.begin + sampler.time[taken[0]] if taken[0] < n_samples else np.inf
+        rebuild_at = (events[0] // tables.rebuild_every + 1) * tables.rebuild_every
+        end = min(last_event, rebuild_at)
+        if thinned:
+            status = _try_hops(tables, ions, sampler, bare, until, end, rng)
+        else:
+            status = _make_hops(tables, ions, sampler, until, end, rng, team)
+        if status == OVERFLOW:
+            return OVERFLOW
+        if status == CROWDED:
+            ions.thinning[:] = 0.0
+            enter_sites(tables, ions)
+        elif status == PAUSED and events[0] == rebuild_at:
+            if not rebuild(tables, ions, sampler.drift) < LARGEST_EXPONENT:
+                return OVERFLOW
+        elif status == DONE:
+            if until == np.inf:
+                return BLOCKED
+            energy = configuration_energy(tables, ions)
+            record(tables.sites, ions.configuration.site, ions.image, ions.species, events[0], energy, sampler)
+            if taken[0] == n_samples:
+                clock[0] = until
+                return DONE
+    return PAUSED
+
+
+@hot
+def _make_hops(tables, ions, sampler, until, last_event, rng, team):
+    """Run hops until a time or an event count, with the rates of all ions in the tree; rejection-free.
+
+    Two random numbers make an event: the first its time, drawn as soon as the state before it is known and kept in the
+    clock, the second its ion and hop.
+    Bortz, Kalos, Lebowitz, J. Comput. Phys. 17, 10 (1975); Gillespie, J. Comput. Phys. 22, 403 (1976).
+
+    Returns DONE where nothing happens until then, PAUSED at `last_event`, or OVERFLOW.
+    """
     interaction, exclusions, hops = tables.interaction, tables.exclusions, tables.hops
     configuration, movers, clock, events = ions.configuration, ions.movers, ions.clock, ions.events
-    enter_sites(tables, ions)
-    n_samples, orbit_hops = len(sampler.time), sampler.orbit_hops
-    arrival, site_time, departures = sampler.arrival, sampler.site_time, sampler.departures
-    total = renew_rates(hops, configuration, movers, team)
+    orbit_hops, total = sampler.orbit_hops, movers.tree[movers.level[-1]]
     movers.renewed[:] = -1
     while events[0] < last_event:
         if not total >= 0.0:
             return OVERFLOW
         if np.isnan(clock[1]):
-            clock[1] = clock[0] - math.log1p(-rng.random()) / total if total > 0.0 else np.inf
-        while sampler.next_sample[0] < n_samples and sampler.begin + sampler.time[sampler.next_sample[0]] < clock[1]:
-            energy = configuration_energy(tables, ions)
-            record(tables.sites, configuration.site, ions.image, ions.species, events[0], energy, sampler)
-        if n_samples > 0 and sampler.next_sample[0] == n_samples:
-            clock[0] = sampler.begin + sampler.time[n_samples - 1]
+            clock[1] = clock[0] + rng.standard_exponential() / total if total > 0.0 else np.inf
+        if clock[1] > until or clock[1] == np.inf:
             return DONE
-        if clock[1] == np.inf:
-            return BLOCKED
         m, x = _choose_mover(movers.tree, movers.level, rng.random() * total)
         m = np.uint64(m)
         k = np.int64(_choose_hop(hops, configuration, movers, m, x))
         ion, old = movers.ion[m], np.int64(movers.site[m])
-        new = np.int64(hops.target[np.int64(hops.first[old]) + k])
+        hop, unit = np.int64(hops.first[old]) + k, np.int64(hops.unit[old]) + k
+        new = np.int64(hops.target[hop])
         if configuration.blocked[new] > 1:
             return OVERFLOW
-        _end_stay(arrival, site_time, departures, ion, tables.sites.sublattice[old], clock[1])
+        _end_stay(sampler, ion, tables.sites.sublattice[old], clock[1])
         _relocate(interaction, exclusions, configuration, ion, old, new, team)
         _enter_site(hops, movers, m, new, tables.sites.sublattice[new])
         if not math.sqrt(FORBIDDEN) < -configuration.factor[new] < np.inf:
             return OVERFLOW
-        _count_hop(hops, ions, orbit_hops, ion, old, k)
+        _count_hop(hops, ions, orbit_hops, ion, unit)
+        _cross(ions.image, hops.wrap, ion, hop)
         clock[0], clock[1] = clock[1], np.nan
-        if events[0] % tables.rebuild_every == 0:
-            if not rebuild(tables, ions, sampler.drift) < LARGEST_EXPONENT:
-                return OVERFLOW
-            total = renew_rates(hops, configuration, movers, team)
-        elif interaction.gain.size == 0:
+        if interaction.gain.size == 0:
             total = _renew_rates_nearby(tables, configuration, movers, old, new, events[0])
-        else:
+        elif events[0] < last_event:
             total = renew_rates(hops, configuration, movers, team)
+    return PAUSED
+
+
+@jit
+def bare_factors(tables, reference):
+    """Factor of a site whose V is 0, exp(-(F - reference)/2kT), (n_sublattices,)."""
+    sites, bare = tables.sites, np.ones(len(tables.sites.energy))
+    for p in range(len(reference)):
+        for a in range(sites.first[p], sites.first[p + 1]):
+            bare[a] = math.exp((reference[p] - sites.energy[a]) / tables.twice_kT)
+    return bare
+
+
+@inlined
+def _ceiling(most, a, X):
+    """Bound on the rate of an ion on sublattice `a`, 1/s; which of the running sums it is from, the factor on them."""
+    if X <= AT_REST:
+        return most[np.uint64(0), a], np.uint64(0), 1.0
+    linear, top = X * most[np.uint64(1), a], most[np.uint64(2), a]
+    if linear < top:
+        return linear, np.uint64(1), X
+    return top, np.uint64(2), 1.0
+
+
+@inlined
+def _excess(ceilings, bare, factor, site):
+    """Part of the bound on the rate of the ion on a site above what all have in common, 1/s."""
+    a = np.uint64(np.uint32(site) % np.uint32(len(bare)))
+    bound, _, _ = _ceiling(ceilings.most, a, bare[a] / abs(factor[site]))
+    return max(bound - ceilings.common, 0.0)
+
+
+@hot
+def enter_bounds(tables, ions, bare):
+    """Excess of the bound of every mover into the tree, and their sum, 1/s; `ions.movers.tree` changes in place."""
+    movers, configuration = ions.movers, ions.configuration
+    for m in range(np.uint64(len(movers.ion))):
+        site = np.uint64(configuration.site[movers.ion[m]])
+        movers.tree[m] = _excess(tables.ceilings, bare, configuration.factor, site)
+    return _add_groups(movers.tree, movers.level, len(movers.ion))
+
+
+@jit
+def acceptance(tables, ions):
+    """Share of the trials of `_try_hops` that would be hops in this configuration."""
+    common = len(ions.movers.ion) * tables.ceilings.common
+    bound = common + enter_bounds(tables, ions, bare_factors(tables, ions.reference))
+    enter_sites(tables, ions)
+    rate = renew_rates(tables.hops, ions.configuration, ions.movers, None)
+    return rate / bound if bound > 0.0 else 0.0
+
+
+@inlined
+def _renew_bounds_around(tables, configuration, movers, bare, site):
+    """Renew the bounds of the ions that interact with one on a site."""
+    interaction, factor, occupant = tables.interaction, configuration.factor, configuration.occupant
+    first, last, place, inside = _pairs(interaction, site)
+    for p in range(first, last):
+        there = site + np.uint64(interaction.pair_step[p]) if inside else np.uint64(interaction.pair_site[place + p])
+        if factor[there] < 0.0 and occupant[there] >= 0:
+            m = movers.of_ion[np.uint64(occupant[there])]
+            if m >= 0:
+                _set_leaf(movers.tree, movers.level, np.uint64(m), _excess(tables.ceilings, bare, factor, there))
+
+
+@hot
+def _try_hops(tables, ions, sampler, bare, until, last_event, rng):
+    """Run hops until a time or an event count by thinning, without keeping any rate; as exact as `_make_hops`.
+
+    Every ion has a bound b that its rate cannot exceed where it stands. The times between trials have the sum of the
+    bounds as their rate. A place below that sum names an ion, a hop and a place below the ceiling of the hop: if it
+    lies below the rate, the hop happens. With b = common + excess the ion follows from a division where the place lies
+    below the sum of the common parts, above it from the tree of the excesses.
+    Lewis, Shedler, Nav. Res. Logist. Q. 26, 403 (1979).
+
+    Returns, beside what `_make_hops` does, CROWDED after MOST_NULLS trials in a row without a hop.
+    """
+    interaction, hops, ceilings, running = tables.interaction, tables.hops, tables.ceilings, tables.ceilings.running
+    configuration, movers, clock, events = ions.configuration, ions.movers, ions.clock, ions.events
+    site, factor, nulls, tree, level = (
+        configuration.site,
+        configuration.factor,
+        ions.thinning,
+        movers.tree,
+        movers.level,
+    )
+    n_sublattices, width = np.uint32(len(bare)), np.uint64(running.shape[2])
+    n_hops, columns, n = np.uint64(len(hops.orbit)), np.uint64(hops.width), np.uint64(len(movers.ion))
+    orbit_hops, common = sampler.orbit_hops, n * ceilings.common
+    while events[0] < last_event:
+        total = common + tree[level[-1]]
+        if not total >= 0.0:
+            return OVERFLOW
+        if np.isnan(clock[1]):
+            clock[1] = clock[0] + rng.standard_exponential() / total if total > 0.0 else np.inf
+        if clock[1] > until or clock[1] == np.inf:
+            return DONE
+        clock[0], clock[1] = clock[1], np.nan
+        x = rng.random() * total
+        if x < common:
+            m = min(np.uint64(x / ceilings.common), n - np.uint64(1))
+            x -= m * ceilings.common
+        else:
+            chosen, x = _choose_mover(tree, level, x - common)
+            m, x = np.uint64(chosen), x + ceilings.common
+        ion = np.uint64(movers.ion[m])
+        old = np.uint64(site[ion])
+        cell = np.uint32(old) // n_sublattices
+        a = np.uint64(np.uint32(old) - cell * n_sublattices)
+        _, row, X = _ceiling(ceilings.most, a, bare[a] / abs(factor[old]))
+        x, k = x / X, np.uint64(0)
+        for j in range(width):
+            k += np.uint64(x >= running[row, a, j])
+        rate, new, unit = 0.0, old, np.uint64(hops.unit[a]) + k
+        hop, inside = np.uint64(cell) * n_hops + unit, hops.inside[cell]
+        if k < hops.degree[a]:
+            x -= running[row, a, k - np.uint64(1)] if k > 0 else 0.0
+            new = old + np.uint64(hops.step[unit]) if inside else np.uint64(hops.target[hop])
+            at = np.uint64(3) * columns * a + np.uint64(12) * (k // np.uint64(4)) + k % np.uint64(4)
+            rate = _rate(hops.constant, at, -factor[new] / factor[old])
+        if not x * X < rate:
+            nulls[1] += 1.0
+            if nulls[1] >= MOST_NULLS:
+                return CROWDED
+            continue
+        if configuration.blocked[new] > 1:
+            return OVERFLOW
+        nulls[1] = 0.0
+        _end_stay(sampler, ion, a, clock[0])
+        _relocate(interaction, tables.exclusions, configuration, ion, old, new, None)
+        if not math.sqrt(FORBIDDEN) < -factor[new] < np.inf:
+            return OVERFLOW
+        _count_hop(hops, ions, orbit_hops, ion, unit)
+        if not inside:
+            _cross(ions.image, hops.wrap, ion, hop)
+        _set_leaf(tree, level, m, _excess(ceilings, bare, factor, new))
+        if len(interaction.pair_site) > 0:
+            _renew_bounds_around(tables, configuration, movers, bare, old)
+            _renew_bounds_around(tables, configuration, movers, bare, new)
     return PAUSED
 
 

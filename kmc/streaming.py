@@ -60,6 +60,9 @@ class Streaming:
         fresh = state.site_factor.size == 0
         if fresh:
             state.site_factor = np.ones(lattice.n_sites)
+        unmeasured = not lattice.table.is_dense and state.thinning.size == 0
+        if unmeasured:
+            state.thinning = np.zeros(2)
         self.ions = workspace(state, self.tables)
         self._crew = Crew(self.tables, self.ions, threads)
         if fresh:
@@ -68,6 +71,8 @@ class Streaming:
             raise ValueError(
                 f"state must come from this lattice and temperature; its site energies differ by {self.drift():.2g} eV"
             )
+        elif unmeasured:
+            self._measure_acceptance()
 
     def on(self, state: State) -> Streaming:
         """Give the engine of another state under the same conditions."""
@@ -113,6 +118,12 @@ class Streaming:
                 f"site energies must lie within {LARGEST_EXPONENT:g} x 2kT of their mean; "
                 f"got {largest:.0f} x 2kT at {self.conditions.temperature:g} K"
             )
+        self._measure_acceptance()
+
+    def _measure_acceptance(self) -> None:
+        """Enter the share of trials that would be hops now: it decides how events are drawn from now on."""
+        if self.state.thinning.size:
+            self.state.thinning[:] = kernels.acceptance(self.tables, self.ions), 0.0
 
     def advance(self, sampler: Sampler, last_event: int, rng: np.random.Generator) -> int:
         """Run to the last sample or an event count, see `kernels.advance`; `sampler` is changed in place."""

@@ -9,9 +9,9 @@ the interaction can be any. Detailed balance, π_i k_ij = π_j k_ji, makes its g
 
 and with P_ij(t) = sqrt(π_j/π_i) Σ_m x_mi x_mj exp(-λ_m t) for being in j after t and nowhere else before: the time of
 leaving has the survival Σ_j P_sj(t), the configuration left from at T the weights P_se(T) a_e, that at a time without
-leaving before P_se(t), and between s and e the mean number of hops i → j is k_ij ∫ P_si(t) P_je(d - t) dt / P_se(d). The
-sum of squares gives λ without a difference of rates: it stays exact where the ion leaves 10^12 times more slowly than
-it hops. M. A. Novotny, Phys. Rev. Lett. 74, 1 (1995); B. Puchala et al., J. Chem. Phys. 132, 134104 (2010).
+leaving before P_se(t), and between s and e, d apart, the mean number of hops i → j is k_ij ∫ P_si(t) P_je(d - t) dt
+/ P_se(d). The sum of squares gives λ without a difference of rates: it keeps its digits where an ion leaves 10^19 times
+more slowly than it hops. M. A. Novotny, Phys. Rev. Lett. 74, 1 (1995); B. Puchala et al., J. Chem. Phys. 132, 134104 (2010).
 
 Energies are recounted from the ions' places wherever they are needed, and nothing drifts.
 """
@@ -127,7 +127,7 @@ class Statistics(NamedTuple):
 
 @jit
 def _mix(ion, a, b, c, d):
-    """Number that stands for an ion in a place; sums of them for a configuration."""
+    """Give a number that stands for an ion in a place; sums of them for a configuration."""
     z = np.uint64(ion) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x2545F4914F6CDD1D)
     for part in (a, b, c, d):
         z = (z ^ np.uint64(part)) * np.uint64(0xBF58476D1CE4E5B9)
@@ -298,7 +298,7 @@ def _link(ground, members, n_members, n, n_edges, scratch, identity, edge):
 
 @jit
 def _identity_after(ground, identity, m, here, hop):
-    """Number of the configuration that a hop of a mover from `here` leads to."""
+    """Give the number of the configuration that a hop of a mover from `here` leads to."""
     t = ground.target[hop]
     there = _mix(m, here[0] + t[0], here[1] + t[1], here[2] + t[2], t[3])
     return identity - _mix(m, here[0], here[1], here[2], here[3]) + there
@@ -387,8 +387,8 @@ def _rate_of(ground, members, place, rate, edge):
 def build(ground, start, mover, chains, slot, scratch):
     """Find a superbasin around a configuration, and solve it; whether it is worth it from there.
 
-    It is if more hops are expected inside than finding and solving it costs, counted in hops that could be made instead:
-    PAYS for each of its n configurations and _SOLVING n³. `chains` and `scratch` are modified in place.
+    It is if more hops are expected inside than finding and solving it costs, counted in hops that could be made
+    instead: PAYS for each of its n configurations and _SOLVING n³. `chains` and `scratch` are modified in place.
     """
     weight, edge, members = np.zeros(STATES), np.zeros((EDGES, 4), np.int64), np.zeros(MEMBERS, np.int64)
     n, n_members, n_edges = _explore(ground, start, mover, scratch, members, weight, edge)
@@ -518,7 +518,7 @@ def _fading(chains, slot, t, fading):
 
 @jit
 def place_at(chains, slot, start, t, leaving, x):
-    """Configuration at t without leaving before, at the place x of its running sum; left from then if `leaving`."""
+    """Draw the configuration at t without leaving before, and the one left from then if `leaving`; x is uniform."""
     n, mode, root, out = chains.size[slot, 0], chains.mode[slot], chains.root[slot], chains.out[slot]
     weight, fading, total = np.zeros(n), np.zeros(n), 0.0
     alive = _fading(chains, slot, t, fading)

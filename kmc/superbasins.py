@@ -1,21 +1,22 @@
 """The engine that passes over flicker: hops to and fro inside a superbasin are solved, not made one by one.
 
-A superbasin is a set of configurations, of one ion or of several that flicker together, between which hops are so fast
-that many are made before anything else happens. They are found on the fly, from the present configuration over the
-lowest saddles ahead, and left through the exact solution of the Markov chain of all of them; the rates of all other ions
-in every configuration are among its ways out, so that the dynamics is exact for any interaction and no ion is taken to
-stand still that does not. See kmc/superbasin_kernels.py for the formulas.
+A superbasin is a set of configurations, of one ion or of several that flicker together, between which hops are so
+fast that many are made before anything else happens. They are found on the fly, from the present configuration over the
+lowest saddles ahead, and left through the exact solution of the Markov chain of all of them; the rates of all other
+ions in every configuration are among its ways out, so that the dynamics is exact for any interaction and no ion is
+taken to stand still that does not. See kmc/superbasin_kernels.py for the formulas.
 
-Whether a superbasin is used is therefore a question of cost alone: it is solved where more than 12 hops are expected
-inside for each of its configurations, of which there are 32 at most, of up to 6 ions. Where three in turn are not worth
-it, the engine makes ordinary hops, as kmc/streaming.py does, and looks again after 256 of them, 512, and so on. With
-many ions that flicker at the same time and feel each other everywhere, any of them ends the leg of all others: the
-engine then says that nothing was gained, and is as fast as without.
+Whether a superbasin is used is therefore a question of cost alone: it is where more hops are expected inside than
+finding and solving it costs, 12 for each of its n configurations and 0.005 n³. There are 64 of these at most, of up to
+6 ions. Where three in turn are not worth it, the engine makes ordinary hops, as kmc/streaming.py does, and looks again
+after 256 of them, 512, and so on. With many ions that flicker at the same time and feel each other everywhere, the
+configurations of all of them together are too many: the engine then says that nothing was passed over, and is as fast
+as without.
 
-What is measured: positions at sample times are drawn from the exact distribution, and legs end there. The time on each
-site and the hops made inside enter with their means between the two ends of each leg, and so do hops that go back at
-once; means over a run are exact, and the event count counts the hops that were passed over. For a hop inside, the chance
-that the same ion's next one goes back is that of the rates when it arrives.
+Positions at sample times are drawn from the exact distribution, and legs end there. The time on each site and the hops
+made inside enter with their means between the two ends of each leg, and so do hops that go back at once: means over a
+run are exact, and the event count includes the hops that were passed over. The chance that an ion's next hop goes back
+is that of the rates when it has arrived; where several ions flicker together, others may change these before.
 """
 
 from __future__ import annotations
@@ -262,7 +263,7 @@ class Superbasins:
         if self._stale:
             self._refresh()
         book, used = self._book, int(self._book.course[USED])
-        parts = (book.course, book.tally, book.orbit.ravel(), book.departure, book.event, self._chains.start[:used].ravel())
+        parts = (*(part.ravel() for part in book), self._chains.start[:used].ravel())
         self.state.superbasins = np.concatenate(parts).astype(np.float64)
 
     def energy(self) -> float:
@@ -286,7 +287,7 @@ class Superbasins:
 
     def _refresh(self) -> None:
         """Compute the factors of the plain engine from the places that the legs have left the ions in."""
-        common.rebuild(self.plain.tables, self.plain.ions, np.zeros(1))
+        self.plain.settle(np.zeros(1))
         self._stale = False
 
     def _restored(self) -> Book:
@@ -297,21 +298,17 @@ class Superbasins:
         ValueError
             If they are of another lattice or number of ions.
         """
-        shapes = {"course": (N_COURSE,), "tally": (N_TALLY,), "orbit": (2, self.n_orbits)}
-        shapes |= {"departure": (self.lattice.network.n_sites,), "event": (1,)}
-        kept = self.state.superbasins
+        shapes = (N_COURSE,), (N_TALLY,), (2, self.n_orbits), (self.lattice.network.n_sites,), (1,)
+        kept, n = self.state.superbasins, self.state.n_ions
         if kept.size == 0:
-            book = Book(**{name: np.zeros(shape, np.int64 if name == "course" else float) for name, shape in shapes.items()})
-            book.course[SLOT] = -1
-            return book
-        sizes = [math.prod(shape) for shape in shapes.values()]
-        *parts, starts = np.split(kept, np.cumsum(sizes))
-        n = self.state.n_ions
+            kept = np.zeros(sum(math.prod(shape) for shape in shapes))
+            kept[SLOT] = -1
+        *parts, starts = np.split(kept, np.cumsum([math.prod(shape) for shape in shapes]))
         used = int(kept[USED])
-        if len(starts) != used * n or any(len(part) != size for part, size in zip(parts, sizes, strict=True)):
+        if len(starts) != used * n or parts[-1].size != 1:
             raise ValueError(f"state must hold the superbasins of {n} ions of this lattice; got others")
-        found = {name: part.reshape(shape) for part, (name, shape) in zip(parts, shapes.items(), strict=True)}
-        book = Book(**{**found, "course": found["course"].astype(np.int64)})
+        course, *others = (part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
+        book = Book(course.astype(np.int64), *others)
         for slot, start in enumerate(starts.reshape(used, n).astype(np.int32)):
             kernels.build(self._ground, start, self._walk.mover, self._chains, slot, self._scratch)
         return book
@@ -323,21 +320,14 @@ def _ground(lattice: Lattice, conditions: Conditions, sites: Sites) -> Ground:
     origin, target = network.hop_origin, lattice.hop_target[: len(network.hop_origin)]
     rows = [table.row(a) for a in range(network.n_sites)]
     own_field = np.array([rows[a][b] - rows[a][a] for a, b in zip(origin, target, strict=True)], np.float64)
-    forbidden = [set(lattice.exclusion_site[slice(*lattice.exclusion_offset[a : a + 2])]) for a in range(network.n_sites)]
-    own = np.array([b in forbidden[a] for a, b in zip(origin, target, strict=True)], np.int64)
+    offset, excluded = lattice.exclusion_offset, lattice.exclusion_site
+    own = np.array([b in excluded[offset[a] : offset[a + 1]] for a, b in zip(origin, target, strict=True)], np.int64)
     first = np.searchsorted(origin, np.arange(network.n_sites + 1)).astype(np.int64)
-    n_sublattices, *_ = table.dense.shape
+    n_sublattices, site = network.n_sites, np.arange(lattice.n_sites)
+    cell = np.unravel_index(site // n_sublattices, lattice.repeats)
     return Ground(
         repeats=np.array(lattice.repeats, np.int64),
-        cell=np.ascontiguousarray(
-            np.column_stack(
-                [
-                    *np.unravel_index(np.arange(lattice.n_sites) // network.n_sites, lattice.repeats),
-                    np.arange(lattice.n_sites) % network.n_sites,
-                ]
-            ),
-            np.int32,
-        ),
+        cell=np.column_stack([*cell, site % n_sublattices]).astype(np.int32),
         energy=table.dense.reshape(n_sublattices, lattice.n_sites if table.is_dense else 0),
         pair_offset=table.pair_offset,
         pair_site=table.pair_site,

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from kmc.kernels import (
     ARITY,
+    AT_REST,
     LARGEST_EXPONENT,
+    Ceilings,
     Configuration,
     Exclusions,
     Hops,
@@ -78,6 +80,7 @@ def workspace(state: State, tables: Tables) -> Ions:
         reference=state.reference,
         clock=np.array([state.time, state.next_time]),
         events=np.array([state.n_events], np.int64),
+        thinning=state.thinning if state.thinning.size else np.zeros(2),
     )
 
 
@@ -118,6 +121,8 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
         If a pair of ions has an energy beyond the range of exp(-e/2kT).
     """
     interaction, unit = lattice.table, np.arange(lattice.network.n_sites)
+    of_a_cell = slice(0, interaction.pair_offset[len(unit)])
+    pair_step, inside = _pair_steps(lattice)
     sites = site_tables(lattice, conditions.temperature, _pair_energies(lattice, unit, unit))
     twice_kT = 2.0 * conditions.kT
     dense = _dense_rows(lattice)
@@ -141,10 +146,13 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
             pair_offset=interaction.pair_offset,
             pair_site=interaction.pair_site,
             pair_energy=interaction.pair_energy,
-            pair_factor=np.exp(-interaction.pair_energy / twice_kT),
+            pair_factor=np.exp(-interaction.pair_energy[of_a_cell] / twice_kT),
+            pair_step=pair_step,
+            inside=inside,
         ),
         exclusions=Exclusions(lattice.exclusion_offset, lattice.exclusion_site),
         hops=_hops(lattice, conditions),
+        ceilings=_ceilings(lattice, conditions),
         twice_kT=twice_kT,
         rebuild_every=rebuild_every,
     )
@@ -233,6 +241,7 @@ def _hops(lattice: Lattice, conditions: Conditions) -> Hops:
     groups = np.zeros(len(network.species), np.uint64)
     np.maximum.at(groups, network.site_species, (degree.astype(np.uint64) + 3) // 4)
     column = np.arange(len(origin)) - unit[origin]
+    step, inside = _steps(lattice, origin, network.hop_target, network.hop_image)
     constant = np.zeros((network.n_sites, int(groups.max(initial=0)), 3, 4))
     for kind, values in enumerate((square, np.where(own, -linear, linear), top)):
         constant[origin, column // 4, kind, column % 4] = values
@@ -242,9 +251,58 @@ def _hops(lattice: Lattice, conditions: Conditions) -> Hops:
         degree=np.diff(lattice.hop_offset).astype(np.uint32),
         target=lattice.hop_target.astype(np.uint32),
         wrap=lattice.hop_wrap,
+        step=step,
+        inside=inside,
         constant=constant.ravel(),
         width=4 * constant.shape[1],
         groups=groups,
         orbit=network.hop_orbit,
         reverse=network.hop_reverse,
     )
+
+
+def _steps(
+    lattice: Lattice, site: NDArray[Any], other: NDArray[Any], image: NDArray[Any]
+) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Difference of the site numbers at both ends of some links, and the cells where no link crosses a face.
+
+    `site`, `other`, (n,), are sublattices, `image`, (n, 3), the cell of the other.
+    """
+    repeats, cells = np.array(lattice.repeats), cell_coordinates(lattice.repeats)
+    cell_step = image @ np.array([repeats[1] * repeats[2], repeats[2], 1])
+    lowest, highest = image.min(axis=0, initial=0), image.max(axis=0, initial=0)
+    inside = ((cells + lowest >= 0) & (cells + highest < repeats)).all(axis=1)
+    return (cell_step * lattice.network.n_sites + other - site).astype(np.int64), inside
+
+
+def _pair_steps(lattice: Lattice) -> tuple[NDArray[np.int64], NDArray[np.bool_]]:
+    """Give the same for the listed pairs, each taken the shorter way round the supercell."""
+    table, n, repeats = lattice.table, lattice.network.n_sites, np.array(lattice.repeats)
+    cell, other = np.divmod(table.pair_site[: table.pair_offset[n]], n)
+    image = cell_coordinates(lattice.repeats)[cell]
+    image = np.where(2 * image > repeats, image - repeats, image)
+    return _steps(lattice, np.repeat(np.arange(n), np.diff(table.pair_offset[: n + 1])), other, image)
+
+
+def _ceilings(lattice: Lattice, conditions: Conditions) -> Ceilings:
+    """Give the largest rates of the hops; those of the first cell stand for all cells."""
+    network, table, twice_kT = lattice.network, lattice.table, 2.0 * conditions.kT
+    if table.is_dense:
+        return Ceilings(np.zeros((3, 0, 0)), np.zeros((3, 0)), 0.0)
+    origin, target = network.hop_origin, lattice.hop_target[: len(network.hop_origin)]
+    own_field = _pair_energies(lattice, origin, target)
+    lowest = np.array([np.minimum(table.row(j), 0.0).sum() for j in range(network.n_sites)])[network.hop_target]
+    lowest += np.maximum(own_field, 0.0)
+    free_energy = network.rates(conditions.temperature).free_energy
+    ease = np.exp((free_energy[origin] - free_energy[network.hop_target] - lowest) / twice_kT)
+    top, linear, square = hop_constants(network, conditions, own_field)
+    linear, square = linear * ease, square * ease**2
+    at_rest = np.minimum(top, np.minimum(square * AT_REST, linear) * AT_REST)
+    degree = np.bincount(origin, minlength=network.n_sites)
+    column = np.arange(len(origin)) - np.searchsorted(origin, np.arange(network.n_sites))[origin]
+    ceiling = np.zeros((3, network.n_sites, max(1, int(degree.max(initial=0)))))
+    ceiling[:, origin, column] = at_rest, linear, top
+    running, exists = np.cumsum(ceiling, axis=2), np.arange(ceiling.shape[2]) < degree[:, None]
+    most = np.ascontiguousarray(running[:, :, -1])
+    common = float(most[0][degree > 0].min()) if degree.any() else 0.0
+    return Ceilings(np.where(exists, running, np.inf), most, common)

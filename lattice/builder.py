@@ -26,7 +26,7 @@ from lattice.stationary import Stationary, find_stationary_points
 from lattice.symmetry import SpaceGroup
 from lattice.temperatures import temperature_nodes
 from lattice.transition_state import saddle_conductance, site_partition
-from structures.errors import InputError
+from structures.errors import WARNING, InputError
 from structures.framework import Framework
 from structures.species import Species
 from structures.units import BOLTZMANN
@@ -66,7 +66,7 @@ class LandscapeSettings:
         Sites and saddles are searched up to this far, and at least 8 kT, above the energy at which the crystal is
         crossed.
     percolation_dimensions : int
-        Directions that every species must be able to cross.
+        Directions that every species must be able to cross. 0 accepts one that is shut in and keeps its closed pockets.
 
     Raises
     ------
@@ -102,7 +102,7 @@ class LandscapeSettings:
             ("persistence_kT", 0.0, 20.0, ""),
             ("tolerance", 0.0, 1.0, ""),
             ("window", 0.0, 5.0, " eV"),
-            ("percolation_dimensions", 1, 3, ""),
+            ("percolation_dimensions", 0, 3, ""),
         ):
             value = getattr(self, name)
             if not (math.isfinite(value) and low <= value <= high):
@@ -271,7 +271,7 @@ def _species_network(
     crossing = grid_percolation(energy, stencil, below=landscape.wall)
     _require_directions(species, crossing, settings)
     window = max(settings.window, THERMAL_WINDOW * BOLTZMANN * settings.temperatures[1])
-    ceiling = min(float(np.nanmax(crossing)) + window, landscape.wall)
+    ceiling = min(float(np.fmax(crossing, energy.min()).max()) + window, landscape.wall)
     basins = find_basins(energy, stencil, below=ceiling)
     faces = find_faces(basins, stencil)
     stationary = find_stationary_points(landscape, basins, faces, group, below=ceiling)
@@ -284,13 +284,15 @@ def _species_network(
     connected, pockets = _without_pockets(rated)
     _require_directions(species, connected.percolation(), settings)
     crowding = Crowding.of(species, stationary.graph, framework.cell, settings.permittivity)
-    graph, reductions = simplify(
-        connected,
-        crowding,
-        temperatures,
-        barrier=settings.persistence_kT * BOLTZMANN * settings.temperatures[0],
-        tolerance=settings.tolerance,
-    )
+    graph, reductions = connected, ()
+    if np.isfinite(connected.percolation()).any():
+        graph, reductions = simplify(
+            connected,
+            crowding,
+            temperatures,
+            barrier=settings.persistence_kT * BOLTZMANN * settings.temperatures[0],
+            tolerance=settings.tolerance,
+        )
     notes = (
         *_orientation_line(landscape, stationary),
         _crossing_line(crossing, connected),
@@ -317,7 +319,7 @@ def _require_room(framework: Framework, landscape: Landscape | CubeLandscape) ->
 def _require_directions(species: Species, crossing: NDArray[np.float64], settings: LandscapeSettings) -> None:
     found = int(np.isfinite(crossing).sum())
     if found < settings.percolation_dimensions:
-        accept = f"; percolation_dimensions = {found} would accept that" if found else ""
+        accept = f"; percolation_dimensions = {found} would accept that"
         raise InputError(
             f"{species.name} crosses the crystal in {found or 'no'} {'direction' if found == 1 else 'directions'}; "
             f"expected at least {settings.percolation_dimensions}{accept}"
@@ -325,11 +327,14 @@ def _require_directions(species: Species, crossing: NDArray[np.float64], setting
 
 
 def _without_pockets(graph: SiteGraph) -> tuple[SiteGraph, tuple[str, ...]]:
-    """Drop the sites from which no path leads across the crystal."""
+    """Drop the sites from which no path leads across the crystal, unless there are no others."""
     part, dimensions = components(graph.n_sites, graph.edges.a, graph.edges.b, graph.edges.image)
     closed = dimensions == 0
     if not closed.any():
         return graph, ()
+    if closed.all():
+        where = f"{len(part)} basins in closed pockets, {len(np.unique(part))} in number"
+        return graph, (f"{WARNING}blocked: no path crosses the crystal ({where}): diffusivity and sigma are 0",)
     line = f"closed pockets left out: {len(np.unique(part[closed]))} with {int(closed.sum())} basins"
     return graph.restricted(~closed), (line,)
 

@@ -90,7 +90,7 @@ def assumptions(model: Model, records: Sequence[TaskRecord]) -> Assumptions:
     events = np.sum([record.hop_orbit_events for record in records], axis=0, dtype=np.int64).reshape(-1)
     coarse = coarse_hop_line(model.network, deck.scan.temperatures[-1], events)
     groups["rates"] += [line for line in (rates_line(deck), separation_line(model), coarse) if line]
-    groups["kinetic Monte Carlo"] += _of_simulation(model)
+    groups["kinetic Monte Carlo"] += [*_of_simulation(model), *superbasin_lines(model, records)]
     groups[CALIBRATION] = list(calibrated_lines(deck))
     made = {group: tuple(dict.fromkeys(lines)) for group, lines in groups.items()}
     return Assumptions(made, tuple(log), deck.calibrated)
@@ -208,6 +208,23 @@ def _of_simulation(model: Model) -> Iterator[str]:
         yield molarity_line(model.network)
     yield from pair_override_lines(model.network, model.network.permittivity, model.pair_overrides)
     yield SCOPE
+
+
+def superbasin_lines(model: Model, records: Sequence[TaskRecord]) -> Iterator[str]:
+    """Say how much of the hops superbasins have passed over, at least and at most of a task."""
+    if not model.deck.kmc.superbasins:
+        return
+    shares = [100.0 * record.passed_over / max(int(record.events[-1]), 1) for record in records]
+    if max(shares, default=0.0) > 0.0:
+        yield (
+            f"superbasins have passed over {min(shares):.3g} to {max(shares):.4g} % of the hops of a task; these count "
+            "with their expected number, and the dynamics is exact"
+        )
+    else:
+        yield (
+            "superbasins have passed over no hops: nowhere were more to be expected, before an ion leaves or any other "
+            "that it feels hops, than the solution costs; all hops were made one by one"
+        )
 
 
 def supercell_line(model: Model) -> str:

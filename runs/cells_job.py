@@ -265,7 +265,7 @@ def _beside(request: CellsRequest, separator: Separator, tables: dict[str, pd.Da
         shares = pd.DataFrame()
     if len(shares):
         tables["cells_overpotential.csv"] = shares
-        yield _shares(shares, paper(material))
+        yield shares_part(shares, paper(material))
     cells = measured_cells(material)
     areal = request.areal or AREAL_MAH_PER_CM2
     if cells:
@@ -279,7 +279,8 @@ def _beside(request: CellsRequest, separator: Separator, tables: dict[str, pd.Da
             yield _loadings(cell, tables["cells_loadings.csv"])
 
 
-def _shares(table: pd.DataFrame, source: str) -> RenderableType:
+def shares_part(table: pd.DataFrame, source: str) -> RenderableType:
+    """Shares of a measured overpotential, of `analysis.measured_cells.overpotential_shares`."""
     first = table.iloc[0]
     made = TextTable(
         f"Share of the {first['measured (mV)']:g} mV measured at {first['i (mA/cm2)']:g} mA/cm² in a symmetric Li cell",

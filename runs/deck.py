@@ -41,8 +41,8 @@ class Structure(Table):
         default=None,
     )
     balance_on: str | None = key(
-        "label, class or element of the atoms that take up evenly what the charges of a table or CIF lack of "
-        'net_charge, such as "mu-O" for the protons of hydroxides; left out: all atoms, no more than 0.1 e per formula '
+        'label, class or element of the atoms, or "all", that take up evenly what the charges of a table or CIF lack '
+        'of net_charge, such as "mu-O" for the protons of hydroxides; left out: all, no more than 0.1 e per formula '
         "unit",
         default=None,
     )
@@ -135,7 +135,12 @@ class Landscape(Table):
         within=(0, 20),
         default=2.5,
     )
-    percolation_dimensions: Whole = key("directions the network must connect", within=(1, 3), default=3)
+    percolation_dimensions: Whole = key(
+        "directions in which every ion must be able to cross the crystal; 0 accepts one that is shut in, as a result: "
+        "its sigma is 0",
+        within=(0, 3),
+        default=3,
+    )
     orientations: Whole | None = key(
         "orientations over which an ion of several beads is averaged; left out: 600, more for long ions",
         within=(1, 100_000),

@@ -68,8 +68,8 @@ class Model:
     @property
     def on_meshes(self) -> bool:
         """Whether the Coulomb energies of the ions come from meshes instead of a table."""
-        energies = self.deck.kmc.energies
-        wanted = energies == "meshes" or (energies == "auto" and self.n_sites >= MESHES_FROM)
+        energies, large = self.deck.kmc.energies, self.n_sites >= MESHES_FROM
+        wanted = energies == "meshes" or (energies == "auto" and large and not self.deck.kmc.superbasins)
         return wanted and self.deck.interactions.coulomb
 
     @property

@@ -70,6 +70,10 @@ class StudyRun(Table):
         "realisations"
     )
     sample: str = declare("name of the measured sample", default="")
+    cells: str = declare(
+        "material whose measured cells are compared with what these runs make as a separator: ni_mof or mof5",
+        default="",
+    )
     against: str = declare("run that a variation is compared with", default="")
     parameters: Parameters = declare(
         "calibrated: with the values that the calibration of the study gives", default="stated"

@@ -15,11 +15,13 @@ from rich.text import Text
 
 from analysis.campaign import open_run
 from analysis.csv_tables import write_csv
-from analysis.experiments import ROOM, measured_at
+from analysis.experiments import ROOM, measured_at, paper
 from analysis.plot_style import save_figure
 from analysis.results import analysis_of
 from analysis.study import Asked, StudiedRun, groups, pooled, scan_table, sharpness_lines, variation_table
-from analysis.study_samples import CALIBRATED, sample_table
+from analysis.study_cells import cell_tables, separators
+from analysis.study_samples import CALIBRATED, exchange_of, sample_table
+from runs.cells_job import shares_part
 from runs.faults import writing
 from runs.study import Member, StudyFile
 from runs.text_tables import TextTable, listing
@@ -28,6 +30,8 @@ from structures.units import CELSIUS_ZERO
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+
+    from analysis.separators import Separator
 
 Row = Mapping[str, Any]
 
@@ -42,6 +46,8 @@ class StudyResults:
         Measured values beside computed ones, see `analysis.study_samples.sample_table`.
     scans, variations, defects : dict of str to DataFrame
         By the name of the entry.
+    cells : dict of str to dict of str to DataFrame
+        By material: "overpotential" and "rates", see `analysis.study_cells.cell_tables`.
     missing : tuple of str
         Runs that are not in the tables, and why.
     runs : dict of str to list of StudiedRun
@@ -52,12 +58,15 @@ class StudyResults:
     scans: dict[str, pd.DataFrame]
     variations: dict[str, pd.DataFrame]
     defects: dict[str, pd.DataFrame]
+    cells: dict[str, dict[str, pd.DataFrame]]
     missing: tuple[str, ...]
     runs: dict[str, list[StudiedRun]]
 
     def write(self, folder: Path, material: str) -> tuple[str, ...]:
         """Write every table as CSV and draw it; return the names of the files."""
         tables = {"samples": self.samples, **self.scans, **self.variations, **self.defects}
+        for of_cells, found in self.cells.items():
+            tables |= {f"cells_{of_cells}_{what}": table for what, table in found.items()}
         written = []
         with writing(folder):
             for name, table in tables.items():
@@ -121,12 +130,20 @@ def study_results(
         if entry.role == "variation" and entry.against in runs
     }
     loadings = list(measured_at(study.material))
+    of_cells: dict[str, list[Separator]] = {}
+    for entry in entries:
+        if entry.cells:
+            exchange = exchange_of(entry.cells, entry.sample) if entry.sample else None
+            made, without = separators(entry.cells, runs[entry.name], exchange)
+            of_cells.setdefault(entry.cells, []).extend(made)
+            missing += without
     samples = [(entry.sample, runs[entry.name]) for entry in entries if entry.role == "sample"]
     return StudyResults(
         samples=sample_table(study.material, samples, targets, list(variations.values())),
         scans={e.name: scan_table(runs[e.name], loadings=loadings) for e in entries if e.role == "scan"},
         variations=variations,
         defects={e.name: defect_table(runs[e.name]) for e in entries if e.role == "defects"},
+        cells={name: cell_tables(name, found) for name, found in of_cells.items()},
         missing=tuple(missing),
         runs=runs,
     )
@@ -167,6 +184,11 @@ def study_report(study: StudyFile, results: StudyResults, *, quick: bool) -> Ite
         yield variation_part(name, table)
     for name, table in results.defects.items():
         yield defect_part(name, table)
+    for name, tables in results.cells.items():
+        if "overpotential" in tables:
+            yield shares_part(tables["overpotential"], paper(name))
+        if "rates" in tables:
+            yield rates_part(name, tables["rates"])
     if results.missing:
         yield listing("Not in the tables", results.missing)
 
@@ -268,6 +290,41 @@ def defect_part(name: str, table: pd.DataFrame) -> TextTable:
             _interval(row["sigma lo (S/cm)"], row["sigma hi (S/cm)"]),
             str(row["realisations"]),
         )
+    return made
+
+
+def rates_part(name: str, table: pd.DataFrame) -> TextTable:
+    """Show what of the capacity that is lost at the fastest printed rate depletion of the separator can account for."""
+    made = TextTable(
+        f"{name}: what the separator lets through at the fastest printed rates",
+        (
+            "<separator",
+            "<cell",
+            "mAh/cm²",
+            "<rate",
+            "ohmic, mV",
+            "+interval",
+            "share of the lost capacity",
+            "+interval",
+        ),
+        keys=2,
+    )
+    for _, rates in table.groupby(["separator", "cell", "areal (mAh/cm2)"], sort=False):
+        row = {str(name): value for name, value in rates.iloc[-1].items()}
+        made.add_row(
+            str(row["separator"]),
+            str(row["cell"]),
+            f"{row['areal (mAh/cm2)']:g}",
+            str(row["rate"]),
+            _number(row["ohmic (mV)"]),
+            _interval(row["ohmic lo (mV)"], row["ohmic hi (mV)"]),
+            _number(row["share of loss"]),
+            _interval(row["share of loss lo"], row["share of loss hi"]),
+        )
+    made.caption = (
+        "The papers print no loading of the electrodes: two are assumed. Share: depletion of Li+ alone; what the ohmic "
+        "drop takes from the voltage of the discharge comes on top and is not modelled."
+    )
     return made
 
 

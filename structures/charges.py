@@ -79,7 +79,7 @@ def assign_charges(
         Of one formula unit.
     balance_on : str, optional
         Label, class or element of the atoms that take up evenly, whatever it is, what charges of a table or file lack
-        of the net charge. Without it at most 0.1 e per formula unit is spread over all atoms.
+        of the net charge; "all" for all atoms. Without it at most 0.1 e per formula unit is spread over all atoms.
 
     Raises
     ------
@@ -118,9 +118,11 @@ def assign_charges(
 
 
 def _atoms_named(name: str | None, classes: Sequence[str], crystal: Crystal) -> NDArray[np.bool_] | None:
-    """Atoms of a label, class or element, (n_atoms,) bool; None for no name."""
+    """Atoms of a label, class or element, or all of them, (n_atoms,) bool; None for no name."""
     if name is None:
         return None
+    if name == "all":
+        return np.ones(len(classes), bool)
     try:
         found = charges_from_table({name: 0.0}, classes, crystal.symbols, crystal.labels)
     except InputError as error:

@@ -49,7 +49,8 @@ def load_framework(
         Of one formula unit, the smallest whole-number ratio of the elements. Without it, minus the charge of the ions
         that were taken out of the pores.
     balance_on : str, optional
-        Label, class or element of the atoms that take up what charges of a table or file lack of the net charge.
+        Label, class or element of the atoms, or "all", that take up what charges of a table or file lack of the net
+        charge.
     cell : {"conventional", "primitive"}
         Standard cell of the space group, a along x and b in the xy plane. Where an ordering of framework atoms was
         chosen the cell of the file stands for the conventional one, because the lower symmetry of the ordering would

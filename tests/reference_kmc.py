@@ -1,12 +1,14 @@
-"""Rejection-free kinetic Monte Carlo in plain Python: ΔE is a difference of two total energies, nothing is kept."""
+"""Kinetic Monte Carlo in plain Python: ΔE is a difference of two total energies, nothing is kept."""
 
 from __future__ import annotations
 
 import functools
 import math
+from itertools import accumulate
 
 import numpy as np
 
+from kmc.kernels import AT_REST, SMALLEST_ACCEPTANCE
 from kmc.rates import Conditions
 from kmc.state import State
 from lattice.supercell import Lattice
@@ -33,34 +35,101 @@ def collides(lattice: Lattice, sites: list[int], ion: int) -> bool:
 
 def reference_kmc(lattice: Lattice, state: State, conditions: Conditions, n_events: int):
     """Yield (time, ion, site, hop of the network, wrap) after every event, with the state's random numbers."""
-    network, kT, rng = lattice.network, conditions.kT, state.rng
-    lone, E, vectors = network.rates(conditions.temperature), network.site_energy, network.hop_vector
-    entropy = lone.free_energy - E
     sites, time = state.ion_site.tolist(), state.time
+    thinned = state.thinning.size > 0 and state.thinning[0] > SMALLEST_ACCEPTANCE
     for _ in range(n_events):
-        before, events = total_energy(lattice, sites, conditions.temperature), []
-        for ion in np.flatnonzero(state.mobile).tolist():
-            cell, a = divmod(sites[ion], network.n_sites)
-            for hop in np.flatnonzero(network.hop_origin == a).tolist():
-                reached = np.array(np.unravel_index(cell, lattice.repeats)) + network.hop_image[hop]
-                wrap, folded = np.divmod(reached, lattice.repeats)
-                b = int(network.hop_target[hop])
-                target = int(np.ravel_multi_index(folded, lattice.repeats)) * network.n_sites + b
-                after = [*sites[:ion], target, *sites[ion + 1 :]]
-                if target == sites[ion] or collides(lattice, after, ion):
-                    continue
-                charge = network.species[network.site_species[a]].charge
-                work = charge * float(conditions.field @ vectors[hop])
-                delta = total_energy(lattice, after, conditions.temperature) - before - work + entropy[a] - entropy[b]
-                barrier = max(0.0, delta, network.hop_saddle[hop] - (E[a] + E[b]) / 2 + delta / 2)
-                rate = conditions.attempt_frequency * lone.prefactor[hop] * math.exp(-barrier / kT)
-                events.append((rate, ion, target, hop, wrap))
-        total = sum(event[0] for event in events)
-        time += -math.log1p(-rng.random()) / total
-        x = rng.random() * total
-        for rate, ion, target, hop, wrap in events:  # noqa: B007
-            x -= rate
-            if x < 0:
-                break
+        choose = _by_thinning if thinned else _rejection_free
+        waiting, (_, ion, target, hop, wrap) = choose(lattice, state, conditions, sites)
+        time += waiting
         sites[ion] = target
         yield time, ion, target, hop, wrap
+
+
+def _hops(lattice: Lattice, conditions: Conditions, sites: list[int], ion: int):
+    """Yield (rate, ion, target, hop of the network, wrap) for every hop of an ion, of rate 0 if it is not open."""
+    network, kT = lattice.network, conditions.kT
+    lone, E, vectors = network.rates(conditions.temperature), network.site_energy, network.hop_vector
+    entropy = lone.free_energy - E
+    before = total_energy(lattice, sites, conditions.temperature)
+    cell, a = divmod(sites[ion], network.n_sites)
+    for hop in np.flatnonzero(network.hop_origin == a).tolist():
+        reached = np.array(np.unravel_index(cell, lattice.repeats)) + network.hop_image[hop]
+        wrap, folded = np.divmod(reached, lattice.repeats)
+        b = int(network.hop_target[hop])
+        target = int(np.ravel_multi_index(folded, lattice.repeats)) * network.n_sites + b
+        after = [*sites[:ion], target, *sites[ion + 1 :]]
+        rate = 0.0
+        if target != sites[ion] and not collides(lattice, after, ion):
+            charge = network.species[network.site_species[a]].charge
+            work = charge * float(conditions.field @ vectors[hop])
+            delta = total_energy(lattice, after, conditions.temperature) - before - work + entropy[a] - entropy[b]
+            barrier = max(0.0, delta, network.hop_saddle[hop] - (E[a] + E[b]) / 2 + delta / 2)
+            rate = conditions.attempt_frequency * lone.prefactor[hop] * math.exp(-barrier / kT)
+        yield rate, ion, target, hop, wrap
+
+
+def _rejection_free(lattice: Lattice, state: State, conditions: Conditions, sites: list[int]):
+    """Waiting time and event by the rates of all hops."""
+    events = [e for ion in np.flatnonzero(state.mobile).tolist() for e in _hops(lattice, conditions, sites, ion)]
+    events = [e for e in events if e[0] > 0.0]
+    total = sum(event[0] for event in events)
+    waiting = state.rng.standard_exponential() / total
+    x = state.rng.random() * total
+    for event in events:
+        x -= event[0]
+        if x < 0:
+            break
+    return waiting, event
+
+
+def _ceilings(lattice: Lattice, conditions: Conditions, site: int, stress: float) -> list[float]:
+    """Largest rates of the hops from a site when the ion's energy with the others is 2 kT ln `stress`.
+
+    At the target the ion meets nobody but those that would attract it.
+    """
+    network, kT, pair = lattice.network, conditions.kT, pair_energies(lattice)
+    lone, E = network.rates(conditions.temperature), network.site_energy
+    a, shapes = site % network.n_sites, []
+    for hop in np.flatnonzero(network.hop_origin == a).tolist():
+        b = int(network.hop_target[hop])
+        charge = network.species[network.site_species[a]].charge
+        target = int(lattice.hop_target[lattice.hop_offset[site] + len(shapes)])
+        attraction = sum(min(pair[target][s], 0.0) for s in range(lattice.n_sites) if s != site)
+        delta = E[b] - E[a] + attraction - charge * float(conditions.field @ network.hop_vector[hop])
+        kra = network.hop_saddle[hop] - (E[a] + E[b]) / 2
+        top = conditions.attempt_frequency * lone.prefactor[hop]
+        linear = top * math.exp(-(kra + delta / 2) / kT)
+        at_rest = min(top, linear * AT_REST, top * math.exp(-delta / kT) * AT_REST**2)
+        shapes.append((at_rest, linear * stress, top))
+    at_rest, linear, top = (list(kind) for kind in zip(*shapes, strict=True)) if shapes else ([], [], [])
+    if stress <= AT_REST:
+        return at_rest
+    return linear if sum(linear) < sum(top) else top
+
+
+def _by_thinning(lattice: Lattice, state: State, conditions: Conditions, sites: list[int]):
+    """Waiting time and event by trials: what all ions have in common, then by ion what its bound has above that."""
+    pair, kT, network = pair_energies(lattice), conditions.kT, lattice.network
+    movers = np.flatnonzero(state.mobile).tolist()
+    ceilings = []
+    for ion in movers:
+        repulsion = sum(pair[sites[ion]][s] for k, s in enumerate(sites) if k != ion)
+        ceilings.append(_ceilings(lattice, conditions, sites[ion], math.exp(repulsion / (2 * kT))))
+    common = min(sum(_ceilings(lattice, conditions, a, 1.0)) for a in np.unique(network.hop_origin).tolist())
+    excess = [max(sum(ceiling) - common, 0.0) for ceiling in ceilings]
+    total, waiting = len(movers) * common + sum(excess), 0.0
+    while True:
+        waiting += state.rng.standard_exponential() / total
+        x = state.rng.random() * total
+        if x < len(movers) * common:
+            m, x = int(x / common), x % common
+        else:
+            x -= len(movers) * common
+            m = next(k for k, most in enumerate(accumulate(excess)) if x < most)
+            x += common - sum(excess[:m])
+        for ceiling, event in zip(ceilings[m], _hops(lattice, conditions, sites, movers[m]), strict=True):
+            if x < ceiling:
+                if x < event[0]:
+                    return waiting, event
+                break
+            x -= ceiling

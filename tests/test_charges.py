@@ -91,6 +91,8 @@ def test_named_atoms_take_up_what_the_charges_lack(source, charges):
     made = assign_charges(crystal, crystal.symbols, ORBITS, 1, balance_on="O", **options)
     assert made.charges == pytest.approx([0.9, 1 / 30, 1 / 30, 1 / 30])
     assert "expected 1 e: the 3 atoms of balance_on shifted by +0.33333 e each" in made.lines[-1]
+    everywhere = assign_charges(crystal, crystal.symbols, ORBITS, 1, balance_on="all", **options)
+    assert everywhere.charges == pytest.approx([1.15, -0.05, -0.05, -0.05])
     with pytest.raises(InputError):
         assign(crystal, **options)
     with pytest.raises(InputError, match=r"balance_on: N matches no atom; expected one of O, Zn") as caught:

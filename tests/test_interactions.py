@@ -1,5 +1,6 @@
 """Interactions of the ions switched off one by one."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from small_run import write_small_run
 
 from kmc.placement import place_ions
 from kmc.simulation import Simulation
-from lattice.exclusions import without_contacts
+from lattice.exclusions import exclusions, without_contacts
 from lattice.near_pairs import exclusion_set
 from runs.assumptions import footnotes, interaction_lines
 from runs.check_tables import size_lines
@@ -63,9 +64,13 @@ def test_each_switch_is_one_of_its_own(tmp_path):
     assert len(both.network.exclusion_a) == len(uncharged.network.exclusion_a) > 0 == len(sizeless.network.exclusion_a)
 
 
-def test_sites_on_top_of_each_other_stay_exclusive():
-    """B- on top of A+ is one place; both ions never fill it, and the energy of two ions there is not tabulated."""
+@pytest.mark.parametrize("shift", [0.0, 1.0])
+def test_sites_on_top_of_each_other_stay_exclusive(shift):
+    """B- on top of A+, or across the border of the cell, is one place that both ions never fill."""
     network = random_network()
+    frac = (network.site_frac + shift * (0.99 - network.site_frac[0])) % 1.0
+    a, b, image = exclusions(network.cell, frac, np.full(len(frac), 0.6))
+    network = replace(network, site_frac=frac, exclusion_a=a, exclusion_b=b, exclusion_image=image)
     freed = without_contacts(network)
     (pair,) = {tuple(sorted(link[:2])) for link in exclusion_set(freed)}
     assert pair == (0, 12)
