@@ -24,8 +24,8 @@ from analysis.surrogate import Surrogate, fit_surrogate
 Array = NDArray[np.float64]
 
 ADEQUATE = 0.05  # probability of a larger chi2 by chance, below which the targets count as not reproduced
-FLATTENED = 0.3  # power of the likelihood from which further points are drawn
-_CANDIDATES = 512  # of further points
+FLATTENED = 0.5  # power of the likelihood from which further points are drawn
+_CANDIDATES = 64  # of further points
 _COARSE, _FINE = 41, 81  # places of a profile, over the range and where the posterior is
 _ROUNDS, _TRIES = 12, 8  # of the search for the best other parameters
 

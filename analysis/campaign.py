@@ -364,7 +364,7 @@ def analyse(
         else:
             replicas.append(record)
     said += missing_conditions(name, list(groups))
-    points = [transport_at(group) for group in groups.values()]
+    points = [transport_at(group, network) for group in groups.values()]
     for point in points:
         said += point.statements
     said += _anisotropy(points)

@@ -10,8 +10,9 @@ import numpy as np
 
 from analysis.displacements import LEAST_SAMPLES, Displacements
 from analysis.statistics import Interval, NotConverged
-from analysis.transport import standing, transport
+from analysis.transport import NO_MOBILE_ION, NO_PATH, standing, transport
 from kmc.trajectory import TaskRecord
+from lattice.network import PoreNetwork
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -49,18 +50,20 @@ class Point:
     not_converged: tuple[NotConverged, ...] = ()
 
 
-def transport_at(records: Sequence[TaskRecord]) -> Point:
+def transport_at(records: Sequence[TaskRecord], network: PoreNetwork | None = None) -> Point:
     """Transport coefficients of the replicas of one composition and temperature, and how they were sampled.
 
+    They are zero where the network leads no mobile ion across the crystal, however much the ions move in their pockets.
     A replica that is blocked counts as zero displacement: by detailed balance no run can enter such a state, but it is
     one of the equilibrium states that the replicas start from, and the conductivity is the mean over these.
     """
-    first = records[0]
-    if any(len(r.time) >= LEAST_SAMPLES and r.time[-1] > 0 and (r.lag > 0).any() for r in records):
+    first, shut_in = records[0], _is_shut_in(records[0], network)
+    if not shut_in and any(len(r.time) >= LEAST_SAMPLES and r.time[-1] > 0 and (r.lag > 0).any() for r in records):
         found = transport(Displacements.from_records(records))
     else:
         label = f"{first.composition_name} = {first.composition:g}, {first.temperature:g} K"
-        still = "blocked: no hop is open" if (first.species_count > 0)[first.species_mobile].any() else "no mobile ion"
+        still = "blocked: no hop is open" if (first.species_count > 0)[first.species_mobile].any() else NO_MOBILE_ION
+        still = NO_PATH if shut_in else still
         found = standing(first.species_names, len(records), still, label=label)
     total, n_blocked = found.slope, sum(bool(r.blocked) for r in records)
     row: dict[str, Any] = {first.composition_name: first.composition, "T (K)": first.temperature}
@@ -89,6 +92,18 @@ def transport_at(records: Sequence[TaskRecord]) -> Point:
         statements=found.statements,
         not_converged=found.not_converged,
     )
+
+
+def _is_shut_in(record: TaskRecord, network: PoreNetwork | None) -> bool:
+    """Whether there are mobile ions and none of them can cross the crystal in any direction."""
+    if network is None:
+        return False
+    crosses = {
+        ion.name: bool(np.isfinite(at).any()) for ion, at in zip(network.species, network.percolation, strict=True)
+    }
+    moving = record.species_mobile & (record.species_count > 0)
+    names = [name for name, there in zip(record.species_names, moving, strict=True) if there]
+    return bool(names) and not any(crosses.get(name, True) for name in names)
 
 
 def _back_hop_share(records: Sequence[TaskRecord]) -> float:

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 HAVEN_CONVENTION = "H_R = sigma_NE / sigma with sigma_NE = Σ n q² D* / V kT; for one kind of ion D*/D_J"
 NAN = float("nan")
 ZERO = Interval(0.0, NAN, NAN)
+NO_MOBILE_ION, NO_PATH = "no mobile ion", "blocked: no path crosses the crystal"
+EXACTLY_STILL = (NO_MOBILE_ION, NO_PATH)  # why sigma is 0 however long the runs are
 NONE = Interval(NAN, NAN, NAN)
 
 
@@ -199,7 +201,7 @@ def unmoved(data: Displacements) -> Transport:
 
 def standing(names: tuple[str, ...], n_replicas: int, why: str, *, label: str = "") -> Transport:
     """Coefficients where nothing can move: zero, without intervals."""
-    fine, zeros = why == "no mobile ion", (ZERO,) * len(names)
+    fine, zeros = why in EXACTLY_STILL, (ZERO,) * len(names)
     total = CollectiveSlope(ZERO, np.zeros(n_replicas), 0, 0.0, NAN, NAN, converged=fine, statement=why, chi2=ZERO)
     columns: dict[str, Any] = {}
     for name in names:

@@ -60,9 +60,8 @@ class Streaming:
         fresh = state.site_factor.size == 0
         if fresh:
             state.site_factor = np.ones(lattice.n_sites)
-        unmeasured = not lattice.table.is_dense and state.thinning.size == 0
-        if unmeasured:
-            state.thinning = np.zeros(2)
+        if not lattice.table.is_dense and (fresh or state.thinning.size == 0):
+            state.thinning = np.array([np.nan, 0.0])
         self.ions = workspace(state, self.tables)
         self._crew = Crew(self.tables, self.ions, threads)
         if fresh:
@@ -71,8 +70,7 @@ class Streaming:
             raise ValueError(
                 f"state must come from this lattice and temperature; its site energies differ by {self.drift():.2g} eV"
             )
-        elif unmeasured:
-            self._measure_acceptance()
+        self._measure_acceptance()
 
     def on(self, state: State) -> Streaming:
         """Give the engine of another state under the same conditions."""
@@ -102,6 +100,7 @@ class Streaming:
         self, n_trials: int, accepted: NDArray[np.int64], drift: NDArray[np.float64], rng: np.random.Generator
     ) -> int:
         """Make so many Metropolis moves; `accepted`, (1,), and `drift`, (1,) eV, are changed in place."""
+        self.state.thinning[:1] = np.nan
         return self._crew.run(kernels.equilibrate, accepted, drift, n_trials, rng)
 
     def settle(self, drift: NDArray[np.float64]) -> None:
@@ -121,8 +120,8 @@ class Streaming:
         self._measure_acceptance()
 
     def _measure_acceptance(self) -> None:
-        """Enter the share of trials that would be hops now: it decides how events are drawn from now on."""
-        if self.state.thinning.size:
+        """Enter the share of trials that would be hops, once: it decides how events are drawn from now on."""
+        if np.isnan(self.state.thinning[:1]).any():
             self.state.thinning[:] = kernels.acceptance(self.tables, self.ions), 0.0
 
     def advance(self, sampler: Sampler, last_event: int, rng: np.random.Generator) -> int:

@@ -11,7 +11,9 @@ and with P_ij(t) = sqrt(π_j/π_i) Σ_m x_mi x_mj exp(-λ_m t) for being in j af
 leaving has the survival Σ_j P_sj(t), the configuration left from at T the weights P_se(T) a_e, that at a time without
 leaving before P_se(t), and between s and e, d apart, the mean number of hops i → j is k_ij ∫ P_si(t) P_je(d - t) dt
 / P_se(d). The sum of squares gives λ without a difference of rates: it keeps its digits where an ion leaves 10^19 times
-more slowly than it hops. M. A. Novotny, Phys. Rev. Lett. 74, 1 (1995); B. Puchala et al., J. Chem. Phys. 132, 134104 (2010).
+more slowly than it hops. M. A. Novotny, Phys. Rev. Lett. 74, 1 (1995); B. Puchala et al., J. Chem. Phys. 132, 134104
+(2010). Ions that only stand in each other's way have a clock each: T. Opplestrup et al., Phys. Rev. Lett. 97, 230602
+(2006).
 
 Energies are recounted from the ions' places wherever they are needed, and nothing drifts.
 """
@@ -104,6 +106,19 @@ class Scratch(NamedTuple):
     ahead: NDArray[np.float64]  # the same, of hops out of the configurations found so far
     place: NDArray[np.int64]  # (STATES, MEMBERS, 4)
     member: NDArray[np.int64]  # (n_movers,) place among the members, or -1
+
+
+class Clocks(NamedTuple):
+    """Ions that only stand in each other's way: each has the time of its next try, or is in a superbasin until then."""
+
+    since: NDArray[np.float64]  # (n_movers,) s, when it entered its superbasin
+    slot: NDArray[np.int64]  # (n_movers,) superbasin, or -1
+    state: NDArray[np.int64]  # (n_movers,) where in it it was then
+    due: NDArray[np.float64]  # (2 n,) s, a tree of the earliest of two; times of the movers from n on, a power of two
+    basin: NDArray[np.int64]  # (n_sublattices, 2) superbasin of a lone ion and the configuration in it, or -1
+    owner: NDArray[np.int32]  # (n_sites,) mover in the superbasin that the site belongs to, or -1
+    rate: NDArray[np.float64]  # (n_hops,) 1/s, of an ion with nobody in its way
+    again: NDArray[np.int64]  # (n_movers,) workspace
 
 
 class Book(NamedTuple):
@@ -588,29 +603,33 @@ def _count(part, count, at, more):
 
 
 @jit
-def _enter(ground, walk, chains, book, statistics):
-    """Begin a leg: stays of the members so far end in the books, and their next hop back is counted as expected."""
-    slot, state = book.course[SLOT], book.course[STATE]
+def _enter(ground, walk, chains, book, statistics, slot, state, shift, now):
+    """Begin a leg: stays of the members so far end in the books, and their next hop back is counted as expected.
+
+    `shift` is added to the members: superbasins of a lone ion serve all ions.
+    """
     for g in range(chains.size[slot, 1]):
-        ion = walk.mover[chains.member[slot, g]]
+        ion = walk.mover[chains.member[slot, g] + shift]
         a = np.int64(ground.cell[walk.site[ion], 3])
-        statistics.site_time[a] += walk.clock[0] - statistics.arrival[ion]
-        statistics.arrival[ion] = walk.clock[0]
+        statistics.site_time[a] += now - statistics.arrival[ion]
+        statistics.arrival[ion] = now
         last, leaving = np.int64(walk.last_hop[ion]), _sum(chains.rate[slot, state, g])
         if last >= 0 and leaving > 0.0:
-            back = chains.rate[slot, state, g, ground.reverse[last] - ground.first[a]] / leaving
-            _count(book.orbit[1], statistics.orbit_hops[1], ground.orbit[last], back)
+            hop = ground.reverse[last]
+            t = ground.target[hop]
+            if walk.blocked[_moved(ground, walk.site[ion], t[0], t[1], t[2], t[3])] - ground.own[hop] == 0:
+                back = chains.rate[slot, state, g, hop - ground.first[a]] / leaving
+                _count(book.orbit[1], statistics.orbit_hops[1], ground.orbit[last], back)
         walk.last_hop[ion] = -1
     book.tally[LEGS] += 1.0
 
 
 @jit
-def _leave(ground, walk, chains, book, statistics, end, now):
+def _leave(ground, walk, chains, book, statistics, slot, start, shift, since, end, now):
     """End a leg in a configuration: mean stays and hops since its start, and the places of the members; in place."""
-    slot, start = book.course[SLOT], book.course[STATE]
     n, n_members, n_edges = chains.size[slot, 0], chains.size[slot, 1], chains.size[slot, 2]
     stay, hops = np.zeros(n), np.zeros(n_edges)
-    between(chains, slot, start, end, now - walk.clock[0], stay, hops)
+    between(chains, slot, start, end, now - since, stay, hops)
     for e in range(n_edges):
         c, g, hop = chains.edge[slot, e, 0], chains.edge[slot, e, 2], chains.edge[slot, e, 3]
         orbit = ground.orbit[hop]
@@ -620,17 +639,16 @@ def _leave(ground, walk, chains, book, statistics, end, now):
     _count(book.event, walk.events, 0, _sum(hops))
     book.tally[SKIPPED] += _sum(hops)
     for g in range(n_members):
-        ion = walk.mover[chains.member[slot, g]]
+        ion = walk.mover[chains.member[slot, g] + shift]
         for i in range(n):
             statistics.site_time[chains.place[slot, i, g, 3]] += stay[i]
         statistics.arrival[ion] = now
         walk.occupant[walk.site[ion]] = -1
         _exclude(ground, walk, walk.site[ion], -1)
     for g in range(n_members):
-        ion = walk.mover[chains.member[slot, g]]
+        ion = walk.mover[chains.member[slot, g] + shift]
         before, after = chains.place[slot, start, g], chains.place[slot, end, g]
         _step(ground, walk, ion, after[0] - before[0], after[1] - before[1], after[2] - before[2], after[3])
-    walk.clock[0], walk.clock[1], book.course[SLOT] = now, np.nan, -1
 
 
 @jit
@@ -702,7 +720,7 @@ def advance(ground, walk, chains, scratch, book, statistics, until, last_event, 
         if np.isnan(clock[1]):
             course[SLOT], course[STATE] = find_chain(chains, course[USED], _key(ground, walk.site))
             if course[SLOT] >= 0:
-                _enter(ground, walk, chains, book, statistics)
+                _enter(ground, walk, chains, book, statistics, course[SLOT], course[STATE], 0, clock[0])
                 survival = 1.0 - rng.random()
                 clock[1] = clock[0] + time_to_leave(chains, course[SLOT], course[STATE], survival)
             elif course[PLAIN] == 0:
@@ -715,7 +733,8 @@ def advance(ground, walk, chains, scratch, book, statistics, until, last_event, 
         leaving, end = clock[1] <= until, 0
         if slot >= 0:
             end = place_at(chains, slot, course[STATE], now - clock[0], leaving, rng.random())
-            _leave(ground, walk, chains, book, statistics, end, now)
+            _leave(ground, walk, chains, book, statistics, slot, course[STATE], 0, clock[0], end, now)
+            clock[1], course[SLOT] = np.nan, -1
         if not leaving:
             clock[0] = until
             return DONE
@@ -741,3 +760,164 @@ def _all_rates(ground, walk, scratch, chains, slot, state):
                 origin = chains.place[slot, state, g, 3]
                 rate[chains.member[slot, g] * ground.width + hop - ground.first[origin]] = 0.0
     return _sum(rate)
+
+
+@jit
+def set_due(due, m, t):
+    """Set the time of a mover and of all branches of the tree above it, in place."""
+    k = len(due) // 2 + m
+    due[k] = t
+    while k > 1:
+        k //= 2
+        due[k] = min(due[2 * k], due[2 * k + 1])
+
+
+@jit
+def _earliest(due):
+    """Mover whose time comes first."""
+    k = 1
+    while k < len(due) // 2:
+        k = 2 * k if due[2 * k] <= due[2 * k + 1] else 2 * k + 1
+    return k - len(due) // 2
+
+
+@jit
+def _own(ground, walk, chains, clocks, m, slot, state, owner):
+    """Let the sites of a superbasin with mover `m` in this configuration of it belong to `owner`, in place."""
+    here, at = np.int64(walk.site[walk.mover[m]]), chains.place[slot, state, 0]
+    for c in range(chains.size[slot, 0]):
+        p = chains.place[slot, c, 0]
+        clocks.owner[_moved(ground, here, p[0] - at[0], p[1] - at[1], p[2] - at[2], p[3])] = owner
+
+
+@jit
+def own_all(ground, walk, chains, clocks):
+    """Find out which sites belong to whom, in place."""
+    for site in range(len(clocks.owner)):
+        clocks.owner[site] = -1
+    for m in range(len(walk.mover)):
+        if clocks.slot[m] >= 0:
+            _own(ground, walk, chains, clocks, m, clocks.slot[m], clocks.state[m], m)
+
+
+@jit
+def _is_free(ground, walk, chains, clocks, m, slot, state):
+    """Whether no other ion is, or could come without notice, where it closes a site of the superbasin."""
+    here, at, free = np.int64(walk.site[walk.mover[m]]), chains.place[slot, state, 0], True
+    _exclude(ground, walk, here, -1)
+    for c in range(chains.size[slot, 0]):
+        p = chains.place[slot, c, 0]
+        site = _moved(ground, here, p[0] - at[0], p[1] - at[1], p[2] - at[2], p[3])
+        free = free and walk.blocked[site] == 0 and clocks.owner[site] < 0
+        if free:
+            for e in range(ground.exclusion_offset[site], ground.exclusion_offset[site + 1]):
+                free = free and clocks.owner[ground.exclusion_site[e]] < 0
+    _exclude(ground, walk, here, 1)
+    return free
+
+
+@jit
+def _begin(ground, walk, chains, clocks, book, statistics, m, now, rng):
+    """Draw the time of a mover: of its next try, or of leaving the superbasin where it has one to itself; in place."""
+    a = np.int64(ground.cell[walk.site[walk.mover[m]], 3])
+    slot, state = clocks.basin[a, 0], clocks.basin[a, 1]
+    u = 1.0 - rng.random()
+    if slot >= 0 and _is_free(ground, walk, chains, clocks, m, slot, state):
+        clocks.slot[m], clocks.state[m], clocks.since[m] = slot, state, now
+        _own(ground, walk, chains, clocks, m, slot, state, m)
+        _enter(ground, walk, chains, book, statistics, slot, state, m, now)
+        set_due(clocks.due, m, now + time_to_leave(chains, slot, state, u))
+        return
+    clocks.slot[m], total = -1, 0.0
+    for h in range(ground.first[a], ground.first[a + 1]):
+        total += clocks.rate[h]
+    set_due(clocks.due, m, now - math.log(u) / total if total > 0.0 else np.inf)
+
+
+@jit
+def _end(ground, walk, chains, clocks, book, statistics, m, now, leaving, rng):
+    """End the leg of a mover: draw where it is, and put it there; in place. Returns the configuration."""
+    slot, state = clocks.slot[m], clocks.state[m]
+    _own(ground, walk, chains, clocks, m, slot, state, -1)
+    end = place_at(chains, slot, state, now - clocks.since[m], leaving, rng.random())
+    _leave(ground, walk, chains, book, statistics, slot, state, m, clocks.since[m], end, now)
+    clocks.slot[m] = -1
+    return end
+
+
+@jit
+def _try_hop(ground, walk, chains, clocks, slot, state, m, x):
+    """Choose a hop of a mover, out of its superbasin if it leaves one, at the place x of the running sum of rates."""
+    a = np.int64(ground.cell[walk.site[walk.mover[m]], 3])
+    first, last, chosen, total = ground.first[a], ground.first[a + 1], -1, 0.0
+    for turn in range(2):
+        x *= total if turn == 1 else 1.0
+        for h in range(first, last):
+            rate = clocks.rate[h]
+            if slot >= 0:
+                for e in range(chains.size[slot, 2]):
+                    if chains.edge[slot, e, 0] == state and chains.edge[slot, e, 3] == h:
+                        rate = 0.0
+            if turn == 0:
+                total += rate
+            elif rate > 0.0:
+                chosen = h
+                if x < rate:
+                    break
+                x -= rate
+    return chosen
+
+
+@jit
+def advance_apart(ground, walk, chains, clocks, book, statistics, until, last_event, rng):
+    """Run to a time or an event count where ions only stand in each other's way, each by a clock of its own; exact.
+
+    An ion tries its hops whether they are open or not; a try into a site that is taken or excluded does nothing. Ions
+    in superbasins that belong to the site of a try, or exclude it, are first put where they are at that time. All but
+    `ground` are modified in place. Returns DONE at `until`, PAUSED at `last_event` or BLOCKED.
+    """
+    clock, due, again = walk.clock, clocks.due, clocks.again
+    if np.isnan(clock[1]):
+        for m in range(len(walk.mover)):
+            clocks.slot[m] = -1
+        own_all(ground, walk, chains, clocks)
+        for m in range(len(walk.mover)):
+            _begin(ground, walk, chains, clocks, book, statistics, m, clock[0], rng)
+        clock[1] = due[1]
+    while walk.events[0] < last_event:
+        if due[1] > until:
+            for m in range(len(walk.mover)):
+                again[m] = clocks.slot[m]
+                if again[m] >= 0:
+                    _end(ground, walk, chains, clocks, book, statistics, m, until, False, rng)
+            for m in range(len(walk.mover)):
+                if again[m] >= 0:
+                    _begin(ground, walk, chains, clocks, book, statistics, m, until, rng)
+            clock[0], clock[1] = until, due[1]
+            return DONE
+        if due[1] == np.inf:
+            return BLOCKED
+        now = due[1]
+        m = _earliest(due)
+        slot, state, n_again = clocks.slot[m], 0, 1
+        if slot >= 0:
+            state = _end(ground, walk, chains, clocks, book, statistics, m, now, True, rng)
+        here = np.int64(walk.site[walk.mover[m]])
+        hop = _try_hop(ground, walk, chains, clocks, slot, state, m, rng.random())
+        t = ground.target[hop]
+        there = _moved(ground, here, t[0], t[1], t[2], t[3])
+        again[0] = m
+        for e in range(ground.exclusion_offset[there] - 1, ground.exclusion_offset[there + 1]):
+            site = there if e < ground.exclusion_offset[there] else np.int64(ground.exclusion_site[e])
+            other = np.int64(clocks.owner[site])
+            if other >= 0:
+                _end(ground, walk, chains, clocks, book, statistics, other, now, False, rng)
+                again[n_again] = other
+                n_again += 1
+        if walk.blocked[there] - ground.own[hop] == 0 and there != here:
+            _hop(ground, walk, statistics, m * ground.width + hop - ground.first[ground.cell[here, 3]], now)
+            book.tally[SINGLE] += 1.0
+        for k in range(n_again):
+            _begin(ground, walk, chains, clocks, book, statistics, again[k], now, rng)
+        clock[0], clock[1] = now, due[1]
+    return PAUSED

@@ -13,6 +13,11 @@ after 256 of them, 512, and so on. With many ions that flicker at the same time 
 configurations of all of them together are too many: the engine then says that nothing was passed over, and is as fast
 as without.
 
+Where ions have no energies with each other and only stand in each other's way, as they do without Coulomb energies,
+each ion has a clock of its own. It is passed over as long as it is alone in a superbasin of a lone ion, whatever the
+others do, until it tries to leave or somebody tries to come where it could be; then its place is drawn. The gain does
+not fall with the number of ions. Two ions in one such superbasin hop one by one.
+
 Positions at sample times are drawn from the exact distribution, and legs end there. The time on each site and the hops
 made inside enter with their means between the two ends of each leg, and so do hops that go back at once: means over a
 run are exact, and the event count includes the hops that were passed over. The chance that an ion's next hop goes back
@@ -24,6 +29,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -52,6 +58,7 @@ from kmc.superbasin_kernels import (
     WAKE,
     Book,
     Chains,
+    Clocks,
     Ground,
     Scratch,
     Statistics,
@@ -158,8 +165,14 @@ class Superbasins:
             clock=self.plain.clock,
             events=self.plain.events,
         )
-        self._chains = _empty_chains(self._ground, state.n_ions)
-        self._scratch = _scratch(self._ground, lattice.n_sites, state.n_ions, len(self._walk.mover))
+        n_movers, table = len(self._walk.mover), lattice.table
+        self._scratch = _scratch(self._ground, lattice.n_sites, state.n_ions, n_movers)
+        self._clocks: Clocks | None = None
+        if state.n_ions == 1 or not (table.is_dense or len(table.pair_site)):
+            self._chains, basin = _lone_superbasins(self._ground, lattice)
+            self._clocks = _clocks(self._ground, lattice, n_movers, basin)
+        else:
+            self._chains = _empty_chains(self._ground, SLOTS, state.n_ions)
         self._book = self._restored()
 
     def on(self, state: State) -> Superbasins:
@@ -210,7 +223,8 @@ class Superbasins:
         A leg may take the event count beyond `last_event`.
         """
         events, course, n_samples, taken = self.events, self._book.course, len(sampler.time), sampler.next_sample
-        statistics = Statistics(sampler.orbit_hops, sampler.arrival, sampler.site_time, sampler.departures)
+        if self._clocks is not None and self._clocks.basin.max(initial=-1) < 0:
+            return self.plain.advance(sampler, last_event, rng)
         while True:
             if events[0] < course[WAKE]:
                 status = self.plain.advance(sampler, min(last_event, int(course[WAKE])), rng)
@@ -218,19 +232,7 @@ class Superbasins:
                     return status
             self._stale = True
             until = sampler.begin + sampler.time[taken[0]] if taken[0] < n_samples else math.inf
-            status = int(
-                kernels.advance(
-                    self._ground,
-                    self._walk,
-                    self._chains,
-                    self._scratch,
-                    self._book,
-                    statistics,
-                    until,
-                    last_event,
-                    rng,
-                )
-            )
+            status = self._pass_over(sampler, until, last_event, rng)
             if status == LOOK:
                 self._look()
             elif status == DONE:
@@ -242,6 +244,13 @@ class Superbasins:
                     return DONE
             else:
                 return status
+
+    def _pass_over(self, sampler: Sampler, until: float, last_event: int, rng: np.random.Generator) -> int:
+        ground, walk, chains, book = self._ground, self._walk, self._chains, self._book
+        counts = Statistics(sampler.orbit_hops, sampler.arrival, sampler.site_time, sampler.departures)
+        if self._clocks is None:
+            return int(kernels.advance(ground, walk, chains, self._scratch, book, counts, until, last_event, rng))
+        return int(kernels.advance_apart(ground, walk, chains, self._clocks, book, counts, until, last_event, rng))
 
     def _look(self) -> None:
         """Find a superbasin around the present configuration, or go without for one hop or for many."""
@@ -262,8 +271,16 @@ class Superbasins:
         """Bring the state up to date, so that it is all that a restart needs."""
         if self._stale:
             self._refresh()
-        book, used = self._book, int(self._book.course[USED])
-        parts = (*(part.ravel() for part in book), self._chains.start[:used].ravel())
+        more: tuple[NDArray[Any], ...] = (self._chains.start[: int(self._book.course[USED])].ravel(),)
+        if self._clocks is not None:
+            n = len(self._clocks.slot)
+            more = (
+                self._clocks.since,
+                self._clocks.slot,
+                self._clocks.state,
+                self._clocks.due[len(self._clocks.due) // 2 :][:n],
+            )
+        parts = (*(part.ravel() for part in self._book), *more)
         self.state.superbasins = np.concatenate(parts).astype(np.float64)
 
     def energy(self) -> float:
@@ -303,15 +320,24 @@ class Superbasins:
         if kept.size == 0:
             kept = np.zeros(sum(math.prod(shape) for shape in shapes))
             kept[SLOT] = -1
-        *parts, starts = np.split(kept, np.cumsum([math.prod(shape) for shape in shapes]))
-        used = int(kept[USED])
-        if len(starts) != used * n or parts[-1].size != 1:
+        *parts, rest = np.split(kept, np.cumsum([math.prod(shape) for shape in shapes]))
+        used, clocks = int(kept[USED]), self._clocks
+        expected = used * n if clocks is None else 4 * len(clocks.slot)
+        if parts[-1].size != 1 or len(rest) not in (expected, 0):
             raise ValueError(f"state must hold the superbasins of {n} ions of this lattice; got others")
         course, *others = (part.reshape(shape) for part, shape in zip(parts, shapes, strict=True))
-        book = Book(course.astype(np.int64), *others)
-        for slot, start in enumerate(starts.reshape(used, n).astype(np.int32)):
-            kernels.build(self._ground, start, self._walk.mover, self._chains, slot, self._scratch)
-        return book
+        if clocks is None:
+            for slot, start in enumerate(rest.reshape(used, n).astype(np.int32)):
+                kernels.build(self._ground, start, self._walk.mover, self._chains, slot, self._scratch)
+        elif len(rest):
+            since, place, state, due = rest.reshape(4, -1)
+            clocks.since[:], clocks.slot[:], clocks.state[:] = since, place.astype(np.int64), state.astype(np.int64)
+            for m, time in enumerate(due):
+                kernels.set_due(clocks.due, m, time)
+            kernels.own_all(self._ground, self._walk, self._chains, clocks)
+        else:
+            self.clock[1] = np.nan
+        return Book(course.astype(np.int64), *others)
 
 
 def _ground(lattice: Lattice, conditions: Conditions, sites: Sites) -> Ground:
@@ -347,22 +373,63 @@ def _ground(lattice: Lattice, conditions: Conditions, sites: Sites) -> Ground:
     )
 
 
-def _empty_chains(ground: Ground, n_ions: int) -> Chains:
+def _lone_superbasins(ground: Ground, lattice: Lattice) -> tuple[Chains, NDArray[np.int64]]:
+    """Solve the superbasins of an ion alone that share no site, and give slot and place in it by site of a cell."""
+    n = lattice.network.n_sites
+    chains, basin = _empty_chains(ground, n, 1), np.full((n, 2), -1)
+    scratch, alone, slot = _scratch(ground, lattice.n_sites, 1, 1), np.zeros(1, np.int32), 0
+    for a in range(n):
+        if basin[a, 0] < 0 and kernels.build(ground, np.full(1, a, np.int32), alone, chains, slot, scratch):
+            members = chains.place[slot, : chains.size[slot, 0], 0, 3]
+            if len(set(members.tolist())) == len(members) and (basin[members, 0] < 0).all():
+                basin[members] = np.column_stack([np.full(len(members), slot), np.arange(len(members))])
+                slot += 1
+    return chains, basin
+
+
+def _clocks(ground: Ground, lattice: Lattice, n_movers: int, basin: NDArray[np.int64]) -> Clocks:
+    origin, target = lattice.network.hop_origin, ground.target[:, 3]
+    own_field = np.array(
+        [
+            lattice.table.row(a)[b] - lattice.table.row(a)[a]
+            for a, b in zip(origin, lattice.hop_target[: len(origin)], strict=True)
+        ]
+    )
+    x = np.exp((ground.free_energy[origin] - ground.free_energy[target] - own_field) / ground.twice_kT)
+    top, linear, square = ground.rate.T
+    rate = np.minimum(top, np.minimum(square * x, linear) * x)
+    rate[lattice.hop_target[: len(origin)] == origin] = 0.0
+    width = 1
+    while width < n_movers:
+        width *= 2
+    return Clocks(
+        since=np.zeros(n_movers),
+        slot=np.full(n_movers, -1),
+        state=np.zeros(n_movers, np.int64),
+        due=np.full(2 * width, np.inf),
+        basin=basin,
+        owner=np.full(lattice.n_sites, -1, np.int32),
+        rate=rate,
+        again=np.zeros(n_movers, np.int64),
+    )
+
+
+def _empty_chains(ground: Ground, n_slots: int, n_ions: int) -> Chains:
     return Chains(
-        size=np.zeros((SLOTS, 3), np.int64),
-        member=np.zeros((SLOTS, MEMBERS), np.int64),
-        place=np.zeros((SLOTS, STATES, MEMBERS, 4), np.int64),
-        key=np.zeros((SLOTS, STATES), np.uint64),
-        edge=np.zeros((SLOTS, EDGES, 4), np.int64),
-        inside=np.zeros((SLOTS, EDGES, 2)),
-        rate=np.zeros((SLOTS, STATES, MEMBERS, ground.width)),
-        out=np.zeros((SLOTS, STATES)),
-        root=np.zeros((SLOTS, STATES)),
-        whole=np.zeros((SLOTS, STATES)),
-        decay=np.zeros((SLOTS, STATES)),
-        mode=np.zeros((SLOTS, STATES, STATES)),
-        hops=np.zeros((SLOTS, STATES)),
-        start=np.zeros((SLOTS, n_ions), np.int32),
+        size=np.zeros((n_slots, 3), np.int64),
+        member=np.zeros((n_slots, MEMBERS), np.int64),
+        place=np.zeros((n_slots, STATES, MEMBERS, 4), np.int64),
+        key=np.zeros((n_slots, STATES), np.uint64),
+        edge=np.zeros((n_slots, EDGES, 4), np.int64),
+        inside=np.zeros((n_slots, EDGES, 2)),
+        rate=np.zeros((n_slots, STATES, MEMBERS, ground.width)),
+        out=np.zeros((n_slots, STATES)),
+        root=np.zeros((n_slots, STATES)),
+        whole=np.zeros((n_slots, STATES)),
+        decay=np.zeros((n_slots, STATES)),
+        mode=np.zeros((n_slots, STATES, STATES)),
+        hops=np.zeros((n_slots, STATES)),
+        start=np.zeros((n_slots, n_ions), np.int32),
     )
 
 

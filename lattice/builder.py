@@ -284,7 +284,7 @@ def _species_network(
     connected, pockets = _without_pockets(rated)
     _require_directions(species, connected.percolation(), settings)
     crowding = Crowding.of(species, stationary.graph, framework.cell, settings.permittivity)
-    graph, reductions = connected, ()
+    graph, reductions = connected, tuple[str, ...]()
     if np.isfinite(connected.percolation()).any():
         graph, reductions = simplify(
             connected,

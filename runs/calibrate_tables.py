@@ -151,7 +151,9 @@ def statements(plan: CalibrationPlan, sets: Sequence[ParameterSet], fits: Sequen
 
 def fit_statement(plan: CalibrationPlan, fit: Fit) -> str:
     """Tell chi2, and what it tests."""
-    said = f"chi2 = {fit.chi2:.2f} with {len(plan.targets)} targets and {len(plan.ranges)} parameters"
+    said = (
+        f"chi2 = {fit.chi2:.2f} with {_count(len(plan.targets), 'target')} and {_count(len(plan.ranges), 'parameter')}"
+    )
     quick = "; quick calibration, too coarse to be reported" if plan.quick else ""
     if not fit.reproduces:
         worst = max(target_frame(plan, fit).to_dict("records"), key=lambda row: abs(row["z"]))
@@ -166,6 +168,10 @@ def fit_statement(plan: CalibrationPlan, fit: Fit) -> str:
         f"the targets are reproduced: {said}; as many numbers as parameters, so that this tests nothing but the "
         f"ranges{quick}"
     )
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def fit_probability(fit: Fit) -> float:

@@ -163,7 +163,7 @@ def test_points_fill_the_cube_and_go_where_the_posterior_is():
     targets = [target(math.exp(log_sigma(truth, j)[0])) for j in range(2)]
     made = likelihood_of(RANGES, targets, [SCALED] * 2, first, logs, np.full(logs.shape, 0.1))
     more = next_points(made, 6, rng)
-    assert np.median(made.chi2(more)) < 5 < np.median(made.chi2(rng.random((200, 2))))
+    assert np.median(made.chi2(more)) < 15 < np.median(made.chi2(rng.random((200, 2))))
     assert len(np.unique(more, axis=0)) == 6
 
 
