@@ -285,6 +285,19 @@ def scan_table(runs: Iterable[StudiedRun], temperature: float = ROOM, loadings: 
     return pd.DataFrame(rows)
 
 
+def curve_table(runs: Iterable[StudiedRun], temperature: float = ROOM) -> pd.DataFrame:
+    """Give the conductivity at every loading of every scan at one temperature (K): labels, loading, sigma, lo, hi."""
+    rows = []
+    asked = Asked("sigma", temperature, temperature)
+    for same in groups(runs).values():
+        found = analysis_of(same[0].run)
+        for x in sorted({point.composition for point in found.points}):
+            value = pooled(same, asked, x)
+            row = {**same[0].labels, found.composition_name: x, "sigma (S/cm)": value.value}
+            rows.append({**row, "sigma lo (S/cm)": value.lo, "sigma hi (S/cm)": value.hi})
+    return pd.DataFrame(rows)
+
+
 def sharpness_lines(table: pd.DataFrame, measured: Mapping[float, float]) -> list[str]:
     """Say for every two neighbouring loadings whether any scan changes between them as the measured values do.
 

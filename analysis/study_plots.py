@@ -3,41 +3,38 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 
-from analysis.experiments import NEAR_K, ROOM, measured_at
+from analysis.experiments import ROOM, measured_at
 from analysis.plot_style import AXIS_NAME, INK, MARKER, MUTED, colours, finish, new_axes, place_legend
-from analysis.results import analysis_of
-from analysis.study import StudiedRun, groups
 from structures.units import CELSIUS_ZERO
 
 
-def scans(runs: Sequence[StudiedRun], ax: Axes | None = None, *, material: str = "", temperature: float = ROOM) -> Axes:
+def scans(table: pd.DataFrame, ax: Axes | None = None, *, material: str = "", temperature: float = ROOM) -> Axes:
     """Draw sigma of every scan against the loading, with intervals, and the measured points.
 
     Parameters
     ----------
-    runs : sequence of StudiedRun
-        Of one entry of a study.
+    table : DataFrame
+        Of `analysis.study.curve_table`.
     ax : Axes, optional
     material : str
         Whose measured conductivities are drawn; empty for none.
     temperature : float, K
+        Of the table.
     """
     ax = new_axes((7.2, 4.8)) if ax is None else ax
-    found = groups(runs)
-    name = analysis_of(runs[0].run).composition_name
-    for colour, ((_, labels), same) in zip(colours(len(found)), found.items(), strict=True):
-        table = analysis_of(same[0].run).conductivity
-        rows = table[((table["T (K)"] - temperature).abs() <= NEAR_K) & (table["sigma (S/cm)"] > 0)].sort_values(name)
-        sigma, lo, hi = (rows[f"sigma{end} (S/cm)"].to_numpy(dtype=np.float64) for end in ("", " lo", " hi"))
+    *labels, name = list(table.columns[: list(table.columns).index("sigma (S/cm)")])
+    found = list(table.groupby(labels, sort=False, dropna=False)) if labels else [((), table)]
+    for colour, (values, rows) in zip(colours(len(found)), found, strict=True):
+        moved = rows[rows["sigma (S/cm)"] > 0].sort_values(name)
+        sigma, lo, hi = (moved[f"sigma{end} (S/cm)"].to_numpy(dtype=np.float64) for end in ("", " lo", " hi"))
         error = np.nan_to_num(np.array([sigma - lo, hi - sigma]))
-        text = ", ".join(f"{what} {value}" for what, value in labels)
-        ax.errorbar(rows[name], sigma, yerr=error, fmt="o-", color=colour, linewidth=1.2, label=text, **MARKER)
+        text = ", ".join(f"{label} {value}" for label, value in zip(labels, values, strict=True))
+        ax.errorbar(moved[name], sigma, yerr=error, fmt="o-", color=colour, linewidth=1.2, label=text, **MARKER)
     points = measured_at(material, temperature)
     if points:
         ax.plot(list(points), list(points.values()), "D", color=INK, markersize=6, label="measured", zorder=5)

@@ -18,7 +18,7 @@ from analysis.csv_tables import write_csv
 from analysis.experiments import ROOM, measured_at, paper
 from analysis.plot_style import save_figure
 from analysis.results import analysis_of
-from analysis.study import Asked, StudiedRun, groups, pooled, scan_table, sharpness_lines, variation_table
+from analysis.study import Asked, StudiedRun, curve_table, groups, pooled, scan_table, sharpness_lines, variation_table
 from analysis.study_cells import cell_tables, separators
 from analysis.study_samples import CALIBRATED, exchange_of, sample_table
 from runs.cells_job import shares_part
@@ -44,27 +44,26 @@ class StudyResults:
     ----------
     samples : DataFrame
         Measured values beside computed ones, see `analysis.study_samples.sample_table`.
-    scans, variations, defects : dict of str to DataFrame
+    scans, curves, variations, defects : dict of str to DataFrame
         By the name of the entry.
     cells : dict of str to dict of str to DataFrame
         By material: "overpotential" and "rates", see `analysis.study_cells.cell_tables`.
     missing : tuple of str
         Runs that are not in the tables, and why.
-    runs : dict of str to list of StudiedRun
-        By the name of the entry.
     """
 
     samples: pd.DataFrame
     scans: dict[str, pd.DataFrame]
+    curves: dict[str, pd.DataFrame]
     variations: dict[str, pd.DataFrame]
     defects: dict[str, pd.DataFrame]
     cells: dict[str, dict[str, pd.DataFrame]]
     missing: tuple[str, ...]
-    runs: dict[str, list[StudiedRun]]
 
     def write(self, folder: Path, material: str) -> tuple[str, ...]:
         """Write every table as CSV and draw it; return the names of the files."""
-        tables = {"samples": self.samples, **self.scans, **self.variations, **self.defects}
+        tables: dict[str, pd.DataFrame] = {"samples": self.samples, **self.scans, **self.variations, **self.defects}
+        tables |= {f"{name}_curves": table for name, table in self.curves.items()}
         for of_cells, found in self.cells.items():
             tables |= {f"cells_{of_cells}_{what}": table for what, table in found.items()}
         written = []
@@ -82,8 +81,8 @@ class StudyResults:
         from analysis import study_plots
 
         for name, table in self.scans.items():
-            yield name, study_plots.scans(self.runs[name], material=material)
-            labels = list(self.runs[name][0].labels)
+            yield name, study_plots.scans(self.curves[name], material=material)
+            labels = list(table.columns[: list(table.columns).index("x*")])
             if len(labels) == 2:
                 yield f"{name}_map", study_plots.optimum_map(table, labels[0], labels[1])
         for name, table in self.variations.items():
@@ -141,11 +140,11 @@ def study_results(
     return StudyResults(
         samples=sample_table(study.material, samples, targets, list(variations.values())),
         scans={e.name: scan_table(runs[e.name], loadings=loadings) for e in entries if e.role == "scan"},
+        curves={entry.name: curve_table(runs[entry.name]) for entry in entries if entry.role == "scan"},
         variations=variations,
         defects={e.name: defect_table(runs[e.name]) for e in entries if e.role == "defects"},
         cells={name: cell_tables(name, found) for name, found in of_cells.items()},
         missing=tuple(missing),
-        runs=runs,
     )
 
 
