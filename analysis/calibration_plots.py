@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 from numpy.typing import NDArray
 from scipy import stats
 
@@ -17,6 +18,8 @@ from analysis.statistics import LEVEL, normal_quantile
 from structures.units import CELSIUS_ZERO
 
 TOP = 12.0  # of the deviance that is drawn
+DECADES = 3.0  # over which a logarithmic axis has its numbers as powers
+LABEL = 9
 _WIDTH = 3.1  # inches of a panel
 _SHOWN = 1500  # draws of a pair
 
@@ -29,8 +32,8 @@ def profiles(fit: Fit) -> Figure:
         ax = figure.add_subplot(1, n, k + 1)
         _draw_profile(ax, profile, given)
         if k == 0:
-            ax.set_ylabel("−2 ln(L / L$_{max}$)")
-    figure.subplots_adjust(wspace=0.32)
+            ax.set_ylabel("−2 ln(L / L$_{max}$)", fontsize=LABEL)
+    figure.subplots_adjust(wspace=0.32, bottom=0.2)
     return figure
 
 
@@ -39,14 +42,24 @@ def _draw_profile(ax: Axes, profile: Profile, given: Range) -> None:
     ax.axhline(float(stats.chi2.ppf(LEVEL, 1)), color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
     ax.plot(profile.value, np.minimum(profile.deviance, 2 * TOP), color=SPECIES[0], linewidth=1.5)
     ax.plot([profile.best], [0.0], "o", color=SPECIES[0], **_plain(), clip_on=False)
-    if given.log:
-        ax.set_xscale("log")
-    ax.set_xlim(given.low, given.high)
+    _scale(ax, "x", given)
     ax.set_ylim(0, TOP)
-    ax.set_xlabel(given.key)
+    ax.set_xlabel(given.key, fontsize=LABEL)
     said = "identified" if profile.identified == "yes" else "not identified"
     ax.set_title(f"{said}: {profile.lo:.3g} to {profile.hi:.3g}", fontsize=8.5, color=INK)
     finish(ax)
+
+
+def _scale(ax: Axes, axis: Literal["x", "y"], given: Range) -> None:
+    """Give an axis the range and scale of a prior, with plain numbers."""
+    if given.log:
+        (ax.set_xscale if axis == "x" else ax.set_yscale)("log")
+        along, decades = getattr(ax, f"{axis}axis"), math.log10(given.high / given.low)
+        along.set_major_locator(LogLocator(subs=(1, 2, 5) if decades < DECADES else (1,)))
+        along.set_minor_formatter(NullFormatter())
+        if decades < DECADES:
+            along.set_major_formatter(FuncFormatter(lambda value, place: f"{value:g}"))
+    (ax.set_xlim if axis == "x" else ax.set_ylim)(given.low, given.high)
 
 
 def _plain() -> dict[str, Any]:
@@ -80,18 +93,16 @@ def pairs(fit: Fit, simulated: NDArray[np.float64]) -> Figure:
             )
             at = float(x.values(fit.best[j])), float(y.values(fit.best[i]))
             ax.plot(*([value] for value in at), "o", color=SPECIES[1], **_plain(), label="most likely")
-            ax.set_xscale("log" if x.log else "linear")
-            ax.set_yscale("log" if y.log else "linear")
-            ax.set_xlim(x.low, x.high)
-            ax.set_ylim(y.low, y.high)
+            _scale(ax, "x", x)
+            _scale(ax, "y", y)
             ax.set_title(f"correlation {found[i, j]:+.2f}", fontsize=8.5, color=INK)
             if i == p - 1:
-                ax.set_xlabel(x.key)
+                ax.set_xlabel(x.key, fontsize=LABEL)
             if j == 0:
-                ax.set_ylabel(y.key)
+                ax.set_ylabel(y.key, fontsize=LABEL)
             finish(ax)
     figure.axes[0].legend(fontsize=7.5, frameon=False, loc="best")
-    figure.subplots_adjust(wspace=0.3, hspace=0.35)
+    figure.subplots_adjust(wspace=0.3, hspace=0.35, bottom=0.15)
     return figure
 
 

@@ -42,7 +42,7 @@ class _Pace:
     def done(self, moves: int) -> None:
         """Take the time since then into account; a first call that had to be compiled slows the pace for a while."""
         seconds = max(time.monotonic() - self._begun, 1e-9)
-        if moves == self._moves or seconds > _KERNEL_SECONDS:  # else the samples or the end have cut it short
+        if moves >= self._moves or seconds > _KERNEL_SECONDS:  # else the samples or the end have cut it short
             fitting = min(moves * _KERNEL_SECONDS / seconds, 8.0 * self._moves, _MOST_MOVES)
             self._moves = max(1, int(fitting))
 

@@ -32,13 +32,15 @@ from kmc.kernels import BLOCKED, DONE, PAUSED
 LOOK = 10  # for a superbasin
 STATES, MEMBERS, EDGES, SLOTS = 64, 6, 1024, 32  # most of them
 SLOT, STATE, MISSES, NEXT, USED, WAKE, PLAIN, N_COURSE = 0, 1, 2, 3, 4, 5, 6, 7
-LEGS, BUILT, IN_VAIN, SKIPPED, SINGLE, N_TALLY = 0, 1, 2, 3, 4, 5
+LEGS, BUILT, IN_VAIN, SKIPPED, SINGLE, SKIPPED_THEN, SINGLE_THEN, N_TALLY = 0, 1, 2, 3, 4, 5, 6, 7
+WINDOW = 2**15  # single hops between two looks at what legs have passed over
 PAYS, _SOLVING = 12.0, 0.005  # hops that a configuration costs, and those of the solution over the number of them cubed
 _FADED = 1e-18  # modes that are over
 _WIDEST = 30.0  # of the logarithms of equilibrium weights
 _UNLIKELY = 1e-10  # ways between two configurations that rounding decides
 
 jit = njit(cache=True, nogil=True, error_model="numpy")
+hot = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)  # allocates nothing, and counts no users of arrays
 
 
 class Ground(NamedTuple):
@@ -54,6 +56,8 @@ class Ground(NamedTuple):
     exclusion_site: NDArray[np.int32]  # (n_exclusions,)
     free_energy: NDArray[np.float64]  # (n_sublattices,) eV
     own_energy: NDArray[np.float64]  # (n_sublattices,) eV, of an ion with its own images
+    hop: NDArray[np.int64]  # (n_sites + 1,) hops of the supercell
+    hop_target: NDArray[np.int32]  # (hops of the supercell,)
     first: NDArray[np.int64]  # (n_sublattices + 1,) hops of the network's cell
     target: NDArray[np.int64]  # (n_hops, 4) cells away, and sublattice
     rate: NDArray[np.float64]  # (n_hops, 3) 1/s: top, linear and square of min(top, min(square x, linear) x)
@@ -121,6 +125,17 @@ class Clocks(NamedTuple):
     again: NDArray[np.int64]  # (n_movers,) workspace
 
 
+class Room(NamedTuple):
+    """Workspace of a leg."""
+
+    weight: NDArray[np.float64]  # (STATES,)
+    fading: NDArray[np.float64]  # (STATES,) by mode
+    both: NDArray[np.float64]  # (STATES, STATES)
+    half: NDArray[np.float64]  # (STATES, STATES)
+    stay: NDArray[np.float64]  # (STATES,) s
+    hops: NDArray[np.float64]  # (EDGES,)
+
+
 class Book(NamedTuple):
     """What a restart needs besides the places of the ions, and what has been done."""
 
@@ -140,7 +155,7 @@ class Statistics(NamedTuple):
     departures: NDArray[np.int64]
 
 
-@jit
+@hot
 def _mix(ion, a, b, c, d):
     """Give a number that stands for an ion in a place; sums of them for a configuration."""
     z = np.uint64(ion) * np.uint64(0x9E3779B97F4A7C15) + np.uint64(0x2545F4914F6CDD1D)
@@ -151,7 +166,7 @@ def _mix(ion, a, b, c, d):
     return z ^ (z >> np.uint64(31))
 
 
-@jit
+@hot
 def _key(ground, site):
     """Key of a configuration; that of a single ion is the same in every cell."""
     key = np.uint64(0)
@@ -161,7 +176,7 @@ def _key(ground, site):
     return key
 
 
-@jit
+@hot
 def _moved(ground, site, d1, d2, d3, sublattice):
     """Site so many cells away."""
     n, cell = ground.repeats, ground.cell[site]
@@ -169,7 +184,7 @@ def _moved(ground, site, d1, d2, d3, sublattice):
     return ((c1 * n[1] + c2) * n[2] + c3) * len(ground.free_energy) + sublattice
 
 
-@jit
+@hot
 def _add_ion(ground, site, sign, energy, blocked):
     """Add an ion to, or take it from, the energies and exclusion counts of all sites, in place."""
     for e in range(ground.exclusion_offset[site], ground.exclusion_offset[site + 1]):
@@ -191,7 +206,7 @@ def _add_ion(ground, site, sign, energy, blocked):
                 here += n
 
 
-@jit
+@hot
 def _recount(ground, places, site, blocked, energy):
     """Energies and exclusion counts of all sites from the ions' places alone; the last three are modified in place."""
     for j in range(len(energy)):
@@ -202,7 +217,7 @@ def _recount(ground, places, site, blocked, energy):
         _add_ion(ground, np.int64(places[ion]), 1, energy, blocked)
 
 
-@jit
+@hot
 def configuration_energy(ground, places, scratch):
     """Energy of a configuration, Σ F + ½ Σ_{i≠j} e_ij, eV; `scratch` is modified in place."""
     _recount(ground, places, scratch.site, scratch.blocked, scratch.energy)
@@ -213,26 +228,32 @@ def configuration_energy(ground, places, scratch):
     return energy
 
 
-@jit
+@hot
 def _hop_rates(ground, mover, scratch, rate):
     """Rates of all hops of all movers in the configuration of `scratch`, by mover and column, 1/s; in place."""
-    site, blocked, energy, width = scratch.site, scratch.blocked, scratch.energy, ground.width
+    site, blocked, energy, width, twice_kT = (
+        scratch.site,
+        scratch.blocked,
+        scratch.energy,
+        ground.width,
+        ground.twice_kT,
+    )
+    cell, free, all_first, target, to = ground.cell, ground.free_energy, ground.first, ground.target, ground.hop_target
+    constant, own, start = ground.rate, ground.own, ground.hop
     for column in range(len(rate)):
         rate[column] = 0.0
     for m in range(len(mover)):
         here = np.int64(site[mover[m]])
-        a = np.int64(ground.cell[here, 3])
-        level = ground.free_energy[a] + energy[here]
-        for h in range(ground.first[a], ground.first[a + 1]):
-            b = ground.target[h, 3]
-            there = _moved(ground, here, ground.target[h, 0], ground.target[h, 1], ground.target[h, 2], b)
-            if blocked[there] - ground.own[h] == 0 and there != here:
-                x = math.exp((level - ground.free_energy[b] - energy[there]) / ground.twice_kT)
-                top, linear, square = ground.rate[h, 0], ground.rate[h, 1], ground.rate[h, 2]
-                rate[m * width + h - ground.first[a]] = min(top, min(square * x, linear) * x)
+        a = np.int64(cell[here, 3])
+        level, first, first_to = free[a] + energy[here], all_first[a], start[here]
+        for h in range(first, all_first[a + 1]):
+            there = np.int64(to[first_to + h - first])
+            if blocked[there] - own[h] == 0 and there != here:
+                x = math.exp((level - free[target[h, 3]] - energy[there]) / twice_kT)
+                rate[m * width + h - first] = min(constant[h, 0], min(constant[h, 2] * x, constant[h, 1]) * x)
 
 
-@jit
+@hot
 def _find_state(identity, n, wanted):
     for c in range(n):
         if identity[c] == wanted:
@@ -240,7 +261,7 @@ def _find_state(identity, n, wanted):
     return -1
 
 
-@jit
+@hot
 def find_chain(chains, used, key):
     """Slot and configuration of a superbasin with this configuration in it; -1 and 0 if none is kept."""
     for slot in range(used):
@@ -250,7 +271,7 @@ def find_chain(chains, used, key):
     return -1, 0
 
 
-@jit
+@hot
 def _sum(rate):
     total = 0.0
     for k in range(len(rate)):
@@ -258,7 +279,7 @@ def _sum(rate):
     return total
 
 
-@jit
+@hot
 def _largest(rate):
     k = 0
     for other in range(len(rate)):
@@ -267,13 +288,13 @@ def _largest(rate):
     return k
 
 
-@jit
+@hot
 def _copy(source, target):
     for k in range(len(source)):
         target[k] = source[k]
 
 
-@jit
+@hot
 def _go_to(ground, start, mover, members, n_members, place, scratch):
     """Bring the places, energies and counts of `scratch` to those of a configuration of the members, in place."""
     for g in range(n_members):
@@ -286,7 +307,7 @@ def _go_to(ground, start, mover, members, n_members, place, scratch):
             scratch.site[ion] = there
 
 
-@jit
+@hot
 def _link(ground, members, n_members, n, n_edges, scratch, identity, edge):
     """Enter the hops between configuration n and those before it, and take them from the hops ahead, in place.
 
@@ -311,7 +332,7 @@ def _link(ground, members, n_members, n, n_edges, scratch, identity, edge):
     return n_edges
 
 
-@jit
+@hot
 def _identity_after(ground, identity, m, here, hop):
     """Give the number of the configuration that a hop of a mover from `here` leads to."""
     t = ground.target[hop]
@@ -391,7 +412,7 @@ def _explore(ground, start, mover, scratch, members, weight, edge):
     return chosen
 
 
-@jit
+@hot
 def _rate_of(ground, members, place, rate, edge):
     """Rate of the hop of an edge, 1/s."""
     c, g = edge[0], edge[2]
@@ -486,7 +507,7 @@ def _solve(chains, slot, n, n_edges):
     return True
 
 
-@jit
+@hot
 def _survival(chains, slot, start, t):
     """Probability of not having left before t, and the rate of its decrease."""
     mode, whole, decay = chains.mode[slot, start], chains.whole[slot], chains.decay[slot]
@@ -498,7 +519,7 @@ def _survival(chains, slot, start, t):
     return stays / chains.root[slot, start], leaves / chains.root[slot, start]
 
 
-@jit
+@hot
 def time_to_leave(chains, slot, start, survival):
     """Time at which the probability of not having left has come down to `survival`, by Newton's method, s."""
     wanted, low, high = math.log(survival), 0.0, np.inf
@@ -519,7 +540,7 @@ def time_to_leave(chains, slot, start, survival):
     return t
 
 
-@jit
+@hot
 def _fading(chains, slot, t, fading):
     """Modes exp(-λ t) over that of the slowest, in place, and the number of those first that are not over."""
     n, decay, alive = chains.size[slot, 0], chains.decay[slot], 0
@@ -531,15 +552,16 @@ def _fading(chains, slot, t, fading):
     return alive
 
 
-@jit
-def place_at(chains, slot, start, t, leaving, x):
+@hot
+def place_at(chains, room, slot, start, t, leaving, x):
     """Draw the configuration at t without leaving before, and the one left from then if `leaving`; x is uniform."""
     n, mode, root, out = chains.size[slot, 0], chains.mode[slot], chains.root[slot], chains.out[slot]
-    weight, fading, total = np.zeros(n), np.zeros(n), 0.0
+    weight, fading, total = room.weight, room.fading, 0.0
     alive = _fading(chains, slot, t, fading)
     for m in range(alive):
         fading[m] *= mode[start, m]
     for j in range(n):
+        weight[j] = 0.0
         for m in range(alive):
             weight[j] += fading[m] * mode[j, m]
         weight[j] = max(weight[j] * root[j] * (out[j] if leaving else 1.0), 0.0)
@@ -555,19 +577,31 @@ def place_at(chains, slot, start, t, leaving, x):
     return chosen
 
 
-@jit
-def between(chains, slot, start, end, t, stay, hops):
+@hot
+def between(chains, room, slot, start, end, t):
     """Mean time in each configuration, s, and mean number of hops by each edge, between two configurations t apart.
 
-    Without leaving: ∫ P_si(u) P_ie(t - u) du / P_se(t) and k_ij ∫ P_si(u) P_je(t - u) du / P_se(t); `stay`, (n,), and
-    `hops`, (n_edges,), are modified in place. Ways too unlikely to be told from rounding get half of the time at either
-    end and no hops.
+    Without leaving: ∫ P_si(u) P_ie(t - u) du / P_se(t) and k_ij ∫ P_si(u) P_je(t - u) du / P_se(t); `room.stay` and
+    `room.hops` are modified in place. Ways too unlikely to be told from rounding get half of the time at either end and
+    no hops.
     """
-    n, mode, root, decay = chains.size[slot, 0], chains.mode[slot], chains.root[slot], chains.decay[slot]
-    fading, both, half, chance = np.zeros(n), np.zeros((n, n)), np.zeros((n, n)), 0.0
-    alive, slowest = _fading(chains, slot, t, fading), decay[0]
+    n, n_edges = chains.size[slot, 0], chains.size[slot, 2]
+    mode, root, decay, fading = chains.mode[slot], chains.root[slot], chains.decay[slot], room.fading
+    edge, inside, both, half, stay, hops = (
+        chains.edge[slot],
+        chains.inside[slot],
+        room.both,
+        room.half,
+        room.stay,
+        room.hops,
+    )
+    alive, slowest, chance = _fading(chains, slot, t, fading), decay[0], 0.0
     for m in range(alive):
         chance += mode[start, m] * mode[end, m] * fading[m]
+    for i in range(n):
+        stay[i] = 0.0
+    for e in range(n_edges):
+        hops[e] = 0.0
     if not chance > _UNLIKELY:
         stay[start] += 0.5 * t
         stay[end] += 0.5 * t
@@ -581,19 +615,21 @@ def between(chains, slot, start, end, t, stay, hops):
                 mean = (fading[m] - fading[k]) / apart
             both[m, k] = mode[start, m] * mean * mode[end, k] / chance
     for i in range(n):
+        for k in range(n):
+            half[i, k] = 0.0
         for m in range(n):
             for k in range(n if m < alive else alive):
                 half[i, k] += mode[i, m] * both[m, k]
         for k in range(n):
             stay[i] += half[i, k] * mode[i, k]
-    for e in range(len(hops)):
-        i, j = chains.edge[slot, e, 0], chains.edge[slot, e, 1]
+    for e in range(n_edges):
+        i, j = edge[e, 0], edge[e, 1]
         for k in range(n):
             hops[e] += half[i, k] * mode[j, k]
-        hops[e] = max(hops[e] * chains.inside[slot, e, 0] * root[i] / root[j], 0.0)
+        hops[e] = max(hops[e] * inside[e, 0] * root[i] / root[j], 0.0)
 
 
-@jit
+@hot
 def _count(part, count, at, more):
     """Add to a number of hops, whole ones at once and parts when they have come to a whole one; both in place."""
     part[at] += more
@@ -602,7 +638,7 @@ def _count(part, count, at, more):
     count[at] += np.int64(whole)
 
 
-@jit
+@hot
 def _enter(ground, walk, chains, book, statistics, slot, state, shift, now):
     """Begin a leg: stays of the members so far end in the books, and their next hop back is counted as expected.
 
@@ -616,49 +652,49 @@ def _enter(ground, walk, chains, book, statistics, slot, state, shift, now):
         last, leaving = np.int64(walk.last_hop[ion]), _sum(chains.rate[slot, state, g])
         if last >= 0 and leaving > 0.0:
             hop = ground.reverse[last]
-            t = ground.target[hop]
-            if walk.blocked[_moved(ground, walk.site[ion], t[0], t[1], t[2], t[3])] - ground.own[hop] == 0:
+            there = ground.hop_target[ground.hop[walk.site[ion]] + hop - ground.first[a]]
+            if walk.blocked[there] - ground.own[hop] == 0:
                 back = chains.rate[slot, state, g, hop - ground.first[a]] / leaving
                 _count(book.orbit[1], statistics.orbit_hops[1], ground.orbit[last], back)
         walk.last_hop[ion] = -1
     book.tally[LEGS] += 1.0
 
 
-@jit
-def _leave(ground, walk, chains, book, statistics, slot, start, shift, since, end, now):
+@hot
+def _leave(ground, walk, chains, room, book, statistics, slot, start, shift, since, end, now):
     """End a leg in a configuration: mean stays and hops since its start, and the places of the members; in place."""
-    n, n_members, n_edges = chains.size[slot, 0], chains.size[slot, 1], chains.size[slot, 2]
-    stay, hops = np.zeros(n), np.zeros(n_edges)
-    between(chains, slot, start, end, now - since, stay, hops)
-    for e in range(n_edges):
-        c, g, hop = chains.edge[slot, e, 0], chains.edge[slot, e, 2], chains.edge[slot, e, 3]
-        orbit = ground.orbit[hop]
+    n, n_members, stay, hops, all_hops = chains.size[slot, 0], chains.size[slot, 1], room.stay, room.hops, 0.0
+    edge, inside, place, member = chains.edge[slot], chains.inside[slot], chains.place[slot], chains.member[slot]
+    between(chains, room, slot, start, end, now - since)
+    for e in range(chains.size[slot, 2]):
+        orbit = ground.orbit[edge[e, 3]]
         _count(book.orbit[0], statistics.orbit_hops[0], orbit, hops[e])
-        _count(book.orbit[1], statistics.orbit_hops[1], orbit, hops[e] * chains.inside[slot, e, 1])
-        _count(book.departure, statistics.departures, chains.place[slot, c, g, 3], hops[e])
-    _count(book.event, walk.events, 0, _sum(hops))
-    book.tally[SKIPPED] += _sum(hops)
+        _count(book.orbit[1], statistics.orbit_hops[1], orbit, hops[e] * inside[e, 1])
+        _count(book.departure, statistics.departures, place[edge[e, 0], edge[e, 2], 3], hops[e])
+        all_hops += hops[e]
+    _count(book.event, walk.events, 0, all_hops)
+    book.tally[SKIPPED] += all_hops
     for g in range(n_members):
-        ion = walk.mover[chains.member[slot, g] + shift]
+        ion = walk.mover[member[g] + shift]
         for i in range(n):
-            statistics.site_time[chains.place[slot, i, g, 3]] += stay[i]
+            statistics.site_time[place[i, g, 3]] += stay[i]
         statistics.arrival[ion] = now
         walk.occupant[walk.site[ion]] = -1
         _exclude(ground, walk, walk.site[ion], -1)
     for g in range(n_members):
-        ion = walk.mover[chains.member[slot, g] + shift]
-        before, after = chains.place[slot, start, g], chains.place[slot, end, g]
+        ion = walk.mover[member[g] + shift]
+        before, after = place[start, g], place[end, g]
         _step(ground, walk, ion, after[0] - before[0], after[1] - before[1], after[2] - before[2], after[3])
 
 
-@jit
+@hot
 def _exclude(ground, walk, site, count):
     walk.blocked[site] += count
     for e in range(ground.exclusion_offset[site], ground.exclusion_offset[site + 1]):
         walk.blocked[ground.exclusion_site[e]] += count
 
 
-@jit
+@hot
 def _step(ground, walk, ion, d1, d2, d3, sublattice):
     """Put an ion that has been taken off its site onto one so many cells away; `walk` is modified in place."""
     cell, n = ground.cell[walk.site[ion]], ground.repeats
@@ -670,7 +706,7 @@ def _step(ground, walk, ion, d1, d2, d3, sublattice):
     _exclude(ground, walk, there, 1)
 
 
-@jit
+@hot
 def _hop(ground, walk, statistics, column, now):
     """Carry out a hop and enter it into the statistics, in place."""
     m, width = column // ground.width, ground.width
@@ -692,7 +728,7 @@ def _hop(ground, walk, statistics, column, now):
     _step(ground, walk, ion, t[0], t[1], t[2], t[3])
 
 
-@jit
+@hot
 def _choose(rate, x):
     """Place x of the running sum of rates; never one of rate zero."""
     chosen = -1
@@ -705,8 +741,8 @@ def _choose(rate, x):
     return chosen
 
 
-@jit
-def advance(ground, walk, chains, scratch, book, statistics, until, last_event, rng):
+@hot
+def advance(ground, walk, chains, room, scratch, book, statistics, until, last_event, rng):
     """Run to a time or an event count by legs through superbasins; exact for any interaction.
 
     A leg takes three random numbers: when it ends, where, and by which hop; at `until` it is given up, and the
@@ -732,8 +768,8 @@ def advance(ground, walk, chains, scratch, book, statistics, until, last_event, 
         slot, now = course[SLOT], min(clock[1], until)
         leaving, end = clock[1] <= until, 0
         if slot >= 0:
-            end = place_at(chains, slot, course[STATE], now - clock[0], leaving, rng.random())
-            _leave(ground, walk, chains, book, statistics, slot, course[STATE], 0, clock[0], end, now)
+            end = place_at(chains, room, slot, course[STATE], now - clock[0], leaving, rng.random())
+            _leave(ground, walk, chains, room, book, statistics, slot, course[STATE], 0, clock[0], end, now)
             clock[1], course[SLOT] = np.nan, -1
         if not leaving:
             clock[0] = until
@@ -747,7 +783,7 @@ def advance(ground, walk, chains, scratch, book, statistics, until, last_event, 
     return PAUSED
 
 
-@jit
+@hot
 def _all_rates(ground, walk, scratch, chains, slot, state):
     """Rates of all hops but those inside the superbasin that the ions leave, into `scratch`, and their sum, 1/s."""
     rate = scratch.rate[0]
@@ -762,7 +798,7 @@ def _all_rates(ground, walk, scratch, chains, slot, state):
     return _sum(rate)
 
 
-@jit
+@hot
 def set_due(due, m, t):
     """Set the time of a mover and of all branches of the tree above it, in place."""
     k = len(due) // 2 + m
@@ -772,7 +808,7 @@ def set_due(due, m, t):
         due[k] = min(due[2 * k], due[2 * k + 1])
 
 
-@jit
+@hot
 def _earliest(due):
     """Mover whose time comes first."""
     k = 1
@@ -781,7 +817,7 @@ def _earliest(due):
     return k - len(due) // 2
 
 
-@jit
+@hot
 def _own(ground, walk, chains, clocks, m, slot, state, owner):
     """Let the sites of a superbasin with mover `m` in this configuration of it belong to `owner`, in place."""
     here, at = np.int64(walk.site[walk.mover[m]]), chains.place[slot, state, 0]
@@ -790,7 +826,7 @@ def _own(ground, walk, chains, clocks, m, slot, state, owner):
         clocks.owner[_moved(ground, here, p[0] - at[0], p[1] - at[1], p[2] - at[2], p[3])] = owner
 
 
-@jit
+@hot
 def own_all(ground, walk, chains, clocks):
     """Find out which sites belong to whom, in place."""
     for site in range(len(clocks.owner)):
@@ -800,7 +836,7 @@ def own_all(ground, walk, chains, clocks):
             _own(ground, walk, chains, clocks, m, clocks.slot[m], clocks.state[m], m)
 
 
-@jit
+@hot
 def _is_free(ground, walk, chains, clocks, m, slot, state):
     """Whether no other ion is, or could come without notice, where it closes a site of the superbasin."""
     here, at, free = np.int64(walk.site[walk.mover[m]]), chains.place[slot, state, 0], True
@@ -816,7 +852,7 @@ def _is_free(ground, walk, chains, clocks, m, slot, state):
     return free
 
 
-@jit
+@hot
 def _begin(ground, walk, chains, clocks, book, statistics, m, now, rng):
     """Draw the time of a mover: of its next try, or of leaving the superbasin where it has one to itself; in place."""
     a = np.int64(ground.cell[walk.site[walk.mover[m]], 3])
@@ -834,18 +870,18 @@ def _begin(ground, walk, chains, clocks, book, statistics, m, now, rng):
     set_due(clocks.due, m, now - math.log(u) / total if total > 0.0 else np.inf)
 
 
-@jit
-def _end(ground, walk, chains, clocks, book, statistics, m, now, leaving, rng):
+@hot
+def _end(ground, walk, chains, room, clocks, book, statistics, m, now, leaving, rng):
     """End the leg of a mover: draw where it is, and put it there; in place. Returns the configuration."""
     slot, state = clocks.slot[m], clocks.state[m]
     _own(ground, walk, chains, clocks, m, slot, state, -1)
-    end = place_at(chains, slot, state, now - clocks.since[m], leaving, rng.random())
-    _leave(ground, walk, chains, book, statistics, slot, state, m, clocks.since[m], end, now)
+    end = place_at(chains, room, slot, state, now - clocks.since[m], leaving, rng.random())
+    _leave(ground, walk, chains, room, book, statistics, slot, state, m, clocks.since[m], end, now)
     clocks.slot[m] = -1
     return end
 
 
-@jit
+@hot
 def _try_hop(ground, walk, chains, clocks, slot, state, m, x):
     """Choose a hop of a mover, out of its superbasin if it leaves one, at the place x of the running sum of rates."""
     a = np.int64(ground.cell[walk.site[walk.mover[m]], 3])
@@ -868,15 +904,16 @@ def _try_hop(ground, walk, chains, clocks, slot, state, m, x):
     return chosen
 
 
-@jit
-def advance_apart(ground, walk, chains, clocks, book, statistics, until, last_event, rng):
+@hot
+def advance_apart(ground, walk, chains, room, clocks, book, statistics, until, last_event, rng):
     """Run to a time or an event count where ions only stand in each other's way, each by a clock of its own; exact.
 
     An ion tries its hops whether they are open or not; a try into a site that is taken or excluded does nothing. Ions
     in superbasins that belong to the site of a try, or exclude it, are first put where they are at that time. All but
-    `ground` are modified in place. Returns DONE at `until`, PAUSED at `last_event` or BLOCKED.
+    `ground` are modified in place. Returns DONE at `until`, PAUSED at `last_event`, BLOCKED, or LOOK where fewer than
+    PAYS hops were passed over for each that was made.
     """
-    clock, due, again = walk.clock, clocks.due, clocks.again
+    clock, due, again, tally = walk.clock, clocks.due, clocks.again, book.tally
     if np.isnan(clock[1]):
         for m in range(len(walk.mover)):
             clocks.slot[m] = -1
@@ -886,10 +923,7 @@ def advance_apart(ground, walk, chains, clocks, book, statistics, until, last_ev
         clock[1] = due[1]
     while walk.events[0] < last_event:
         if due[1] > until:
-            for m in range(len(walk.mover)):
-                again[m] = clocks.slot[m]
-                if again[m] >= 0:
-                    _end(ground, walk, chains, clocks, book, statistics, m, until, False, rng)
+            _end_all(ground, walk, chains, room, clocks, book, statistics, until, rng)
             for m in range(len(walk.mover)):
                 if again[m] >= 0:
                     _begin(ground, walk, chains, clocks, book, statistics, m, until, rng)
@@ -901,17 +935,16 @@ def advance_apart(ground, walk, chains, clocks, book, statistics, until, last_ev
         m = _earliest(due)
         slot, state, n_again = clocks.slot[m], 0, 1
         if slot >= 0:
-            state = _end(ground, walk, chains, clocks, book, statistics, m, now, True, rng)
+            state = _end(ground, walk, chains, room, clocks, book, statistics, m, now, True, rng)
         here = np.int64(walk.site[walk.mover[m]])
         hop = _try_hop(ground, walk, chains, clocks, slot, state, m, rng.random())
-        t = ground.target[hop]
-        there = _moved(ground, here, t[0], t[1], t[2], t[3])
+        there = np.int64(ground.hop_target[ground.hop[here] + hop - ground.first[ground.cell[here, 3]]])
         again[0] = m
         for e in range(ground.exclusion_offset[there] - 1, ground.exclusion_offset[there + 1]):
             site = there if e < ground.exclusion_offset[there] else np.int64(ground.exclusion_site[e])
             other = np.int64(clocks.owner[site])
             if other >= 0:
-                _end(ground, walk, chains, clocks, book, statistics, other, now, False, rng)
+                _end(ground, walk, chains, room, clocks, book, statistics, other, now, False, rng)
                 again[n_again] = other
                 n_again += 1
         if walk.blocked[there] - ground.own[hop] == 0 and there != here:
@@ -920,4 +953,21 @@ def advance_apart(ground, walk, chains, clocks, book, statistics, until, last_ev
         for k in range(n_again):
             _begin(ground, walk, chains, clocks, book, statistics, again[k], now, rng)
         clock[0], clock[1] = now, due[1]
+        if tally[SINGLE] >= tally[SINGLE_THEN] + WINDOW:
+            worth_it = tally[SKIPPED] - tally[SKIPPED_THEN] > PAYS * (tally[SINGLE] - tally[SINGLE_THEN])
+            tally[SKIPPED_THEN], tally[SINGLE_THEN] = tally[SKIPPED], tally[SINGLE]
+            if not worth_it:
+                _end_all(ground, walk, chains, room, clocks, book, statistics, now, rng)
+                clock[1] = np.nan
+                return LOOK
+            book.course[MISSES] = 0
     return PAUSED
+
+
+@hot
+def _end_all(ground, walk, chains, room, clocks, book, statistics, now, rng):
+    """Put all ions where they are at a time, and write down which of them have left their superbasins; in place."""
+    for m in range(len(walk.mover)):
+        clocks.again[m] = clocks.slot[m]
+        if clocks.slot[m] >= 0:
+            _end(ground, walk, chains, room, clocks, book, statistics, m, now, False, rng)

@@ -16,7 +16,8 @@ as without.
 Where ions have no energies with each other and only stand in each other's way, as they do without Coulomb energies,
 each ion has a clock of its own. It is passed over as long as it is alone in a superbasin of a lone ion, whatever the
 others do, until it tries to leave or somebody tries to come where it could be; then its place is drawn. The gain does
-not fall with the number of ions. Two ions in one such superbasin hop one by one.
+not fall with the number of ions. Two ions in one such superbasin hop one by one; where fewer than 12 hops are passed
+over for each that is made, over 2^15 of them, the engine makes ordinary hops for a while.
 
 Positions at sample times are drawn from the exact distribution, and legs end there. The time on each site and the hops
 made inside enter with their means between the two ends of each leg, and so do hops that go back at once: means over a
@@ -60,6 +61,7 @@ from kmc.superbasin_kernels import (
     Chains,
     Clocks,
     Ground,
+    Room,
     Scratch,
     Statistics,
     Walk,
@@ -70,6 +72,7 @@ from structures.errors import InputError
 
 _PATIENCE = 2  # superbasins in vain before the engine rests
 _FIRST_REST, _LONGEST_REST = 2**7, 2**18  # events
+_FIRST_REST_APART, _LONGEST_REST_APART = 2**17, 2**24
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +170,7 @@ class Superbasins:
         )
         n_movers, table = len(self._walk.mover), lattice.table
         self._scratch = _scratch(self._ground, lattice.n_sites, state.n_ions, n_movers)
+        self._room = _room()
         self._clocks: Clocks | None = None
         if state.n_ions == 1 or not (table.is_dense or len(table.pair_site)):
             self._chains, basin = _lone_superbasins(self._ground, lattice)
@@ -202,7 +206,7 @@ class Superbasins:
     @property
     def flicker(self) -> Flicker:
         """What superbasins have done since the state began."""
-        legs, found, in_vain, skipped, _ = self._book.tally.tolist()
+        legs, found, in_vain, skipped, *_ = self._book.tally.tolist()
         return Flicker(int(legs), int(found), int(in_vain), skipped, int(self.events[0]))
 
     def equilibrate(
@@ -249,12 +253,24 @@ class Superbasins:
         ground, walk, chains, book = self._ground, self._walk, self._chains, self._book
         counts = Statistics(sampler.orbit_hops, sampler.arrival, sampler.site_time, sampler.departures)
         if self._clocks is None:
-            return int(kernels.advance(ground, walk, chains, self._scratch, book, counts, until, last_event, rng))
-        return int(kernels.advance_apart(ground, walk, chains, self._clocks, book, counts, until, last_event, rng))
+            return int(
+                kernels.advance(ground, walk, chains, self._room, self._scratch, book, counts, until, last_event, rng)
+            )
+        return int(
+            kernels.advance_apart(ground, walk, chains, self._room, self._clocks, book, counts, until, last_event, rng)
+        )
 
     def _look(self) -> None:
-        """Find a superbasin around the present configuration, or go without for one hop or for many."""
+        """Find a superbasin around the present configuration, or go without for one hop or for many.
+
+        Where ions have clocks of their own, too few hops were passed over: go without.
+        """
         course, tally, slot = self._book.course, self._book.tally, int(self._book.course[NEXT])
+        if self._clocks is not None:
+            course[MISSES] += 1
+            course[WAKE] = self.events[0] + min(_FIRST_REST_APART << int(min(course[MISSES], 20)), _LONGEST_REST_APART)
+            self._refresh()
+            return
         if kernels.build(self._ground, self.state.ion_site, self._walk.mover, self._chains, slot, self._scratch):
             tally[BUILT] += 1
             course[NEXT], course[USED], course[MISSES] = (slot + 1) % SLOTS, max(course[USED], slot + 1), 0
@@ -362,6 +378,8 @@ def _ground(lattice: Lattice, conditions: Conditions, sites: Sites) -> Ground:
         exclusion_site=lattice.exclusion_site,
         free_energy=sites.energy,
         own_energy=sites.own_energy,
+        hop=lattice.hop_offset,
+        hop_target=lattice.hop_target,
         first=first,
         target=np.column_stack([network.hop_image, network.hop_target]).astype(np.int64),
         rate=np.column_stack(hop_constants(network, conditions, own_field)).astype(np.float64),
@@ -442,4 +460,15 @@ def _scratch(ground: Ground, n_sites: int, n_ions: int, n_movers: int) -> Scratc
         ahead=np.zeros((STATES, n_movers * ground.width)),
         place=np.zeros((STATES, MEMBERS, 4), np.int64),
         member=np.zeros(n_movers, np.int64),
+    )
+
+
+def _room() -> Room:
+    return Room(
+        weight=np.zeros(STATES),
+        fading=np.zeros(STATES),
+        both=np.zeros((STATES, STATES)),
+        half=np.zeros((STATES, STATES)),
+        stay=np.zeros(STATES),
+        hops=np.zeros(EDGES),
     )

@@ -21,6 +21,7 @@ from runs.coarse_hops import coarse_hop_line
 from runs.composition import molarity_line, uptake_line
 from runs.deck import Deck, Exchange, Salt
 from runs.deck_calibrate import Calibrated
+from runs.deck_checks import defects_of
 from runs.model import Model
 from runs.text_tables import listing
 from structures.framework import Framework
@@ -207,7 +208,7 @@ def _of_simulation(model: Model) -> Iterator[str]:
     if said or isinstance(deck.composition, Salt):
         yield molarity_line(model.network)
     yield from pair_override_lines(model.network, model.network.permittivity, model.pair_overrides)
-    yield SCOPE
+    yield SCOPE.replace("perfect crystal", "crystal with these defects") if defects_of(deck).any else SCOPE
 
 
 def superbasin_lines(model: Model, records: Sequence[TaskRecord]) -> Iterator[str]:
@@ -243,14 +244,19 @@ def supercell_line(model: Model) -> str:
 def footnotes(model: Model) -> list[str]:
     """Return the assumptions that belong under every picture, short."""
     deck = model.deck
-    structure = f"{model.network.name}, charges and eps_r = {describe(deck.landscape.permittivity)} assumed"
+    fitted = [] if deck.calibrated is None else [parameter.key for parameter in deck.calibrated.parameter]
+    eps_r = f"eps_r = {describe(deck.landscape.permittivity)}"
+    assumed = f"charges assumed, {eps_r}" if "landscape.permittivity" in fitted else f"charges and {eps_r} assumed"
+    structure = f"{model.network.name}, {assumed}"
     rates = deck.rates
     if rates.model == "attempt_frequency":
         kinetics = f"attempt frequency {factors_text(deck)}"
     else:
         kinetics = f"{rates.model.replace('_tst', ' TST')}, friction factor {factors_text(deck)}"
     varied = [f"with {'; '.join(variations(deck))}"] if variations(deck) else []
-    return [f"kinetic Monte Carlo, {structure}, {kinetics}; {calibration_note(deck)}", *varied]
+    note = calibration_note(deck)
+    first = f"kinetic Monte Carlo, {structure}, {kinetics}"
+    return [first, *varied, note] if fitted else [f"{first}; {note}", *varied]
 
 
 def variations(deck: Deck) -> tuple[str, ...]:

@@ -159,7 +159,7 @@ def simulate(
     entry, path = sets[n], request.output / "points" / f"p{n + 1:03d}"
     values = {**plan.choices[entry.choice], **entry.values}
     with reporter(output_console(stderr=True), quiet=True) as report:
-        cut = ranks.on_first(lambda: prepare(plan, values, path, report))
+        cut = ranks.on_first(lambda: prepare(plan, values, n + 1, path, report))
     nothing = (float("nan"),) * len(plan.targets)
     if isinstance(cut, str):
         _tell(request, ranks, f"{_progress(plan, sets, n)}: left out: {cut}")
@@ -168,9 +168,15 @@ def simulate(
     outcome = whole_run(cut, RunRequest(path, threads=request.threads, time_limit_s=left, quiet=True, tables=False))
     if outcome.interrupted:
         return exit_status(outcome)
+    if outcome.failures:
+        key, reason = next(iter(outcome.failures.items()))
+        _tell(request, ranks, f"{_progress(plan, sets, n)}: left out: {key} failed: {reason}")
+        return Simulated(nothing, nothing, (), f"{key} failed: {reason}")
     found = ranks.on_first(lambda: conductivities(plan, path))
     said = ", ".join(
-        f"{math.exp(log):.2e} ± {100 * error:.0f} %" if math.isfinite(log) else "nothing moved"
+        f"{math.exp(log):.2e}{f' ± {100 * error:.0f} %' if math.isfinite(error) else ' without an interval'}"
+        if math.isfinite(log)
+        else "0"
         for log, error in zip(found.log_sigma, found.error, strict=True)
     )
     _tell(request, ranks, f"{_progress(plan, sets, n)}: sigma {said} S/cm")

@@ -22,6 +22,7 @@ from runs.folder import Beginning, ResultsFolder
 from runs.job import build_lattice
 from runs.model import build_model
 from runs.progress import Reporter
+from runs.seeds import stream
 from structures.errors import InputError
 
 _WHOLE = 1e-3  # of an ion: so near to a whole number of ions a measured loading counts as that one
@@ -47,11 +48,14 @@ class Simulated:
     failed: str = ""
 
 
-def prepare(plan: CalibrationPlan, values: Mapping[str, float], path: Path, report: Reporter) -> DeckFile | str:
+def prepare(
+    plan: CalibrationPlan, values: Mapping[str, float], number: int, path: Path, report: Reporter
+) -> DeckFile | str:
     """Make the folder of a set of parameters ready for its run; return the deck to run, or why it cannot be.
 
     The network is that of the whole deck, whose temperatures decide which basins are sites; only the loadings and
-    temperatures of the targets are run on it.
+    temperatures of the targets are run on it. Every set has random numbers of its own: with the same ones the errors of
+    similar sets would be alike, and not average out.
     """
     folder = ResultsFolder(path)
     try:
@@ -64,7 +68,7 @@ def prepare(plan: CalibrationPlan, values: Mapping[str, float], path: Path, repo
         needed = {
             x for target in plan.targets for x, _ in bracket(target, possible_loadings(whole.deck, model.network))
         }
-        cut = with_values(whole, _cut(plan, sorted(needed)))
+        cut = with_values(whole, {**_cut(plan, sorted(needed)), "scan.seed": seed_of(plan.file.deck.scan.seed, number)})
         if not (folder.deck.is_file() and folder.network.is_file()):
             build_lattice(build_model(cut, report, kept=model.network), 1)
             path.mkdir(parents=True, exist_ok=True)
@@ -73,6 +77,11 @@ def prepare(plan: CalibrationPlan, values: Mapping[str, float], path: Path, repo
     except InputError as error:
         return str(error).splitlines()[0]
     return cut
+
+
+def seed_of(seed: int, number: int) -> int:
+    """Give the seed of a set of parameters, which follows from that of the deck and the number of the set."""
+    return int(stream(seed, f"calibration, set {number}").integers(2**53))
 
 
 def _all_temperatures(plan: CalibrationPlan) -> dict[str, Any]:

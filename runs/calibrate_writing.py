@@ -183,7 +183,7 @@ def _pictures(folder: Path, plan: CalibrationPlan, sets: Sequence[ParameterSet],
 
     best = best_choice(fits)
     fit, mine = fits[best], [entry for entry in sets if entry.choice == best]
-    note = [_footnote(plan, fit)]
+    note = _footnote(plan, fit)
     drawn = {"targets": targets(fit)}
     if plan.ranges:
         drawn["profiles"] = profiles(fit)
@@ -195,9 +195,15 @@ def _pictures(folder: Path, plan: CalibrationPlan, sets: Sequence[ParameterSet],
     return names
 
 
-def _footnote(plan: CalibrationPlan, fit: Fit) -> str:
-    text = f"{plan.file.name}: {fit_statement(plan, fit)}"
-    return text if len(text) < 150 else f"{text[:147]}..."
+def _footnote(plan: CalibrationPlan, fit: Fit) -> list[str]:
+    """Say under a picture what was fitted to what, and how well, in short lines."""
+    to = [f"{t.sample} at {t.temperature - CELSIUS_ZERO:.0f} °C" for t in plan.targets]
+    well = "reproduced" if fit.reproduces else "NOT reproduced by any point of the ranges"
+    lines = [
+        f"fit to sigma of {', '.join(to)}",
+        f"targets {well}, chi2 = {fit.chi2:.2f}; prior uniform over the ranges",
+    ]
+    return [*lines, "quick calibration: too coarse to be reported"] if plan.quick else lines
 
 
 def _write(path: Path, text: str) -> None:

@@ -55,24 +55,35 @@ def _parts(deck: Deck) -> Iterator[tuple[str, BaseModel]]:
     for name in Deck.model_fields:
         value = getattr(deck, name)
         if isinstance(value, dict):
-            yield from ((f'[{name}."{part}"]', table) for part, table in value.items())
-        elif name == "override":
-            yield from (("[[override.site]]", table) for table in value.site)
-            yield from (("[[override.hop]]", table) for table in value.hop)
+            for part, table in value.items():
+                yield from _with_lists(f'{name}."{part}"', table)
         elif isinstance(value, tuple):
             yield from ((f"[[{name}]]", table) for table in value)
         elif value is not None:
-            yield f"[{name}]", value
+            yield from _with_lists(name, value)
+
+
+def _with_lists(name: str, table: BaseModel) -> Iterator[tuple[str, BaseModel]]:
+    """Yield a table, unless it has no keys but lists of tables, and these."""
+    if name != "override":
+        yield f"[{name}]", table
+    for part in type(table).model_fields:
+        if _is_list_of_tables(inner := getattr(table, part)):
+            yield from ((f"[[{name}.{part}]]", one) for one in inner)
 
 
 def _rows(model: BaseModel) -> Iterator[tuple[str, str, str, str]]:
     for key, field in type(model).model_fields.items():
         value = getattr(model, key)
-        if value is None:
+        if value is None or _is_list_of_tables(value):
             continue
         unit = field_extra(type(model), key).get("unit", "")
         defaulted = "" if key in model.model_fields_set else " (default)"
-        yield key, escape(_shown(value)) + defaulted, unit, field.description or ""
+        yield key, escape(_shown(value)) + defaulted, unit, escape(field.description or "")
+
+
+def _is_list_of_tables(value: Any) -> bool:
+    return isinstance(value, tuple) and any(isinstance(item, BaseModel) for item in value)
 
 
 def _shown(value: Any) -> str:

@@ -26,6 +26,7 @@ from runs.study import Member, StudyFile, deck_of, hops_of, members_of
 from runs.text_tables import output_console
 from structures.errors import InputError
 from structures.files import whole_file
+from structures.versions import program_versions
 
 COPY, STATE = "study.toml", "study.json"
 CALIBRATION, CALIBRATED = "calibration", "calibrated.toml"
@@ -291,11 +292,15 @@ def remaining(left: Sequence[Member], members: Sequence[Member], states: Mapping
 
 def present(call: StudyCall, members: Sequence[Member], states: Mapping[str, MemberState], fitted: Calibration) -> None:
     """Make the tables of the study from the files of its runs, write and print them."""
+    from analysis.study_files import ABOUT
     from runs.study_tables import study_report, study_results
 
     reasons = {name: state.reason for name, state in states.items() if state.status != "complete"}
     results = study_results(call.study, call.folder, members, reasons, fitted.targets)
     written = results.write(call.folder, call.study.material)
+    about = {"title": call.study.tables.study.title, "quick": call.quick, "version": f"mofkmc {program_versions()['mofkmc']}"}
+    with writing(call.folder), whole_file(call.folder / ABOUT) as unfinished:
+        unfinished.write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     console = output_console()
     for part in study_report(call.study, results, quick=call.quick):
         console.print(part)

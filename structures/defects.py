@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from structures.crystal import Nets, connected, density, formula, nets, wrap
-from structures.errors import About, InputError
+from structures.errors import WARNING, About, InputError
 from structures.framework import Framework, repeated
 from structures.missing import KEYS, Defects, Kind
 from structures.pieces import Pieces, repeated_pieces, split
@@ -163,9 +163,10 @@ class _Loss:
             loose = self.pieces.counted(self.fragments)
             yield f"defects: {loose} no longer bonded through the crystal, removed as guests"
         ways = " and ".join(f"{n} direction{'' if n == 1 else 's'}" for n in self.directions)
+        weaker = self.directions != sorted(set(nets_of_pieces(self.pieces, np.ones(len(kinds), np.bool_)).directions))
         yield (
-            f"defects: what is left of the framework is bonded in {ways}; its largest piece had "
-            f"{100 * self.largest:.1f} % of the atoms before loose fragments left"
+            f"{WARNING if weaker else ''}defects: what is left of the framework is bonded in {ways}; its largest piece "
+            f"had {100 * self.largest:.1f} % of the atoms before loose fragments left"
         )
 
 

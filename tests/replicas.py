@@ -50,12 +50,20 @@ def run_replicas(
     nu: float = 1.0,
     field: float = 0.0,
     temperature: float = TEMPERATURE,
+    superbasins: bool = False,
 ) -> Replicas:
     """Run replicas from equilibrium; `field` is along x, V/Å."""
     collective, tracer, velocity, energy, event_rate, lag = [], [], [], [], [], np.zeros(0)
     for stream in np.random.SeedSequence(seed).spawn(n_replicas):
         state = place_ions(lattice, counts, np.random.default_rng(stream), temperature=temperature)
-        simulation = Simulation(lattice, state, temperature=temperature, attempt_frequency=nu, field=(field, 0.0, 0.0))
+        simulation = Simulation(
+            lattice,
+            state,
+            temperature=temperature,
+            attempt_frequency=nu,
+            field=(field, 0.0, 0.0),
+            superbasins=superbasins,
+        )
         simulation.equilibrate(200)
         samples = simulation.run(block * n_blocks, n_blocks)
         step = np.diff(samples.displacement, axis=0)

@@ -138,6 +138,28 @@ def test_too_few_directions_are_refused():
     assert np.isnan(network.percolation[0]).tolist() == [False, False, True]
 
 
+def test_an_ion_that_is_shut_in_is_a_result_where_that_is_asked_for():
+    """Walls on all faces of the cell: refused, or one closed pocket that is said to conduct nothing."""
+    steps = np.arange(6) / 6
+    faces = {(0.0, u, v) for u in steps for v in steps} | {(u, 0.0, v) for u in steps for v in steps}
+    frac = np.array(sorted(faces | {(u, v, 0.0) for u in steps for v in steps}))
+    box = oxide(
+        cell=9.0 * np.eye(3),
+        symbols=("O",) * len(frac),
+        frac_coords=frac,
+        charges=np.full(len(frac), 1 / len(frac)),
+        atom_classes=("O",) * len(frac),
+        rotations=np.eye(3, dtype=int)[None],
+        translations=np.zeros((1, 3)),
+    )
+    with pytest.raises(InputError, match=r"crosses the crystal in no directions; .* percolation_dimensions = 0 would"):
+        build_network(box, [LI], COARSE)
+    network = build_network(box, [LI], replace(COARSE, percolation_dimensions=0))
+    assert np.isnan(network.percolation).all()
+    assert network.n_sites == 1
+    assert any(line.startswith("Li+: warning: blocked: no path crosses the crystal") for line in network.provenance)
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -146,7 +168,7 @@ def test_too_few_directions_are_refused():
         ({"temperatures": (400.0, 300.0)}, "temperatures must ascend between 50 and 1500 K; got 400 to 300 K"),
         ({"temperatures": (1.0, 300.0)}, "temperatures must ascend between 50 and 1500 K; got 1 to 300 K"),
         ({"rate_model": "guess"}, "rate_model must be one of flux_tst, harmonic_tst, attempt_frequency; got guess"),
-        ({"percolation_dimensions": 4}, "percolation_dimensions must lie between 1 and 3; got 4"),
+        ({"percolation_dimensions": 4}, "percolation_dimensions must lie between 0 and 3; got 4"),
         ({"spacing": float("nan")}, "spacing must lie between"),
     ],
 )

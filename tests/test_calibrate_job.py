@@ -16,11 +16,13 @@ import tomlkit
 from click.testing import CliRunner
 
 import analysis.experiments
+from runs.assumptions import footnotes
 from runs.calibrate_plan import mobile_ions, plan_calibration, relation_of
 from runs.calibrate_points import bracket
 from runs.calibrate_writing import posterior_draws
 from runs.cli import main
-from runs.deck_file import parse_deck, read_deck
+from runs.deck_file import SHIPPED_DECKS, parse_deck, read_deck
+from runs.opened_run import open_results
 from structures.errors import InputError
 from structures.units import BOLTZMANN
 
@@ -158,6 +160,9 @@ def test_the_calibrated_deck_says_so_wherever_results_are_shown(folder, monkeypa
     assert "nothing is calibrated" not in run
     assert "calibrated where marked" in compare
     assert pd.read_csv("c.csv")["standing"].tolist() == ["calibrated"]
+    notes = footnotes(open_results(folder / "results" / "fitted").model)
+    assert notes[-1].startswith("calibrated (rates.attempt_frequency_Hz = ")
+    assert "not calibrated" not in " ".join(notes)
     remarks = (folder / "results" / "fitted" / "remarks.txt").read_text()
     assert "calibration: rates.attempt_frequency_Hz = " in remarks
     report = runner.invoke(main, ["report", "results/fitted"])
@@ -288,6 +293,17 @@ def plan_of(file, *keys):
     return plan_calibration(parse_deck(file.path, tomlkit.dumps(document)))
 
 
+def test_the_shipped_deck_fits_two_numbers_to_two_measurements():
+    """Of the material's own measurements; both parameters have to be simulated, and a quick fit is a smaller one."""
+    file = read_deck(SHIPPED_DECKS / "ni_mof_calibration.toml")
+    plan, quick = plan_calibration(file), plan_calibration(file, quick=True)
+    assert [target.sigma for target in plan.targets] == [2.19e-4, 1.28e-3]
+    assert [target.exchange for target in plan.targets] == [0.0, 0.0759]
+    assert all(relation.own == (0, 1) for relation in plan.relations)
+    assert quick.points < plan.points
+    assert quick.file.deck.scan.replicas < file.deck.scan.replicas
+
+
 def test_loadings_around_that_of_a_sample():
     from analysis.calibration import Target
 
@@ -356,3 +372,12 @@ def test_bad_input_is_one_line(folder, old, new, words):
     assert words in said
     assert len(said.strip().splitlines()) == 1
     assert not (folder / "results").exists()
+
+
+def test_every_set_of_parameters_has_random_numbers_of_its_own(folder):
+    """A parameter without any influence: the same numbers at every set would make errors that never average out."""
+    text = DECK.replace('key = "rates.attempt_frequency_Hz"', "key = 'species.\"Li+\".contact_radius_A'")
+    (folder / "deck.toml").write_text(text.replace('range = [1e10, 1e14]\nscale = "log"', "range = [0.1, 0.4]"))
+    calibrate(folder, "-q")
+    table = pd.read_csv(folder / "results" / "deck_calibration" / "points.csv")
+    assert table["ln sigma One 25 C"].nunique() == len(table) == 4

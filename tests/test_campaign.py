@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-from lattices import simple_cubic
+from lattices import ion, simple_cubic
 from synthetic import VOLUME, arrhenius_diffusivity, record
 
 from analysis.campaign import analyse, open_run
@@ -229,3 +229,17 @@ def test_missing_folder_and_empty_folder_are_refused(tmp_path):
         open_run(tmp_path)
     with pytest.raises(InputError, match="at least one complete task"):
         analyse([])
+
+
+@pytest.mark.parametrize(("crossing", "sigma_is_zero"), [((False, False), True), ((True, False), False)])
+def test_ions_that_no_path_leads_across_the_crystal_conduct_nothing(records, crossing, sigma_is_zero):
+    """However much they move in their pockets: sigma is zero, not what a run of finite length shows."""
+    one = simple_cubic(species=(ion("Li+"), ion("Me2NH2+")))
+    levels = np.where(np.array(crossing)[:, None], 0.3, np.nan) * np.ones((2, 3))
+    network = replace(one, percolation=levels)
+    some = [r for r in records if r.composition == 0.5]
+    found = analyse(some, network)
+    sigma = found.conductivity["sigma (S/cm)"]
+    assert (sigma == 0).all() == sigma_is_zero
+    assert any("sigma = 0: blocked: no path crosses the crystal" in line for line in found.statements) == sigma_is_zero
+    assert analyse(some).conductivity["sigma (S/cm)"].min() > 0

@@ -98,7 +98,9 @@ def test_realisations_are_those_of_the_crystal_with_defects(framework: Framework
         defects = Defects(11 / 16, cell=cell, seed=ways.index(n))
         if n:
             lines = with_defects(framework, defects).provenance
-            assert any(f"bonded in {n} direction" in line for line in lines if line.startswith("defects"))
+            (line,) = (line for line in lines if "defects: what is left" in line)
+            assert f"bonded in {n} direction" in line
+            assert line.startswith("warning: ") == (n < 3)
         else:
             with pytest.raises(InputError, match="falls apart"):
                 with_defects(framework, defects)

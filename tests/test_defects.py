@@ -9,6 +9,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from published_frameworks import structure
+from square_nets import square_nets
 
 from structures.cif import load_framework
 from structures.defects import chosen_pieces, removal_order, with_defects
@@ -194,3 +195,13 @@ def test_rods_are_refused_with_the_key() -> None:
     with pytest.raises(InputError, match=r"missing_linkers: .*endless rods") as refused:
         with_defects(load_framework(structure("MIL-53(Fe)")), Defects(0, 0.5))
     assert refused.value.about == "missing_linkers"
+
+
+def test_a_net_that_is_lost_as_a_whole_leaves_its_charge_to_the_others() -> None:
+    """Two layers without a bond between them: without its only node one is a molecule, and leaves."""
+    nets = square_nets(2, (0.02, -0.01))
+    left = with_defects(nets, Defects(missing_nodes=0.5))
+    assert left.symbols.count("Zn") == left.symbols.count("Fe") == 1
+    assert left.net_charge == nets.net_charge
+    np.testing.assert_allclose(left.charges, nets.net_charge / len(left.symbols), atol=1e-12)
+    assert any("of nets that are missing as a whole are spread over all atoms" in line for line in left.provenance)

@@ -21,5 +21,5 @@ def test_notebook_runs(path, tmp_path):
         assert not any(output.output_type == "error" for output in cell.get("outputs", ()))
 
 
-def test_there_are_three():
-    assert len(list(FOLDER.glob("*.ipynb"))) == 3
+def test_there_are_four():
+    assert len(list(FOLDER.glob("*.ipynb"))) == 4

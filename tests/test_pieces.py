@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from published_frameworks import Unit, operations, structure
 from pymatgen.core import Lattice, Structure
+from square_nets import square_nets
 
 from structures.cif import load_framework
 from structures.crystal import nets
@@ -157,3 +158,11 @@ def test_repeated_pieces_are_those_of_the_repeated_crystal(name: str) -> None:
     for i, o, s in zip(quick.inner.tolist(), quick.outer.tolist(), quick.shift, strict=True):
         a, b = quick.of_atom[i], quick.of_atom[o]
         assert rows[i, o] == tuple(s + moved[a] - moved[b])
+
+
+def test_a_metal_that_one_linker_holds_is_part_of_it() -> None:
+    pieces = split(square_nets(1, (0.0,)))
+    assert pieces.counted() == "1 node Zn, 1 linker C8FeN4O4"
+    assert bonds_of(pieces) == {("node", 4): 1, ("linker", 4): 1}
+    found = nets(len(pieces), pieces.of_atom[pieces.inner], pieces.of_atom[pieces.outer], pieces.shift)
+    assert found.directions.tolist() == [2]

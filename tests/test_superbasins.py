@@ -6,8 +6,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from exact import coulomb_pairs, diffusivities, master_equation, supercell
-from lattices import APART, TEMPERATURE, network_of, simple_cubic
+from lattices import TEMPERATURE, network_of, simple_cubic
 from replicas import assert_ladder, diffusivity_scores, run_replicas, z_score
+from scipy import stats
 from scipy.linalg import expm
 
 from kmc import superbasin_kernels as kernels
@@ -52,7 +53,7 @@ class Solved:
     def __init__(self, lattice, n_ions, **options):
         simulation = start(lattice, n_ions, **options)
         engine, state = simulation.engine, simulation.state
-        self.chains = engine._chains
+        self.chains, self.room = engine._chains, engine._room
         assert kernels.build(engine._ground, state.ion_site, engine._walk.mover, self.chains, 0, engine._scratch)
         self.n, members, self.n_edges = self.chains.size[0].tolist()
         self.rate, self.out = np.zeros((self.n, self.n)), np.zeros(self.n)
@@ -80,13 +81,22 @@ class Solved:
 
     def drawn(self, start, t, leaving, n=5000):
         """Distribution of the drawn configuration, to 1/n."""
-        draws = [kernels.place_at(self.chains, 0, start, t, leaving, (k + 0.5) / n) for k in range(n)]
+        draws = [kernels.place_at(self.chains, self.room, 0, start, t, leaving, (k + 0.5) / n) for k in range(n)]
         return np.bincount(draws, minlength=self.n) / n
 
 
 LONE = lattice_of(cages(7.0), (3, 3, 3), coulomb=True)
 TWO = lattice_of(cages(9.0, 3), (2, 2, 2), coulomb=True)
 DENSE = lattice_of(cages(4.0), (2, 2, 2), coulomb=False)
+
+
+def exclusive(network):
+    """One ion per cage."""
+    a, b = np.array([(i, j) for i in range(4) for j in range(4) if i != j]).T
+    return replace(network, exclusion_a=a, exclusion_b=b, exclusion_image=np.zeros((12, 3)))
+
+
+MANY = lattice_of(exclusive(cages(6.0)), (3, 3, 3), coulomb=False)
 
 
 @pytest.fixture(scope="module", params=["one ion", "two ions with Coulomb"])
@@ -124,8 +134,8 @@ def test_where_it_leaves_and_where_it_is_are_those_of_the_matrix_exponential(sol
 def test_stays_and_hops_between_two_ends_are_those_of_the_bridge(solved):
     """∫ P_si(u) P_je(t - u) du / P_se(t) by quadrature; the stays add up to t."""
     for t, end in ((0.7, 1), (9.0, 2), (500.0, 0)):
-        stay, hops = np.zeros(solved.n), np.zeros(solved.n_edges)
-        kernels.between(solved.chains, 0, 0, end, t, stay, hops)
+        kernels.between(solved.chains, solved.room, 0, 0, end, t)
+        stay, hops = solved.room.stay[: solved.n], solved.room.hops
         nodes, weights = np.polynomial.legendre.leggauss(32)
         P = [expm(solved.generator * u) for u in (nodes + 1) * t / 2]
         if t < 10.0:  # later the nodes are too far apart for the ends
@@ -177,7 +187,9 @@ def assert_same(a: State, b: State):
     assert a.rng.bit_generator.state == b.rng.bit_generator.state
 
 
-@pytest.mark.parametrize(("lattice", "n_ions", "until"), [(LONE, 1, 3e4), (TWO, 2, 2e4), (DENSE, 9, 300.0)])
+@pytest.mark.parametrize(
+    ("lattice", "n_ions", "until"), [(LONE, 1, 3e4), (TWO, 2, 2e4), (DENSE, 9, 300.0), (MANY, 9, 3000.0)]
+)
 def test_a_run_in_parts_or_from_a_file_has_the_same_bits(lattice, n_ions, until, tmp_path):
     """Interrupted in the middle of legs, of rests, and between them."""
     whole, parts = start(lattice, n_ions), start(lattice, n_ions)
@@ -190,9 +202,7 @@ def test_a_run_in_parts_or_from_a_file_has_the_same_bits(lattice, n_ions, until,
         done = parts.advance(sampler, 1 + 40 * n)
         write_checkpoint(path, Checkpoint(label, parts.conditions, parts.state, sampler))
         kept = read_checkpoint(path)
-        parts = Simulation(
-            lattice, kept.state, temperature=TEMPERATURE, attempt_frequency=1.0, superbasins=True
-        )
+        parts = Simulation(lattice, kept.state, temperature=TEMPERATURE, attempt_frequency=1.0, superbasins=True)
         sampler = kept.sampler
     assert n > 5
     found = parts.finish(sampler)
@@ -242,9 +252,96 @@ def test_energies_from_meshes_are_refused():
         Simulation(lattice, state, temperature=TEMPERATURE, superbasins=True)
 
 
-def test_configurations_at_a_time_are_those_of_the_master_equation():
-    """Two ions with Coulomb interaction from one configuration: |z| < 4 for the chance of each after a short time."""
-    first = start(TWO, 2, seed=3)
-    cells = supercell(TWO.network, TWO.repeats)
-    gas = master_equation(cells, [(0, 1), (0, 1)], pairs=coulomb_pairs(cells, BJERRUM))
-    assert gas.probability.sum() == pytest.approx(1.0)
+def test_many_ions_with_clocks_of_their_own_keep_to_what_is_allowed():
+    """Counts, occupants and exclusions after parts of a run; the mean hops of all orbits are the flux of a lone ion.
+
+    One ion per cage of equal cages: a cage is taken with c = n/N, an ion in it is on a site with Boltzmann's weight.
+    """
+    simulation = start(MANY, 9)
+    simulation.equilibrate(100)
+    samples = simulation.run(1e4, 100)
+    assert simulation.flicker.share > 0.98
+    assert simulation.drift() < 1e-12
+    state = simulation.state
+    assert (state.occupant[state.ion_site] == np.arange(9)).all()
+    assert len(set((state.ion_site // 4).tolist())) == 9
+    Z = np.exp(-ENERGY).sum()
+    assert samples.site_occupation == pytest.approx(np.exp(-ENERGY) / Z / 3, rel=2e-3)
+    assert samples.hop_orbit_events[:6] == pytest.approx(9 * 2 * np.exp(-1.0) / Z * samples.time[-1], rel=2e-3)
+    through = 9 * 2 * np.exp(-6.0) / Z * (1 - 8 / 26) * samples.time[-1]
+    assert (samples.hop_orbit_events[6:] - through) / np.sqrt(through) == pytest.approx(0.0, abs=4.0)
+
+
+def exact_means(lattice, n_ions):
+    """D_J, D* and the transients of one species, the mean energy, and ions by site of a cell, kT."""
+    cells = supercell(lattice.network, lattice.repeats)
+    pairs = coulomb_pairs(cells, BJERRUM) if lattice.table.is_dense else None
+    gas = master_equation(cells, [(0, n_ions)], pairs=pairs)
+    occupied = (gas.probability @ gas.occupied).reshape(-1, lattice.network.n_sites).mean(axis=0)
+    return diffusivities(cells, n_ions, pairs=pairs), float(gas.probability @ gas.energy), occupied
+
+
+NETWORKS = {
+    "one ion, 10^3 hops inside for each that leaves": (lattice_of(cages(7.3), (2, 2, 2), True), 1, 2e4, 400),
+    "two ions with Coulomb": (TWO, 2, 2e5, 100),
+    "three ions with Coulomb": (lattice_of(cages(11.0, 3), (2, 1, 1), True), 3, 1e6, 40),
+    "hard core, three ions": (lattice_of(cages(8.0), (2, 2, 1), False), 3, 4e4, 300),
+    "one ion per cage": (lattice_of(exclusive(cages(8.0)), (2, 2, 2), False), 3, 4e4, 300),
+}
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("name", NETWORKS)
+def test_transport_and_populations_are_those_of_the_master_equation(name):
+    """D_J, D*, mean energy and occupation of every site by linear algebra on all configurations."""
+    lattice, n_ions, block, n_blocks = NETWORKS[name]
+    exact, energy, occupied = exact_means(lattice, n_ions)
+    found = run_replicas(lattice, {"A": n_ions}, block=block, n_blocks=n_blocks, seed=11, superbasins=True)
+    scores = [*diffusivity_scores(found, exact, n_ions, 3), z_score(found.energy, energy)]
+    stays = []
+    for seed in range(16):
+        simulation = start(lattice, n_ions, seed=100 + seed)
+        simulation.equilibrate(200)
+        stays.append(simulation.run(block * 10, 10).site_occupation)
+        assert simulation.flicker.share > 0.9
+    scores += [z_score(np.array(stays)[:, b], occupied[b]) for b in range(lattice.network.n_sites - 1)]
+    assert_ladder(scores)
+
+
+@pytest.mark.validation
+@pytest.mark.parametrize("excluded", [True, False])
+def test_many_ions_move_as_they_do_hop_by_hop(excluded):
+    """27 cages, 12 ions: D_J, D* and hops of each kind and those at once undone, against runs of the plain engine."""
+    network = cages(6.0)
+    lattice = lattice_of(exclusive(network) if excluded else network, (3, 3, 3), coulomb=False)
+    means = []
+    for superbasins in (True, False):
+        rows = []
+        for seed in range(12):
+            simulation = start(lattice, 12, seed=seed + 50 * superbasins, superbasins=superbasins)
+            simulation.equilibrate(200)
+            samples = simulation.run(2e5, 100)
+            step = np.diff(samples.displacement[:, 0], axis=0)
+            events, returns = samples.hop_orbit_events, samples.hop_orbit_returns
+            rows.append([(step**2).sum(axis=1).mean(), samples.msd[0, 0].sum(), *events, *(returns[:6] / events[:6]),
+                         *samples.site_departures, *samples.site_occupation[:-1]])  # fmt: skip
+        means.append(np.array(rows))
+    a, b = means
+    scores = [stats.ttest_ind(a[:, k], b[:, k], equal_var=False) for k in range(a.shape[1])]
+    z = np.array([np.sign(s.statistic) * stats.norm.isf(s.pvalue / 2) for s in scores])
+    assert np.abs(z).max() < 4, z.round(2)
+
+
+@pytest.mark.validation
+def test_physical_time_per_second_rises_fiftyfold():
+    """10^3 hops inside for each that leaves; medians of five, in turn."""
+    lattice = NETWORKS["one ion, 10^3 hops inside for each that leaves"][0]
+    speed = {True: [], False: []}
+    for _ in range(5):
+        for superbasins, until in ((True, 1e7), (False, 2e5)):
+            simulation = start(lattice, 1, superbasins=superbasins)
+            simulation.step(10_000)
+            begun = time.process_time()
+            simulation.run(until, 10)
+            speed[superbasins].append(until / (time.process_time() - begun))
+    assert np.median(speed[True]) > 50 * np.median(speed[False]), speed
