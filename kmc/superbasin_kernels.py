@@ -905,6 +905,22 @@ def _try_hop(ground, walk, chains, clocks, slot, state, m, x):
 
 
 @hot
+def _still_back(ground, chains, book, statistics, slot, state):
+    """Count the hop back that an ion may still make after it has tried to leave in vain; in place.
+
+    The last hop to configuration i came from j with π_j k_ji = π_i k_ij over the sum of these, and the next one leads
+    there with k_ij over the sum of all rates.
+    """
+    edge, inside, all_rates, within = chains.edge[slot], chains.inside[slot], _sum(chains.rate[slot, state, 0]), 0.0
+    for e in range(chains.size[slot, 2]):
+        within += inside[e, 0] if edge[e, 0] == state else 0.0
+    for e in range(chains.size[slot, 2]):
+        if edge[e, 0] == state:
+            back = inside[e, 0] ** 2 / (within * all_rates)
+            _count(book.orbit[1], statistics.orbit_hops[1], ground.orbit[edge[e, 3]], back)
+
+
+@hot
 def advance_apart(ground, walk, chains, room, clocks, book, statistics, until, last_event, rng):
     """Run to a time or an event count where ions only stand in each other's way, each by a clock of its own; exact.
 
@@ -950,6 +966,8 @@ def advance_apart(ground, walk, chains, room, clocks, book, statistics, until, l
         if walk.blocked[there] - ground.own[hop] == 0 and there != here:
             _hop(ground, walk, statistics, m * ground.width + hop - ground.first[ground.cell[here, 3]], now)
             book.tally[SINGLE] += 1.0
+        elif slot >= 0:
+            _still_back(ground, chains, book, statistics, slot, state)
         for k in range(n_again):
             _begin(ground, walk, chains, clocks, book, statistics, again[k], now, rng)
         clock[0], clock[1] = now, due[1]

@@ -8,7 +8,8 @@ from typing import Any
 
 import click
 
-from runs.cli_options import time_option, value_option
+from runs.cli_options import set_option, time_option
+from runs.named_deck import named_deck
 
 
 @click.command()
@@ -16,14 +17,7 @@ from runs.cli_options import time_option, value_option
 @click.option("--output", type=click.Path(path_type=Path), help="Folder; default results/<deck name>_calibration.")
 @click.option("--force", is_flag=True, help="Replace an earlier calibration in that folder.")
 @click.option("--quick", is_flag=True, help="Fewer and shorter simulations: to try a deck out, not to be reported.")
-@click.option(
-    "--set",
-    "values",
-    multiple=True,
-    callback=value_option,
-    metavar="KEY=VALUE",
-    help="Another value for a key of the deck, such as calibrate.points=40; can be given several times.",
-)
+@set_option
 @click.option(
     "--time-limit",
     "time_limit_s",
@@ -49,7 +43,7 @@ def calibrate(deck: str, output: Path | None, values: dict[str, Any], **options:
     """  # noqa: D301
     from runs.ranks import find_ranks
 
-    file = find_ranks().on_first(lambda: _deck(deck, values))
+    file = find_ranks().on_first(lambda: named_deck(deck, values=values))
 
     from runs.calibrate_job import CalibrateRequest, calibrate_job
 
@@ -57,16 +51,3 @@ def calibrate(deck: str, output: Path | None, values: dict[str, Any], **options:
     folder = output or Path("results") / (file.name.removesuffix("_calibration") + ending)
     if status := calibrate_job(file, CalibrateRequest(output=folder, **options)):
         sys.exit(status)
-
-
-def _deck(given: str, values: dict[str, Any]) -> Any:
-    """Find and read a deck, put other values in it, and see that its files are there."""
-    from runs.deck_file import check_files, find_deck, read_deck
-    from runs.deck_override import with_values
-
-    path, remark = find_deck(given)
-    file = with_values(read_deck(path), values)
-    check_files(file)
-    if remark:
-        click.echo(f"mofkmc: {remark}", err=True)
-    return file

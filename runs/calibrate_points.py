@@ -139,7 +139,7 @@ def conductivities(plan: CalibrationPlan, path: Path) -> Simulated:
         parts = bracket(target, there)
         log, variance = 0.0, 0.0
         for x, weight in parts:
-            sigma = transport_at(run.replicas(x, target.temperature)).sigma
+            sigma = transport_at(run.replicas(x, target.temperature), run.network).sigma
             log += weight * (math.log(sigma.value) if sigma.value > 0 else math.nan)
             variance += (weight * _log_error(sigma)) ** 2
         logs.append(log)

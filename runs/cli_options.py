@@ -201,3 +201,13 @@ def defect_options(command: Callable[..., Any]) -> Callable[..., Any]:
     for option in reversed(options):
         command = option(command)
     return command
+
+
+set_option = click.option(
+    "--set",
+    "values",
+    multiple=True,
+    callback=value_option,
+    metavar="KEY=VALUE",
+    help="Another value for a key of the deck, such as landscape.permittivity=5; can be given several times.",
+)

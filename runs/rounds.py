@@ -158,7 +158,7 @@ def next_growth(
         Of all conditions whose tasks are finished.
     """
     scan, by_key = model.deck.scan, tasks_by_condition(model.tasks)
-    points = points_of(by_key, points, folder, ranks)
+    points = points_of(model, by_key, points, folder, ranks)
     verdicts = {key: judge(point, scan.sigma_relative_error, scan.ceiling) for key, point in points.items()}
     decided = replace(growth, verdicts=verdicts)
     if more := {key: verdict.wanted for key, verdict in verdicts.items() if verdict.goes_on}:
@@ -171,7 +171,7 @@ def next_growth(
 
 
 def points_of(
-    by_key: Mapping[str, Sequence[Task]], known: Mapping[str, Point], folder: ResultsFolder, ranks: Ranks
+    model: Model, by_key: Mapping[str, Sequence[Task]], known: Mapping[str, Point], folder: ResultsFolder, ranks: Ranks
 ) -> dict[str, Point]:
     """Analyse all conditions whose tasks are finished; every rank a part of those that are not known yet."""
     from analysis.point import transport_at
@@ -180,7 +180,7 @@ def points_of(
     mine = {}
     for key in [key for key in by_key if key not in same][ranks.rank :: ranks.size]:
         if (records := finished_records(folder, by_key[key])) is not None:
-            mine[key] = transport_at(records)
+            mine[key] = transport_at(records, model.network)
     found = same | {key: point for part in ranks.gather_all(mine) for key, point in part.items()}
     return {key: found[key] for key in by_key if key in found}
 

@@ -72,10 +72,11 @@ class Calibration:
     targets: tuple[tuple[str, float], ...] = ()
 
     def applied(self, member: Member) -> DeckFile:
-        """Return the deck of a run with the parameters that it takes."""
+        """Return the deck of a run with the parameters that it takes; what the study itself sets goes before them."""
         if not member.is_calibrated:
             return member.file
-        return with_values(member.file, {**self.values[member.draw], **self.mark})
+        fitted = {key: value for key, value in self.values[member.draw].items() if key not in member.values}
+        return with_values(member.file, {**fitted, **self.mark})
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -298,7 +299,11 @@ def present(call: StudyCall, members: Sequence[Member], states: Mapping[str, Mem
     reasons = {name: state.reason for name, state in states.items() if state.status != "complete"}
     results = study_results(call.study, call.folder, members, reasons, fitted.targets)
     written = results.write(call.folder, call.study.material)
-    about = {"title": call.study.tables.study.title, "quick": call.quick, "version": f"mofkmc {program_versions()['mofkmc']}"}
+    about = {
+        "title": call.study.tables.study.title,
+        "quick": call.quick,
+        "version": f"mofkmc {program_versions()['mofkmc']}",
+    }
     with writing(call.folder), whole_file(call.folder / ABOUT) as unfinished:
         unfinished.write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     console = output_console()

@@ -21,6 +21,7 @@ from runs.calibrate_plan import mobile_ions, plan_calibration, relation_of
 from runs.calibrate_points import bracket
 from runs.calibrate_writing import posterior_draws
 from runs.cli import main
+from runs.deck_changes import differences, settings_checksum
 from runs.deck_file import SHIPPED_DECKS, parse_deck, read_deck
 from runs.opened_run import open_results
 from structures.errors import InputError
@@ -381,3 +382,11 @@ def test_every_set_of_parameters_has_random_numbers_of_its_own(folder):
     calibrate(folder, "-q")
     table = pd.read_csv(folder / "results" / "deck_calibration" / "points.csv")
     assert table["ln sigma One 25 C"].nunique() == len(table) == 4
+
+
+def test_what_is_or_was_fitted_changes_no_number_of_a_run(folder):
+    """A finished run goes on when only these tables of its deck change."""
+    file = read_deck(folder / "deck.toml")
+    plain = parse_deck(file.path, DECK[: DECK.index("[calibrate]")])
+    assert settings_checksum(file.deck) == settings_checksum(plain.deck)
+    assert not differences(file.deck, plain.deck)
