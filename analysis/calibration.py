@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -181,6 +182,8 @@ class Profile:
         Most likely value and the 95 % interval.
     at_low, at_high : bool
         The end of the interval is that of the prior: the data do not bound the parameter there.
+    parts : tuple of (float, float)
+        Separate ranges that the interval consists of; what lies between them is excluded.
     """
 
     key: str
@@ -191,6 +194,7 @@ class Profile:
     hi: float
     at_low: bool
     at_high: bool
+    parts: tuple[tuple[float, float], ...]
 
     @property
     def identified(self) -> str:
@@ -254,6 +258,14 @@ class Fit:
         covariance = (weight[:, None] * centred).T @ centred
         size = np.sqrt(np.maximum(np.diag(covariance), 1e-300))
         return np.asarray(covariance / np.outer(size, size))
+
+    def shares(self, k: int) -> list[float]:
+        """Posterior probabilities of the separate ranges of a parameter, each up to the middle of the next gap."""
+        values = self.likelihood.ranges[k].values(self.sample.draws[:, k])
+        parts = self.profiles[k].parts
+        middles = [0.5 * (a[1] + b[0]) for a, b in pairwise(parts)]
+        of_part = np.digitize(values, middles)
+        return [float(self.sample.weight[of_part == n].sum()) for n in range(len(parts))]
 
     def quantiles(self, k: int, levels: Sequence[float]) -> list[float]:
         """Quantiles of a parameter in the posterior."""
@@ -344,15 +356,21 @@ def _best_of(likelihood: Likelihood, tried: Array, at: Array, k: int) -> tuple[A
 
 
 def _interval(given: Range, at: Array, deviance: Array, best: float) -> Profile:
-    """Find the interval: up to where the deviance crosses its limit, or to the end of the prior where it does not."""
+    """Find the interval: where the deviance is below its limit, up to the ends of the prior where it stays so."""
     limit = float(stats.chi2.ppf(LEVEL, 1))
     inside = np.flatnonzero(deviance <= limit)
-    first, last = (int(inside[0]), int(inside[-1])) if len(inside) else (int(deviance.argmin()),) * 2
-    lo = float(at[0]) if first == 0 else _crossing(at, deviance, first, first - 1, limit)
-    hi = float(at[-1]) if last == len(at) - 1 else _crossing(at, deviance, last, last + 1, limit)
-    value, low, high = (float(given.values(np.array(u))) for u in (best, min(lo, best), max(hi, best)))
-    bounded = first == 0, last == len(at) - 1
-    return Profile(given.key, given.values(at), np.maximum(deviance, 0.0), value, low, high, *bounded)
+    inside = inside if len(inside) else np.array([deviance.argmin()])
+    parts = []
+    for run in np.split(inside, np.flatnonzero(np.diff(inside) > 1) + 1):
+        first, last = int(run[0]), int(run[-1])
+        lo = float(at[0]) if first == 0 else _crossing(at, deviance, first, first - 1, limit)
+        hi = float(at[-1]) if last == len(at) - 1 else _crossing(at, deviance, last, last + 1, limit)
+        lo, hi = (min(lo, best), max(hi, best)) if at[first] <= best <= at[last] else (lo, hi)
+        parts.append((float(given.values(np.array(lo))), float(given.values(np.array(hi)))))
+    value = float(given.values(np.array(best)))
+    low, high = min(parts[0][0], value), max(parts[-1][1], value)
+    at_ends = bool(inside[0] == 0), bool(inside[-1] == len(at) - 1)
+    return Profile(given.key, given.values(at), np.maximum(deviance, 0.0), value, low, high, *at_ends, tuple(parts))
 
 
 def _crossing(at: Array, deviance: Array, inside: int, outside: int, limit: float) -> float:

@@ -38,7 +38,8 @@ def profiles(fit: Fit) -> Figure:
 
 
 def _draw_profile(ax: Axes, profile: Profile, given: Range) -> None:
-    ax.axvspan(profile.lo, profile.hi, color=SPECIES[0], alpha=0.13, linewidth=0)
+    for low, high in profile.parts:
+        ax.axvspan(low, high, color=SPECIES[0], alpha=0.13, linewidth=0)
     ax.axhline(float(stats.chi2.ppf(LEVEL, 1)), color=MUTED, linewidth=0.9, linestyle=(0, (4, 3)))
     ax.plot(profile.value, np.minimum(profile.deviance, 2 * TOP), color=SPECIES[0], linewidth=1.5)
     ax.plot([profile.best], [0.0], "o", color=SPECIES[0], **_plain(), clip_on=False)
@@ -46,7 +47,8 @@ def _draw_profile(ax: Axes, profile: Profile, given: Range) -> None:
     ax.set_ylim(0, TOP)
     ax.set_xlabel(given.key, fontsize=LABEL)
     said = "identified" if profile.identified == "yes" else "not identified"
-    ax.set_title(f"{said}: {profile.lo:.3g} to {profile.hi:.3g}", fontsize=8.5, color=INK)
+    ends = " and ".join(f"{low:.3g} to {high:.3g}" for low, high in profile.parts)
+    ax.set_title(f"{said}: {ends}", fontsize=8.5, color=INK)
     finish(ax)
 
 

@@ -223,7 +223,7 @@ def variation_table(runs: Iterable[StudiedRun], against: Sequence[StudiedRun]) -
     -------
     DataFrame
         One row per variation, loading and quantity: what is varied, its value there, the quantity with its interval,
-        the same without the change, and the ratio or difference of both with its interval.
+        the same without the change, the ratio or difference of both with its interval, and whether it tells them apart.
     """
     rows = []
     asked = quantities_of(against[0].run)
@@ -234,6 +234,7 @@ def variation_table(runs: Iterable[StudiedRun], against: Sequence[StudiedRun]) -
             value = pooled(same, one, x)
             if not math.isfinite(value.value) and not math.isfinite(without.value):
                 continue
+            moved, same_as = change(value, without, one), 1.0 if one.is_positive else 0.0
             rows.append({
                 "varied": ", ".join(name for name, _ in labels),
                 "to": ", ".join(label for _, label in labels),
@@ -243,7 +244,8 @@ def variation_table(runs: Iterable[StudiedRun], against: Sequence[StudiedRun]) -
                 **_ends("value", value),
                 **_ends("without", without),
                 "compared by": "ratio" if one.is_positive else "difference",
-                **_ends("change", change(value, without, one)),
+                **_ends("change", moved),
+                "significant": moved.lo > same_as or moved.hi < same_as,
             })  # fmt: skip
     return pd.DataFrame(rows)
 

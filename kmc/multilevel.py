@@ -295,7 +295,8 @@ class Multilevel:
 
     def mover_rates(self) -> tuple[NDArray[np.float64], float]:
         """Rate of leaving its site of every mobile ion, (n_movers,), and their sum, 1/s."""
-        rates = kernels.mover_rates(self.model, self._walkers)
+        rates = np.zeros(len(self._walkers.mover))
+        kernels.mover_rates(self.model, self._walkers, rates)
         return rates, float(rates.sum())
 
     def bounds(self) -> NDArray[np.float64]:

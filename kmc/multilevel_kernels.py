@@ -28,6 +28,9 @@ MOVER, NEXT, LAST = 4, 5, 6  # columns of Walkers.cell
 TRIALS, RENEWALS, FAR_RENEWALS, VIOLATIONS, N_COUNTERS = 0, 1, 2, 3, 4
 
 jit = njit(cache=True, nogil=True, error_model="numpy")
+# Without counting the users of arrays, see kmc/kernels.py; these allocate nothing, and hand arrays to each other alone.
+hot = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+inlined = njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
 
 
 class Fields(NamedTuple):
@@ -124,7 +127,7 @@ class Statistics(NamedTuple):
     departures: NDArray[np.int64]  # (n_sublattices,)
 
 
-@jit
+@hot
 def _add_runs(value, data, run, run_data, first_run, last_run, start, width, n, anchor, sign):
     """Add the runs of one row, times `sign`, to the values of one level around an anchor, in place.
 
@@ -158,7 +161,7 @@ def _add_runs(value, data, run, run_data, first_run, last_run, start, width, n, 
                     value[place + k] -= data[entry + k]
 
 
-@jit
+@hot
 def add_rows(fields, first_level, last_level, c1, c2, c3, sublattice, sign):
     """Add the rows of an ion in a cell, times `sign`, to the values of some levels, in place."""
     value, data, run, run_data, first_run = fields.value, fields.data, fields.run, fields.run_data, fields.first_run
@@ -172,7 +175,7 @@ def add_rows(fields, first_level, last_level, c1, c2, c3, sublattice, sign):
         _add_runs(value, data, run, run_data, first, last, start, width[level], n, around, sign)
 
 
-@jit
+@inlined
 def _splines(value, unit, node, weight, i1, i2, i3):
     """Potential of all levels but the first at a place along each axis, eV/e: tensor product of four splines each."""
     potential = 0.0
@@ -194,7 +197,7 @@ def _splines(value, unit, node, weight, i1, i2, i3):
     return potential
 
 
-@jit
+@hot
 def mesh_potential(fields, c1, c2, c3, sublattice):
     """Potential of all levels but the first on a site, eV/e."""
     n = len(fields.charge)
@@ -202,7 +205,7 @@ def mesh_potential(fields, c1, c2, c3, sublattice):
     return _splines(fields.value, fields.unit, fields.node, fields.weight, i1, i2, i3)
 
 
-@jit
+@hot
 def site_energy(fields, site, c1, c2, c3, sublattice):
     """Energy V of an ion on a site with all ions, eV."""
     near = fields.unit[0] * fields.value[site]
@@ -220,13 +223,13 @@ def site_energies(model, n_sites):
     return energy
 
 
-@jit
+@inlined
 def _fold(c, n):
     """Cell coordinate modulo the supercell; hops reach less than one supercell away."""
     return c + n if c < 0 else (c - n if c >= n else c)
 
 
-@jit
+@hot
 def evaluate(fields_here, hops_here, blocked, rate, constants, c1, c2, c3, a):
     """Leaving rate of an ion in a cell on sublattice a, and the bound on it; `rate` becomes those of its hops, 1/s.
 
@@ -258,15 +261,15 @@ def evaluate(fields_here, hops_here, blocked, rate, constants, c1, c2, c3, a):
     return total, bound
 
 
-@jit
+@hot
 def evaluation(model):
-    """Unpack what `evaluate` takes: attributes are read once per event, because each reading counts references."""
+    """Unpack what `evaluate` takes."""
     f, h, n = model.fields, model.hops, model.repeats
     constants = (n[0], n[1], n[2], 1.0 / model.twice_kT, model.bounds.stretch)
     return (f.value, f.unit, f.node, f.weight, f.charge), (h.first, h.place, h.rate), constants
 
 
-@jit
+@inlined
 def _set_bound(tree, tree_first, mover, bound):
     """Enter a bound into the tree: every sum above it is formed anew from its ARITY parts, so that none drifts."""
     tree[mover] = bound
@@ -279,7 +282,7 @@ def _set_bound(tree, tree_first, mover, bound):
         tree[np.uint64(tree_first[level]) + place] = total + more
 
 
-@jit
+@inlined
 def _draw(tree, tree_first, x):
     """Mover at the place x below the total bound; never one of bound zero."""
     place = 0
@@ -297,12 +300,12 @@ def _draw(tree, tree_first, x):
     return place
 
 
-@jit
+@inlined
 def _block(block_of, blocks, c1, c2, c3):
     return (block_of[0, c1] * blocks[1] + block_of[1, c2]) * blocks[2] + block_of[2, c3]
 
 
-@jit
+@inlined
 def _enter_block(head, cell, ion, block):
     first = head[block]
     head[block], cell[ion, NEXT], cell[ion, LAST] = ion, first, -1
@@ -310,7 +313,7 @@ def _enter_block(head, cell, ion, block):
         cell[first, LAST] = ion
 
 
-@jit
+@inlined
 def _leave_block(head, cell, ion, block):
     before, after = cell[ion, LAST], cell[ion, NEXT]
     if before >= 0:
@@ -321,13 +324,13 @@ def _leave_block(head, cell, ion, block):
         cell[after, LAST] = before
 
 
-@jit
+@inlined
 def cell_of(cell, ion):
     """Cell coordinates and sublattice of an ion as 64-bit numbers."""
     return np.int64(cell[ion, 0]), np.int64(cell[ion, 1]), np.int64(cell[ion, 2]), np.int64(cell[ion, 3])
 
 
-@jit
+@hot
 def sum_bounds(walkers):
     """Form all sums of the tree of bounds anew."""
     tree = walkers.tree
@@ -335,18 +338,16 @@ def sum_bounds(walkers):
         _set_bound(tree, walkers.tree_first, m, tree[m])
 
 
-@jit
-def mover_rates(model, walkers):
-    """Leaving rate of every mover, (n_movers,), 1/s."""
+@hot
+def mover_rates(model, walkers, rates):
+    """Leaving rate of every mover, 1/s; `rates`, (n_movers,), is modified in place."""
     fields, hops, constants = evaluation(model)
-    rates = np.zeros(len(walkers.mover))
     for m in range(len(rates)):
         c1, c2, c3, a = cell_of(walkers.cell, walkers.mover[m])
         rates[m], _ = evaluate(fields, hops, walkers.blocked, walkers.rate, constants, c1, c2, c3, a)
-    return rates
 
 
-@jit
+@hot
 def renew_all(model, walkers):
     """Put all movers into their blocks and renew every bound."""
     fields, hops, constants = evaluation(model)
@@ -364,7 +365,7 @@ def renew_all(model, walkers):
     sum_bounds(walkers)
 
 
-@jit
+@hot
 def _renew_nearby(bounds, evaluation, walkers, hop, c1, c2, c3, ion):
     """Charge the ions around a hop from a cell with what it can have changed, and renew those that have used up all."""
     fields, hops, (n1, n2, n3, inverse, stretch) = evaluation
@@ -396,7 +397,7 @@ def _renew_nearby(bounds, evaluation, walkers, hop, c1, c2, c3, ion):
     return renewals
 
 
-@jit
+@hot
 def _renew_far(bounds, evaluation, walkers, hop, c1, c2, c3):
     """Charge all blocks farther away with what a hop can have changed there, and renew those that have used up much.
 
@@ -415,12 +416,14 @@ def _renew_far(bounds, evaluation, walkers, hop, c1, c2, c3):
         place, source = np.uint64(x1 * plane), np.uint64(table + o1 * plane + high)
         for k in range(np.uint64(low)):
             used[place + k] += more[source + k]
-    left = walkers.left
+    left, most = walkers.left, np.int64(0)
     left[0] -= bounds.far_largest[kind]
-    return _renew_blocks(evaluation, walkers) if left[0] < bounds.far_largest.max() else 0
+    for k in range(len(bounds.far_largest)):
+        most = max(most, bounds.far_largest[k])
+    return _renew_blocks(evaluation, walkers) if left[0] < most else 0
 
 
-@jit
+@hot
 def _renew_blocks(evaluation, walkers):
     """Renew the ions of all blocks that have used half of their allowance."""
     fields, hops, constants = evaluation
@@ -444,7 +447,7 @@ def _renew_blocks(evaluation, walkers):
     return renewals
 
 
-@jit
+@hot
 def _add_hop(fields, hop, c1, c2, c3):
     """Add the rows of a hop from a cell to the values of all levels, in place."""
     value, data, run, run_data = fields.value, fields.hop_data, fields.hop_run, fields.hop_run_data
@@ -459,7 +462,7 @@ def _add_hop(fields, hop, c1, c2, c3):
         _add_runs(value, data, run, run_data, first, last, fields.first[level], fields.width[level], n, around, 1)
 
 
-@jit
+@hot
 def relocate(model, walkers, ion, t1, t2, t3, sublattice, hop):
     """Move an ion, by a hop of the network or (-1) anywhere, and bring fields, occupants and counts up to date."""
     repeats, fields, n_levels = model.repeats, model.fields, len(model.fields.width)
@@ -481,7 +484,7 @@ def relocate(model, walkers, ion, t1, t2, t3, sublattice, hop):
         walkers.blocked[model.exclusion_site[e]] += 1
 
 
-@jit
+@hot
 def _hop(model, walkers, statistics, mover, hop):
     """Carry out a hop and enter it into the ion's image and the statistics, in place."""
     ion, place, repeats = np.int64(walkers.mover[mover]), model.hops.place, model.repeats
@@ -508,7 +511,7 @@ def _hop(model, walkers, statistics, mover, hop):
         _enter_block(walkers.head, walkers.cell, ion, after)
 
 
-@jit
+@inlined
 def _choose(rate, n_hops, x):
     """Hop at the place x of the running sum of the rates of an ion; never one of rate zero."""
     chosen = -1
@@ -521,7 +524,7 @@ def _choose(rate, n_hops, x):
     return chosen
 
 
-@jit
+@hot
 def advance(model, walkers, statistics, until, last_event, rng):
     """Run to a time or an event count; the dynamics is exact for the energies that the fields hold.
 
@@ -572,7 +575,7 @@ def advance(model, walkers, statistics, until, last_event, rng):
     return PAUSED
 
 
-@jit
+@hot
 def configuration_energy(model, walkers, free_energy, own_energy):
     """Energy of the configuration from the kept fields, Σ F + ½ Σ_{i≠j} e_ij, eV; both arrays by sublattice."""
     energy = 0.0
@@ -626,7 +629,7 @@ def near_rows(fields, energy, repeats, rows):
                     row += 1
 
 
-@jit
+@hot
 def place_all(model, walkers):
     """Compute the fields of all ions from their places, in place."""
     fields = model.fields

@@ -232,6 +232,8 @@ class Superbasins:
         while True:
             if events[0] < course[WAKE]:
                 status = self.plain.advance(sampler, min(last_event, int(course[WAKE])), rng)
+                if status == PAUSED and events[0] >= course[WAKE]:
+                    self.clock[1] = np.nan  # it may be the time of a trial, and has no memory
                 if status != PAUSED or events[0] >= last_event:
                     return status
             self._stale = True

@@ -40,7 +40,7 @@ class Allowance:
 
     near: float = 0.4
     far: float = 1.3
-    share: float = 0.05
+    share: float = 0.1
     ions_per_block: float = 1.5
 
 

@@ -217,9 +217,10 @@ def superbasin_lines(model: Model, records: Sequence[TaskRecord]) -> Iterator[st
         return
     shares = [100.0 * record.passed_over / max(int(record.events[-1]), 1) for record in records]
     if max(shares, default=0.0) > 0.0:
+        least, most = f"{min(shares):.4g}", f"{max(shares):.4g}"
         yield (
-            f"superbasins have passed over {min(shares):.3g} to {max(shares):.4g} % of the hops of a task; these count "
-            "with their expected number, and the dynamics is exact"
+            f"superbasins have passed over {least if least == most else f'{least} to {most}'} % of the hops of a task; "
+            "these count with their expected number, and the dynamics is exact"
         )
     else:
         yield (

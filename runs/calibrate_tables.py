@@ -50,6 +50,7 @@ def parameter_frame(plan: CalibrationPlan, fits: Sequence[Fit]) -> pd.DataFrame:
         low, median, high = fit.quantiles(k, (0.025, 0.5, 0.975))
         rows.append({
             "key": given.key, "value": profile.best, "lo": profile.lo, "hi": profile.hi,
+            "separate ranges": "; ".join(f"{low:.4g} to {high:.4g}" for low, high in profile.parts),
             "posterior 2.5 %": low, "posterior median": median, "posterior 97.5 %": high,
             "prior low": given.low, "prior high": given.high, "scale": "log" if given.log else "linear",
             "identified": profile.identified,
@@ -97,7 +98,7 @@ def _parameter_table(plan: CalibrationPlan, fits: Sequence[Fit], best: int, mark
     for k, profile in enumerate(fit.profiles):
         given = plan.ranges[k]
         made.add_row(
-            given.key, f"{profile.best:.3g}", f"{profile.lo:.3g} - {profile.hi:.3g}",
+            given.key, f"{profile.best:.3g}", _ranges(profile),
             f"{fit.quantiles(k, (0.5,))[0]:.3g}", f"{given.low:g} - {given.high:g}{', log' if given.log else ''}",
             profile.identified,
         )  # fmt: skip
@@ -106,6 +107,10 @@ def _parameter_table(plan: CalibrationPlan, fits: Sequence[Fit], best: int, mark
         made.add_row(key, f"{value:g}", "", "", several, "chosen by evidence")
     made.caption = "Intervals: profile likelihood. An interval that ends where its range ends is a bound, no result."
     return made
+
+
+def _ranges(profile: Profile) -> str:
+    return ", ".join(f"{low:.3g} - {high:.3g}" for low, high in profile.parts)
 
 
 def _choice_table(plan: CalibrationPlan, fits: Sequence[Fit]) -> TextTable:
@@ -143,6 +148,8 @@ def statements(plan: CalibrationPlan, sets: Sequence[ParameterSet], fits: Sequen
     for k, profile in enumerate(fit.profiles):
         if said := identification(profile, plan.ranges[k].low, plan.ranges[k].high):
             yield said
+        if len(profile.parts) > 1:
+            yield _separate(profile, fit.shares(k))
     yield from _correlations(plan, fit)
     if len(plan.choices) > 1:
         yield _choice_statement(plan, fits)
@@ -196,6 +203,13 @@ def identification(profile: Profile, low: float, high: float) -> str:
         f"{profile.key} is not identified by these measurements, {known}: {end}; the other end of its interval is that "
         "of the range"
     )
+
+
+def _separate(profile: Profile, shares: Sequence[float]) -> str:
+    """Say that there are several explanations of the measurements, and how likely each of them is."""
+    parts = zip(profile.parts, shares, strict=True)
+    named = ", ".join(f"{low:.3g} to {high:.3g} (probability {share:.2f})" for (low, high), share in parts)
+    return f"{profile.key} has {len(profile.parts)} separate ranges that reproduce the targets: {named}"
 
 
 def _correlations(plan: CalibrationPlan, fit: Fit) -> Iterator[str]:

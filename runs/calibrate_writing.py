@@ -117,6 +117,9 @@ def _marks(plan: CalibrationPlan, fits: Sequence[Fit]) -> Iterator[dict[str, Any
             prior = list(dict.fromkeys(choice[row["key"]] for choice in plan.choices))
         else:
             made["interval"] = [_rounded(row["lo"]), _rounded(row["hi"])]
+            parts = next(p.parts for p in fits[best_choice(fits)].profiles if p.key == row["key"])
+            if len(parts) > 1:
+                made["parts"] = [[_rounded(low), _rounded(high)] for low, high in parts]
             prior = [row["prior low"], row["prior high"]]
         yield {**made, "prior": prior, "identified": row["identified"]}
 

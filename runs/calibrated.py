@@ -33,7 +33,8 @@ def calibrated_lines(deck: Deck) -> Iterator[str]:
 def _sure(parameter: CalibratedParameter) -> str:
     if parameter.identified == "chosen":
         return f", chosen from {', '.join(f'{value:g}' for value in parameter.prior)}"
-    given = "" if parameter.interval is None else f" ({parameter.interval[0]:g} to {parameter.interval[1]:g})"
+    parts = parameter.parts or ((parameter.interval,) if parameter.interval else ())
+    given = f" ({' or '.join(f'{low:g} to {high:g}' for low, high in parts)})" if parts else ""
     within = f"the range {parameter.prior[0]:g} to {parameter.prior[-1]:g} of the fit"
     if parameter.identified == "yes":
         return f"{given}, in {within}"

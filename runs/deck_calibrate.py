@@ -75,6 +75,9 @@ class CalibratedParameter(Table):
     key: str = declare("the number: table and key with dots")
     value: float = declare("most likely value")
     interval: tuple[float, float] | None = declare("95 % interval from the profile likelihood", default=None)
+    parts: tuple[tuple[float, float], ...] = declare(
+        "separate ranges that the interval consists of, where there are several", default=()
+    )
     prior: tuple[float, ...] = declare("range, or values, that the fit allowed")
     identified: Known = declare("whether the measurements fix it; chosen: one of a few values")
 

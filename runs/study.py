@@ -259,7 +259,9 @@ def _members(
         labels[name] = label
         values |= own
     for seed in range(1, entry.realisations + 1):
-        seeded = values if entry.realisations == 1 else {**values, "structure.defect_seed": seed}
+        seeded = values
+        if entry.realisations > 1:  # with random numbers of their own, or the same crystal would give the same bits
+            seeded = {**values, "structure.defect_seed": seed, "scan.seed": deck.deck.scan.seed + seed - 1}
         file = with_values(deck, {name: None if value == {} else value for name, value in seeded.items()})
         check_files(file)
         draws = min(entry.draws, common.quick_draws) if quick else entry.draws

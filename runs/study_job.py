@@ -294,7 +294,7 @@ def remaining(left: Sequence[Member], members: Sequence[Member], states: Mapping
 def present(call: StudyCall, members: Sequence[Member], states: Mapping[str, MemberState], fitted: Calibration) -> None:
     """Make the tables of the study from the files of its runs, write and print them."""
     from analysis.study_files import ABOUT
-    from runs.study_tables import study_report, study_results
+    from runs.study_tables import common_assumptions, study_report, study_results
 
     reasons = {name: state.reason for name, state in states.items() if state.status != "complete"}
     results = study_results(call.study, call.folder, members, reasons, fitted.targets)
@@ -308,6 +308,8 @@ def present(call: StudyCall, members: Sequence[Member], states: Mapping[str, Mem
         unfinished.write_text(json.dumps(about, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     console = output_console()
     for part in study_report(call.study, results, quick=call.quick):
+        console.print(part)
+    for part in common_assumptions(call.folder, members):
         console.print(part)
     console.print(f"\nWritten to {call.folder}: {', '.join(written)}, a folder for every run", markup=False)
 

@@ -21,6 +21,7 @@ from analysis.results import analysis_of
 from analysis.study import Asked, StudiedRun, curve_table, groups, pooled, scan_table, sharpness_lines, variation_table
 from analysis.study_cells import cell_tables, separators
 from analysis.study_samples import CALIBRATED, exchange_of, sample_table
+from runs.assumptions import GROUPS
 from runs.cells_job import shares_part
 from runs.faults import writing
 from runs.study import Member, StudyFile
@@ -192,6 +193,22 @@ def study_report(study: StudyFile, results: StudyResults, *, quick: bool) -> Ite
         yield listing("Not in the tables", results.missing)
 
 
+def common_assumptions(folder: Path, members: Sequence[Member]) -> Iterator[RenderableType]:
+    """Yield what all runs on the same structure rest on; what differs stands in the remarks.txt of each."""
+    lines: dict[str, list[list[str]]] = {}
+    for member in members:
+        remarks = folder / member.name / "remarks.txt"
+        if remarks.is_file():
+            said = remarks.read_text(encoding="utf-8").splitlines()
+            own = [line for line in said if line.startswith(tuple(f"{group}: " for group in GROUPS))]
+            structure = member.file.deck.structure
+            lines.setdefault(structure.cif or structure.sites or "", []).append(own)
+    for name, of_runs in lines.items():
+        common = [line for line in of_runs[0] if all(line in own for own in of_runs[1:])]
+        runs = "the run" if len(of_runs) == 1 else f"all {len(of_runs)} runs"
+        yield listing(f"Assumptions of {runs} on {name}; more in the remarks.txt of each", common)
+
+
 def samples_part(table: pd.DataFrame) -> TextTable:
     """Measured values beside computed ones."""
     made = TextTable(
@@ -262,11 +279,14 @@ def variation_part(name: str, table: pd.DataFrame) -> TextTable:
             row["quantity"],
             _number(row["value"]),
             _interval(row["value lo"], row["value hi"]),
-            sign + _number(row["change"]),
+            sign + _number(row["change"]) + (" *" if row["significant"] else ""),
             _interval(row["change lo"], row["change hi"]),
         )
         previous = place
-    made.caption = "change: ratio (×) of conductivities, difference of energies and of transference numbers."
+    made.caption = (
+        "change: ratio (×) of conductivities, difference of energies and of transference numbers. * The 95 % interval "
+        "tells it apart from none."
+    )
     return made
 
 

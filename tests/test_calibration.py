@@ -187,3 +187,18 @@ def test_intervals_of_calibrations_cover_the_truth(n_targets, n, noise):
         middle.append([lo <= v <= hi for (lo, hi), v in zip(ends, truth, strict=True)])
     for found in (np.mean(hits, axis=0), np.mean(middle, axis=0)):
         assert (found >= 0.90).all(), (np.mean(hits, axis=0), np.mean(middle, axis=0))
+
+
+def test_two_explanations_are_two_ranges():
+    """ln sigma = -6 + 8 (u - 0.4)²: a measured -5.68 is reached at u = 0.2 and at u = 0.6, and not between."""
+    ranges = (Range("k", 0.0, 1.0),)
+    points = np.linspace(0, 1, 15)[:, None]
+    logs = -6 + 8 * (points - 0.4) ** 2
+    made = likelihood_of(
+        ranges, [target(math.exp(-5.68), 0.05)], [Relation((0,))], points, logs, np.full((15, 1), 0.01)
+    )
+    fit = fit_parameters(made, np.random.default_rng(1))
+    (low, high) = fit.profiles[0].parts
+    assert low[0] < 0.2 < low[1] < 0.3 < 0.5 < high[0] < 0.6 < high[1]
+    assert fit.shares(0) == pytest.approx([0.5, 0.5], abs=0.1)
+    assert (fit.profiles[0].lo, fit.profiles[0].hi) == (low[0], high[1])

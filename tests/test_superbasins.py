@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from decks import deck_of, faults
 from exact import coulomb_pairs, diffusivities, master_equation, supercell
 from lattices import TEMPERATURE, network_of, simple_cubic
 from replicas import assert_ladder, diffusivity_scores, run_replicas, z_score
@@ -18,7 +19,7 @@ from kmc.rates import open_hops
 from kmc.simulation import Simulation
 from kmc.state import State
 from kmc.trajectory import Checkpoint, TaskLabel, read_checkpoint, write_checkpoint
-from lattice.supercell import replicate
+from lattice.supercell import PairEnergies, replicate
 from structures.errors import InputError
 
 CAGE = np.array([[0.3, 0.3, 0.3], [0.7, 0.7, 0.3], [0.7, 0.3, 0.7], [0.3, 0.7, 0.7]])
@@ -90,6 +91,12 @@ TWO = lattice_of(cages(9.0, 3), (2, 2, 2), coulomb=True)
 DENSE = lattice_of(cages(4.0), (2, 2, 2), coulomb=False)
 
 
+def neighbours(network, repeats):
+    """Repulsion of neighbours nearer than 3 Å, listed pair by pair."""
+    pairs = PairEnergies.within(network, 3.0, lambda r, charges: 1.5 / r)
+    return replicate(network, repeats, interaction=pairs)
+
+
 def exclusive(network):
     """One ion per cage."""
     a, b = np.array([(i, j) for i in range(4) for j in range(4) if i != j]).T
@@ -99,9 +106,14 @@ def exclusive(network):
 MANY = lattice_of(exclusive(cages(6.0)), (3, 3, 3), coulomb=False)
 
 
-@pytest.fixture(scope="module", params=["one ion", "two ions with Coulomb"])
+LISTED = neighbours(cages(9.0, 3), (2, 2, 2))
+SOLVED = {"one ion": (LONE, 1), "two ions with Coulomb": (TWO, 2), "two ions with listed pairs": (LISTED, 2)}
+
+
+@pytest.fixture(scope="module", params=SOLVED)
 def solved(request):
-    return Solved(LONE, 1) if request.param == "one ion" else Solved(TWO, 2, seed=3)
+    lattice, n_ions = SOLVED[request.param]
+    return Solved(lattice, n_ions, seed=3)
 
 
 def test_the_rates_of_a_superbasin_are_those_of_all_its_configurations(solved):
@@ -250,6 +262,12 @@ def test_energies_from_meshes_are_refused():
     state = place_ions(lattice, {"A": 3}, np.random.default_rng(0), temperature=TEMPERATURE)
     with pytest.raises(InputError, match="table"):
         Simulation(lattice, state, temperature=TEMPERATURE, superbasins=True)
+
+
+def test_a_deck_with_meshes_is_refused(tmp_path):
+    (line,) = faults(tmp_path, ("samples = 100", 'samples = 100\nsuperbasins = true\nenergies = "meshes"'))
+    assert "[kmc] energies" in line
+    assert deck_of(tmp_path, ("samples = 100", "samples = 100\nsuperbasins = true")).deck.kmc.superbasins
 
 
 def test_many_ions_with_clocks_of_their_own_keep_to_what_is_allowed():
