@@ -27,7 +27,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from kmc.kernels import BLOCKED, DONE, PAUSED
+from kmc.kernels import BLOCKED, DONE, OVERFLOW, PAUSED
 
 LOOK = 10  # for a superbasin
 STATES, MEMBERS, EDGES, SLOTS = 64, 6, 1024, 32  # most of them
@@ -749,7 +749,8 @@ def advance(ground, walk, chains, room, scratch, book, statistics, until, last_e
     configuration of that time drawn. Hops inside count with their expected number.
 
     All but `ground` and `scratch` are modified in place. Returns DONE at `until`, PAUSED at `last_event`, BLOCKED (no
-    hop is open) or LOOK (the configuration is in no superbasin that is kept, and no ordinary hop is allowed).
+    hop is open), LOOK (the configuration is in no superbasin that is kept, and no ordinary hop is allowed) or OVERFLOW
+    (no rate is left where one was).
     """
     clock, course, rate = walk.clock, book.course, scratch.rate[0]
     while walk.events[0] < last_event:
@@ -777,7 +778,10 @@ def advance(ground, walk, chains, room, scratch, book, statistics, until, last_e
         if now == np.inf:
             return BLOCKED
         total = _all_rates(ground, walk, scratch, chains, slot, end)
-        _hop(ground, walk, statistics, _choose(rate, rng.random() * total), now)
+        column = _choose(rate, rng.random() * total)
+        if column < 0:
+            return OVERFLOW
+        _hop(ground, walk, statistics, column, now)
         book.tally[SINGLE] += 1.0
         clock[0], clock[1] = now, np.nan
     return PAUSED
@@ -926,8 +930,8 @@ def advance_apart(ground, walk, chains, room, clocks, book, statistics, until, l
 
     An ion tries its hops whether they are open or not; a try into a site that is taken or excluded does nothing. Ions
     in superbasins that belong to the site of a try, or exclude it, are first put where they are at that time. All but
-    `ground` are modified in place. Returns DONE at `until`, PAUSED at `last_event`, BLOCKED, or LOOK where fewer than
-    PAYS hops were passed over for each that was made.
+    `ground` are modified in place. Returns DONE at `until`, PAUSED at `last_event`, BLOCKED, OVERFLOW, or LOOK where
+    fewer than PAYS hops were passed over for each that was made.
     """
     clock, due, again, tally = walk.clock, clocks.due, clocks.again, book.tally
     if np.isnan(clock[1]):
@@ -954,6 +958,8 @@ def advance_apart(ground, walk, chains, room, clocks, book, statistics, until, l
             state = _end(ground, walk, chains, room, clocks, book, statistics, m, now, True, rng)
         here = np.int64(walk.site[walk.mover[m]])
         hop = _try_hop(ground, walk, chains, clocks, slot, state, m, rng.random())
+        if hop < 0:
+            return OVERFLOW
         there = np.int64(ground.hop_target[ground.hop[here] + hop - ground.first[ground.cell[here, 3]]])
         again[0] = m
         for e in range(ground.exclusion_offset[there] - 1, ground.exclusion_offset[there + 1]):

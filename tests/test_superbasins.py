@@ -290,6 +290,20 @@ def test_many_ions_with_clocks_of_their_own_keep_to_what_is_allowed():
     assert (samples.hop_orbit_events[6:] - through) / np.sqrt(through) == pytest.approx(0.0, abs=4.0)
 
 
+def test_no_two_ions_meet_in_a_cage_that_one_of_them_flickers_in():
+    """Four ions in eight cages without exclusions beside their sites, looked at often."""
+    lattice = lattice_of(cages(6.0), (2, 2, 2), coulomb=False)
+    simulation = start(lattice, 4)
+    begun = simulation.positions()
+    for _ in range(300):
+        simulation.run(200.0, 1)
+        state = simulation.state
+        assert len(set(state.ion_site.tolist())) == 4
+        assert (state.blocked == np.bincount(state.ion_site, minlength=lattice.n_sites)).all()
+    assert simulation.flicker.legs > 500
+    assert np.abs(simulation.positions() - begun).max() > 8.0
+
+
 def exact_means(lattice, n_ions):
     """D_J, D* and the transients of one species, the mean energy, and ions by site of a cell, kT."""
     cells = supercell(lattice.network, lattice.repeats)
