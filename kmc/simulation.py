@@ -169,7 +169,7 @@ class Simulation:
             if progress is not None:
                 progress("rate", made / n_events)
         elapsed = float(engine.clock[0]) - copy.time
-        return n_events / elapsed if made == n_events and elapsed > 0.0 else 0.0
+        return made / elapsed if made >= n_events and elapsed > 0.0 else 0.0
 
     def run(self, until: float, n_samples: int, *, frame_every: int = 0, progress: Progress | None = None) -> Samples:
         """Simulate for a physical time and sample on a uniform grid; a sample is of the state that holds at its time.

@@ -235,6 +235,13 @@ def test_where_nothing_is_gained_the_trajectory_is_that_of_the_plain_engine():
     assert "none was worth it" in with_.engine.flicker.line
 
 
+@pytest.mark.parametrize(("lattice", "n_ions"), [(LONE, 1), (TWO, 2)])
+def test_the_rate_that_fixes_simulated_times_is_that_of_all_hops(lattice, n_ions):
+    """Hops per second, those that are passed over included, as without superbasins."""
+    rates = [start(lattice, n_ions, superbasins=on).estimate_rate(200_000) for on in (True, False)]
+    assert rates[0] == pytest.approx(rates[1], rel=0.1)
+
+
 def test_everything_kept_equals_its_recount():
     simulation = start(TWO, 2)
     for _ in range(30):
@@ -370,7 +377,7 @@ def test_physical_time_per_second_rises_fiftyfold():
     lattice = NETWORKS["one ion, 10^3 hops inside for each that leaves"][0]
     speed = {True: [], False: []}
     for _ in range(5):
-        for superbasins, until in ((True, 1e7), (False, 2e5)):
+        for superbasins, until in ((True, 1e8), (False, 5e5)):
             simulation = start(lattice, 1, superbasins=superbasins)
             simulation.step(10_000)
             begun = time.process_time()

@@ -50,6 +50,7 @@ def test_the_trajectory_is_that_of_the_plain_reference(energy, saddle, regimes):
     simulation = Simulation(lattice, state, temperature=UNIT_TEMPERATURE, attempt_frequency=1.0)
     assert state.thinning[0] > SMALLEST_ACCEPTANCE
     twin, seen, pair = state.copy(), set(), np.array(pair_energies(lattice))
+    whole = Simulation(lattice, state.copy(), temperature=UNIT_TEMPERATURE, attempt_frequency=1.0)
     ceilings = simulation.engine.tables.ceilings
     for time, ion, site, _, _ in reference_kmc(lattice, twin.copy(), simulation.conditions, 200):
         V = pair[np.ix_(twin.ion_site, twin.ion_site)].sum(axis=1)
@@ -60,6 +61,9 @@ def test_the_trajectory_is_that_of_the_plain_reference(energy, saddle, regimes):
         assert (state.ion_site == twin.ion_site).all()
         assert state.time == pytest.approx(time, rel=1e-9)
     assert seen == regimes
+    assert whole.step(200) == 200  # bounds renewed one by one
+    assert (whole.state.ion_site == state.ion_site).all()
+    assert whole.state.time == state.time
 
 
 @pytest.mark.parametrize("pairs", [False, True])
