@@ -12,6 +12,7 @@ from analysis.results import analysis_of
 from analysis.run_statistics import run_statistics, statistics_statements
 from runs.assumptions import footnotes
 from runs.faults import writing
+from runs.flicker_table import flicker_part
 from runs.folder import ResultsFolder
 from runs.opened_run import OpenedRun, open_results
 from runs.result_tables import result_report
@@ -57,8 +58,8 @@ def analyse_job(path: Path, *, output: Path | None = None, plots: bool = True) -
     ResultsFolder(target).write_remarks((*said, *opened.precision, *opened.assumed.lines))
     for piece in result_report(analysis, opened.assumed, material=opened.material, statements=said):
         console.print(piece)
-    for windows in windows_part(analysis, opened.windows_C):
-        console.print(windows)
+    for part in (*windows_part(analysis, opened.windows_C), *flicker_part(opened.run)):
+        console.print(part)
     if plots:
         written += _pictures(opened, target)
     console.print(f"\nWritten to {target}: {', '.join(written)}", markup=False)

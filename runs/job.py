@@ -350,6 +350,7 @@ def present(model: Model, folder: ResultsFolder, console: Console) -> None:
     """Analyse the task files; write the tables, print them, and draw the plots, so that nothing computed is lost."""
     from analysis.campaign import open_run
     from runs.assumptions import assumptions
+    from runs.flicker_table import flicker_part
     from runs.result_tables import result_report
     from runs.window_tables import windows_part
 
@@ -365,7 +366,7 @@ def present(model: Model, folder: ResultsFolder, console: Console) -> None:
     finally:  # a full disk is no reason not to show the results
         for part in result_report(analysis, assumed, material=model.material):
             console.print(part)
-        for part in windows_part(analysis, model.deck.output.windows_C):
+        for part in (*windows_part(analysis, model.deck.output.windows_C), *flicker_part(run)):
             console.print(part)
         if precision:
             console.print(listing("Rounds", precision))
