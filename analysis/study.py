@@ -59,6 +59,11 @@ class Asked:
         """Whether it is compared by its logarithm."""
         return self.kind == "sigma"
 
+    @property
+    def is_share(self) -> bool:
+        """Whether it lies from 0 to 1."""
+        return self.kind in ("t_Li", "x*")
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StudiedRun:
@@ -164,7 +169,11 @@ def over_draws(best: Interval, draws: Sequence[Interval], asked: Asked) -> Inter
     scatter = math.sqrt(float(((values - centre) ** 2).sum()) / len(known))
     half = float(stats.t.ppf(0.5 + LEVEL / 2, len(known))) * scatter * math.sqrt(1 + 1 / len(known))
     ends = centre - half, centre + half
-    return Interval(best.value, *(math.exp(end) for end in ends)) if asked.is_positive else Interval(best.value, *ends)
+    if asked.is_positive:
+        return Interval(best.value, *(math.exp(end) for end in ends))
+    if asked.is_share:
+        return Interval(best.value, max(0.0, ends[0]), min(1.0, ends[1]))
+    return Interval(best.value, *ends)
 
 
 def pooled(runs: Iterable[StudiedRun], asked: Asked, loading: float | None = None) -> Interval:

@@ -28,6 +28,7 @@ def scans(table: pd.DataFrame, ax: Axes | None = None, *, material: str = "", te
     """
     ax = new_axes((7.2, 4.8)) if ax is None else ax
     *labels, name = list(table.columns[: list(table.columns).index("sigma (S/cm)")])
+    labels = [label for label in labels if table[label].nunique(dropna=False) > 1]
     found = list(table.groupby(labels, sort=False, dropna=False)) if labels else [((), table)]
     for colour, (values, rows) in zip(colours(len(found)), found, strict=True):
         moved = rows[rows["sigma (S/cm)"] > 0].sort_values(name)

@@ -50,9 +50,10 @@ class _Pace:
 class Simulation:
     """Kinetic Monte Carlo of ions on a lattice at one temperature.
 
-    The interaction that the lattice has got decides on the engine: with a table, or a list of neighbours, it is the
-    rejection-free one of kmc/streaming.py, exact to rounding; without, the one of kmc/multilevel.py, whose energies
-    are within a tolerance of the full Ewald sum.
+    The interaction that the lattice has got decides on the engine: with a table, or a list of neighbours, it is that of
+    kmc/streaming.py, exact to rounding, which is rejection-free with a table and draws from bounds with a list where
+    most trials become hops; without, the one of kmc/multilevel.py, whose energies are within a tolerance of the full
+    Ewald sum.
 
     Parameters
     ----------

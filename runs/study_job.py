@@ -153,7 +153,7 @@ def study_job(study: StudyFile, request: RunRequest, *, quick: bool = False) -> 
             if before is not None and (before.deck, before.status) == (checksum, "complete"):
                 continue
             if call.deadline is not None and ranks.any(time.monotonic() >= call.deadline):
-                return stopped_early(call, limit, members, states)
+                return stopped_early(call, limit, members, states, fitted)
             if ranks.is_first:
                 say(f"{number + 1} of {len(members)}: {member.name}{remaining(members[number:], members, states)}")
             replaces = before is not None and before.deck != checksum
@@ -162,16 +162,24 @@ def study_job(study: StudyFile, request: RunRequest, *, quick: bool = False) -> 
             if ranks.is_first:
                 keep(call.folder, states)
             if stopped:
-                return stopped_early(call, stopped, members, states)
+                return stopped_early(call, stopped, members, states, fitted)
         if ranks.is_first:
             present(call, members, states, fitted)
     return COMPLETE if all(states[member.name].status == "complete" for member in members) else INCOMPLETE
 
 
-def stopped_early(call: StudyCall, reason: str, members: Sequence[Member], states: Mapping[str, MemberState]) -> int:
-    """Say how far the study is, and return the exit status."""
+def stopped_early(
+    call: StudyCall,
+    reason: str,
+    members: Sequence[Member],
+    states: Mapping[str, MemberState],
+    fitted: Calibration | None = None,
+) -> int:
+    """Make the tables of what is there unless the user waits, say how far the study is, and return the exit status."""
     if find_ranks().is_first:
         done = sum(one.name in states and states[one.name].status == "complete" for one in members)
+        if done and fitted is not None and reason != INTERRUPTED_BY_USER:
+            present(call, members, states, fitted)
         say(f"{reason}; {done} of {len(members)} runs in {call.folder} are complete: resume with the same command")
     return INTERRUPTED if reason == INTERRUPTED_BY_USER else COMPLETE
 
@@ -297,7 +305,8 @@ def present(call: StudyCall, members: Sequence[Member], states: Mapping[str, Mem
     from runs.study_tables import common_assumptions, study_report, study_results
 
     reasons = {name: state.reason for name, state in states.items() if state.status != "complete"}
-    results = study_results(call.study, call.folder, members, reasons, fitted.targets)
+    begun = [member for member in members if member.name in states]
+    results = study_results(call.study, call.folder, begun, reasons, fitted.targets)
     written = results.write(call.folder, call.study.material)
     about = {
         "title": call.study.tables.study.title,
@@ -309,8 +318,10 @@ def present(call: StudyCall, members: Sequence[Member], states: Mapping[str, Mem
     console = output_console()
     for part in study_report(call.study, results, quick=call.quick):
         console.print(part)
-    for part in common_assumptions(call.folder, members):
+    for part in common_assumptions(call.folder, begun):
         console.print(part)
+    if len(begun) < len(members):
+        console.print(f"\n{len(members) - len(begun)} of {len(members)} runs have not begun: the tables are a part")
     console.print(f"\nWritten to {call.folder}: {', '.join(written)}, a folder for every run", markup=False)
 
 

@@ -235,12 +235,21 @@ def test_a_refused_run_is_a_result_and_the_others_go_on(tmp_path):
 
 
 def test_a_time_limit_ends_a_study_and_the_same_command_goes_on(tmp_path):
+    """What is complete by then is in the tables."""
     study = write_study(tmp_path)
     command = ["run", str(study), "--quick", "--output", str(tmp_path / "out")]
-    ended = CliRunner().invoke(main, [*command, "--time-limit", "1s"])
-    assert ended.exit_code == 0, ended.output
-    assert "resume with the same command" in ended.output
+    first = CliRunner().invoke(main, [*command, "--time-limit", "1s"])
+    assert first.exit_code == 0, first.output
+    assert "resume with the same command" in first.output
+    for _ in range(5):
+        ended = CliRunner().invoke(main, [*command, "--time-limit", "3s"])
+        assert ended.exit_code == 0, ended.output
+        if "resume with the same command" not in ended.output:
+            break
+        if " 0 of 6 runs" not in ended.output:
+            assert "have not begun: the tables are a part" in ended.output
     assert CliRunner().invoke(main, command).exit_code == 0
+    assert len(pd.read_csv(tmp_path / "out" / "scan.csv")) == 2
 
 
 def test_a_folder_of_something_else_is_refused(tmp_path):
