@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 N_DRAWS = 1000
 SEED = 1899
+LEAST_SHARE = 1e-3  # of a number whose interval reaches zero
 NEAREST_TO_ENDS = 1e-6  # of 0 and 1, where the logit of a transference number is taken
 Array = NDArray[np.float64]
 Kind = Literal["salt", "counter-ions", "single ion", "small currents"]
@@ -303,8 +304,13 @@ def loss_table(separator: Separator, currents_mA_per_cm2: ArrayLike) -> pd.DataF
 
 
 def _log_normal(number: Interval, normal: Array) -> Array:
+    """Draw a positive number; one whose interval reaches zero from a normal distribution, cut off a little above it."""
     error = number.log_error
-    drawn = number.value * np.exp((0.0 if np.isnan(error) else error) * normal)
+    if np.isfinite(number.hi) and number.lo <= 0:
+        spread = (number.hi - number.value) / normal_quantile()
+        drawn = np.maximum(number.value + spread * normal, LEAST_SHARE * number.value)
+    else:
+        drawn = number.value * np.exp((0.0 if np.isnan(error) else error) * normal)
     return np.concatenate(([number.value], drawn))
 
 

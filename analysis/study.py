@@ -25,6 +25,7 @@ from structures.units import CELSIUS_ZERO
 
 NAN = float("nan")
 NOTHING = Interval(NAN, NAN, NAN)
+TELLING = 10.0  # largest over least value of an interval that tells anything
 WINDOW_NEAR_K = 0.5  # from the end of a window at which a temperature counts as in it
 
 
@@ -137,9 +138,10 @@ def _transference(run: Run, x: float, asked: Asked) -> Interval:
 
     if not any(abs(record.temperature - asked.low) <= NEAR_K for record in run.records):
         return NOTHING
-    found = transference(run.displacements(x, asked.low))
-    if "Li+" not in found.species_names:
-        return NOTHING
+    data = run.displacements(x, asked.low)
+    if not dict(zip(data.species_names, data.count, strict=True)).get("Li+"):
+        return NOTHING  # no share of a current that is not there
+    found = transference(data)
     return found.steady_state[found.species_names.index("Li+")]
 
 
@@ -157,23 +159,28 @@ def over_realisations(values: Sequence[Interval]) -> Interval:
 def over_draws(best: Interval, draws: Sequence[Interval], asked: Asked) -> Interval:
     """Widen an interval by what parameters drawn from a posterior add.
 
-    The prediction for one more draw: best ± t s √(1 + 1/n) with the scatter s of n draws, in which the statistical
-    error of each is contained (Gelman and others, Bayesian Data Analysis, 2013, section 3.2). Positive quantities are
-    treated by their logarithms.
+    The half-widths of the best run and t s √(1 + 1/n) of n draws add up in square, t with n - 1 degrees of freedom,
+    where s² is the scatter of the draws less the mean square of their own statistical errors, at least zero (the moment
+    estimate of DerSimonian and Laird, Control. Clin. Trials 7, 177 (1986)). Positive quantities are treated by their
+    logarithms. The interval is never narrower than that of the best run, and ends where that one ends at zero.
     """
-    known = [draw.value for draw in draws if math.isfinite(draw.value) and (draw.value > 0 or not asked.is_positive)]
-    if len(known) < 2 or not math.isfinite(best.value) or (asked.is_positive and best.value <= 0):
+    usable = [draw for draw in draws if math.isfinite(draw.value) and (draw.value > 0 or not asked.is_positive)]
+    if len(usable) < 2 or not math.isfinite(best.value) or (asked.is_positive and best.value <= 0):
         return best
-    values = np.log(known) if asked.is_positive else np.array(known)
-    centre = math.log(best.value) if asked.is_positive else best.value
-    scatter = math.sqrt(float(((values - centre) ** 2).sum()) / len(known))
-    half = float(stats.t.ppf(0.5 + LEVEL / 2, len(known))) * scatter * math.sqrt(1 + 1 / len(known))
-    ends = centre - half, centre + half
+    shape = math.log if asked.is_positive else float
+    values = np.array([shape(draw.value) for draw in usable])
+    errors = [draw.log_error if asked.is_positive else (draw.hi - draw.lo) / (2 * normal_quantile()) for draw in usable]
+    own = np.nanmean(np.square(errors)) if np.isfinite(errors).any() else 0.0
+    scatter = math.sqrt(max(0.0, float(values.var(ddof=1) - own)))
+    added = float(stats.t.ppf(0.5 + LEVEL / 2, len(values) - 1)) * scatter * math.sqrt(1 + 1 / len(values))
     if asked.is_positive:
-        return Interval(best.value, *(math.exp(end) for end in ends))
-    if asked.is_share:
-        return Interval(best.value, max(0.0, ends[0]), min(1.0, ends[1]))
-    return Interval(best.value, *ends)
+        down = math.log(best.value / best.lo) if best.lo > 0 else math.inf
+        up = math.log(best.hi / best.value)
+        return Interval(
+            best.value, best.value * math.exp(-math.hypot(down, added)), best.value * math.exp(math.hypot(up, added))
+        )
+    ends = best.value - math.hypot(best.value - best.lo, added), best.value + math.hypot(best.hi - best.value, added)
+    return Interval(best.value, *(np.clip(ends, 0.0, 1.0).tolist() if asked.is_share else ends))
 
 
 def pooled(runs: Iterable[StudiedRun], asked: Asked, loading: float | None = None) -> Interval:
@@ -312,6 +319,9 @@ def curve_table(runs: Iterable[StudiedRun], temperature: float = ROOM) -> pd.Dat
 def sharpness_lines(table: pd.DataFrame, measured: Mapping[float, float]) -> list[str]:
     """Say for every two neighbouring loadings whether any scan changes between them as the measured values do.
 
+    An interval wider than a factor of 10 tells nothing, and a scan is like the measured maximum only if it is for every
+    two loadings at once.
+
     Parameters
     ----------
     table : DataFrame
@@ -319,23 +329,34 @@ def sharpness_lines(table: pd.DataFrame, measured: Mapping[float, float]) -> lis
     measured : Mapping of float to float
         Conductivity by loading.
     """
-    lines = []
+    lines, like, open_ = [], np.ones(len(table), dtype=bool), np.ones(len(table), dtype=bool)
     labels = list(table.columns[: list(table.columns).index("x*")])
     for before, after in itertools.pairwise(sorted(measured)):
         name = f"sigma({after:g})/sigma({before:g})"
         if name not in table:
             continue
-        known = table[np.isfinite(table[name])]
         wanted = measured[after] / measured[before]
-        if known.empty:
-            lines.append(f"{name}: {wanted:.3g} measured; no scan holds both loadings")
-            continue
-        holds = known[(known[f"{name} lo"] <= wanted) & (wanted <= known[f"{name} hi"])]
-        nearest = known.to_dict("records")[int(np.abs(np.log(known[name] / wanted)).to_numpy().argmin())]
-        where = ", ".join(f"{label} {nearest[label]}" for label in labels) or "the only scan"
+        value, lo, hi = (table[f"{name}{end}"].to_numpy(dtype=np.float64) for end in ("", " lo", " hi"))
+        with np.errstate(invalid="ignore", divide="ignore"):
+            known = np.isfinite(lo) & np.isfinite(hi)
+            wide = ~known | (hi / lo > TELLING)
+            holds = known & ~wide & (lo <= wanted) & (wanted <= hi)
+            excluded = known & ((wanted < lo) | (hi < wanted))
+        like &= holds
+        open_ &= ~excluded
+        said = f"{name}: {wanted:.3g} measured; so in {holds.sum()} of {len(table)} scans, excluded in {excluded.sum()}"
+        if known.any():
+            rows = table.to_dict("records")
+            nearest = int(
+                np.nanargmin(np.where(known, np.abs(np.log(np.where(value > 0, value, np.nan) / wanted)), np.inf))
+            )
+            where = ", ".join(f"{label} {rows[nearest][label]}" for label in labels) or "the only scan"
+            said += f"; nearest {value[nearest]:.3g} ({lo[nearest]:.3g} to {hi[nearest]:.3g}) with {where}"
+        lines.append(said)
+    if len(lines) > 1:
         lines.append(
-            f"{name}: {wanted:.3g} measured; within the interval of {len(holds)} of {len(known)} scans; nearest "
-            f"{nearest[name]:.3g} ({nearest[f'{name} lo']:.3g} to {nearest[f'{name} hi']:.3g}) with {where}"
+            f"all of them at once: like the measured values in {like.sum()} scans, not excluded in {open_.sum()} of "
+            f"{len(table)}"
         )
     return lines
 

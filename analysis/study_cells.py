@@ -11,7 +11,7 @@ from analysis.experiments import ROOM
 from analysis.measured_cells import geometry, measured_cells, overpotential_shares, rate_table
 from analysis.separators import Separator
 from analysis.separators_of_run import separator_of_run
-from analysis.study import StudiedRun, groups, nearest_loading
+from analysis.study import Asked, StudiedRun, groups, nearest_loading, pooled
 from structures.errors import InputError
 
 AREAL_MAH_PER_CM2 = (0.5, 2.0)  # thin and usual electrodes; the papers print no loading
@@ -20,7 +20,7 @@ AREAL_MAH_PER_CM2 = (0.5, 2.0)  # thin and usual electrodes; the papers print no
 def separators(
     material: str, runs: Sequence[StudiedRun], loading: float | None = None
 ) -> tuple[list[Separator], list[str]]:
-    """Return a separator of the measured geometry for every run, of realisations the first, at room temperature.
+    """Return a separator of the measured geometry for every run at room temperature; realisations and draws are pooled.
 
     Returns
     -------
@@ -38,6 +38,9 @@ def separators(
         except InputError as error:
             reasons.append(f"{name}, as a separator: {error}")
             continue
+        sigma, t = (pooled(same, Asked(kind), nearest_loading(one, loading)) for kind in ("sigma", "t_Li"))
+        if len(same) > 1:
+            made = replace(made, sigma=sigma, t_Li=t if 0 < t.value < 1 else made.t_Li)
         found.append(replace(made, label=name))
     return found, reasons
 

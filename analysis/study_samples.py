@@ -6,18 +6,17 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
 from analysis.agreement import ASSUMED_ERRORS, Agreement, Error, agreement
 from analysis.experiments import NEAR_K, ROOM, measured, measured_activation, measured_transference
 from analysis.statistics import Interval
-from analysis.study import Asked, StudiedRun, nearest_loading, pooled
+from analysis.study import TELLING, Asked, StudiedRun, nearest_loading, pooled
 from structures.units import CELSIUS_ZERO
 
 CALIBRATED, PREDICTED, STATED = "calibrated", "predicted", "nothing fitted"
 # widest intervals that tell anything: largest over least sigma, eV, share of the current
-TELLS = {"sigma": 10.0, "E_a": 0.1, "t_Li": 0.5}
+TELLS = {"sigma": TELLING, "E_a": 0.1, "t_Li": 0.5}
 MeasuredValue = tuple[Asked, float]
 
 
@@ -45,7 +44,7 @@ def measured_error(material: str, sample: str, asked: Asked) -> Error:
 
 def sample_table(
     material: str,
-    samples: Sequence[tuple[str, Sequence[StudiedRun]]],
+    samples: Sequence[tuple[str, str, Sequence[StudiedRun]]],
     targets: Sequence[tuple[str, float]] = (),
     variations: Sequence[pd.DataFrame] = (),
 ) -> pd.DataFrame:
@@ -54,8 +53,8 @@ def sample_table(
     Parameters
     ----------
     material : str
-    samples : sequence of (str, runs)
-        Name of the sample, and the runs that simulate it.
+    samples : sequence of (str, str, runs)
+        Name of the sample, what is different in the model of it, and the runs that simulate it.
     targets : sequence of (str, float)
         Sample and temperature, °C, of the measured conductivities that parameters were fitted to.
     variations : sequence of DataFrame
@@ -64,12 +63,12 @@ def sample_table(
     Returns
     -------
     DataFrame
-        sample, x, quantity, unit, measured, computed with its interval, status (calibrated, predicted, nothing
-        fitted), agrees (yes, no, too wide to tell), ratio or difference, distance in standard errors, how it was
-        compared, why.
+        sample, note, x as simulated, quantity, unit, measured, computed with its interval, status (calibrated,
+        predicted, nothing fitted), agrees (yes, no, too wide to tell), ratio or difference, distance in standard
+        errors, how it was compared, why.
     """
     rows = []
-    for sample, runs in samples:
+    for sample, note, runs in samples:
         exchange = exchange_of(material, sample)
         x = nearest_loading(runs[0].run, exchange)
         for asked, value in measured_values(material, sample):
@@ -83,6 +82,7 @@ def sample_table(
             apart = beside.factor.value if asked.is_positive else beside.difference.value
             rows.append({
                 "sample": sample,
+                "note": note,
                 "x": x,
                 "quantity": asked.name,
                 "unit": asked.unit,
@@ -115,36 +115,31 @@ def verdict(beside: Agreement, asked: Asked) -> str:
 def reason(asked: Asked, value: float, found: Interval, x: float, variations: Sequence[pd.DataFrame]) -> str:
     """Say which of the variations would bring a computed value to the measured one, or that none does.
 
-    Changes are taken from the loading of the variations nearest to that of the sample, and are those of one thing at a
-    time.
+    Changes are taken from the loading of the variations nearest to that of the sample. They are those of one thing at a
+    time; what was fitted is not fitted again, so that they may spoil what agrees elsewhere.
     """
-    moved: list[tuple[str, float]] = []
+    at, through = [], []
     for table in variations:
-        same = table[table["quantity"].map(lambda name: _kind(name) == asked.kind)]
-        if asked.kind == "sigma":
-            same = table[table["quantity"] == asked.name]
+        wanted = asked.name if asked.kind == "sigma" else asked.kind
+        same = table[table["quantity"].map(lambda name, wanted=wanted: wanted in (name, _kind(name)))]
         if same.empty:
             continue
-        near = same.iloc[(same["loading"] - x).abs().to_numpy().argsort()]
-        near = near[near["loading"] == near["loading"].iloc[0]]
-        for _, row in near.iterrows():
-            if math.isfinite(row["change"]):
-                moved.append((f"{row['varied']} {row['to']}", float(row["change"])))
-    if not moved:
-        return ""
-    reached = [(what, found.value * by if asked.is_positive else found.value + by) for what, by in moved]
-    short = found.value < value
-    beyond = [(what, to) for what, to in reached if (to >= value) == short]
-    low, high = min(to for _, to in reached), max(to for _, to in reached)
-    if not beyond:
-        return f"no variation alone reaches it, {low:.2g} to {high:.2g}"
-    names = "; ".join(f"{what}: {to:.2g}" for what, to in sorted(beyond, key=lambda one: abs(_apart(one[1], value))))
-    return f"within the assumptions, {names}"
-
-
-def _apart(computed: float, measured: float) -> float:
-    both_positive = computed > 0 and measured > 0
-    return float(np.log(computed / measured)) if both_positive else computed - measured
+        off = (same["loading"] - x).abs()
+        for row in same[off == off.min()].to_dict("records"):
+            to, lo, hi = (
+                found.value * row[f"change{end}"] if asked.is_positive else found.value + row[f"change{end}"]
+                for end in ("", " lo", " hi")
+            )
+            name = f"{row['varied']} {row['to']}"
+            if lo <= value <= hi:
+                at.append(name)
+            elif math.isfinite(to) and (to > value) == (found.value < value):
+                through.append(f"{name} goes beyond, to {to:.2g}")
+    if at:
+        return f"within the interval of a variation alone: {'; '.join(at)}"
+    if through:
+        return f"between this model and a variation: {'; '.join(through)}"
+    return "no variation alone reaches it" if variations else ""
 
 
 def _kind(name: Any) -> str:

@@ -154,8 +154,8 @@ def run(
     ranks = find_ranks()
     study = ranks.on_first(lambda: study_named(deck))
     if study is not None:
-        if extend or values or options["fork"] or options["force"]:
-            raise InputError(f"{deck}: expected no --extend, --set, --fork or --force with a study; change the study")
+        if extend or values or options["fork"]:
+            raise InputError(f"{deck}: expected no --extend, --set or --fork with a study; change the study")
         from runs.study_job import study_job
 
         folder = Path("results") / f"{study.path.stem}{'_quick' if quick else ''}"

@@ -64,7 +64,8 @@ def put_over_base(path: Path, text: str) -> str:
 
 
 def _line_of_base(text: str) -> int:
-    return next(n for n, line in enumerate(text.split("\n"), 1) if re.match(r"\s*base\s*=", line))
+    """Line on which a deck names its base, the first one where it does so in another way than usual."""
+    return next((n for n, line in enumerate(text.split("\n"), 1) if re.match(r"\s*base\s*=", line)), 1)
 
 
 def _merge(whole: MutableMapping[str, Any], changes: MutableMapping[str, Any]) -> None:

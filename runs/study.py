@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import math
 import re
@@ -70,6 +71,7 @@ class StudyRun(Table):
         "realisations"
     )
     sample: str = declare("name of the measured sample", default="")
+    note: str = declare("what is different in the model of the sample, for the tables", default="")
     cells: str = declare(
         "material whose measured cells are compared with what these runs make as a separator: ni_mof or mof5",
         default="",
@@ -205,6 +207,7 @@ def members_of(study: StudyFile, *, quick: bool = False) -> tuple[Member, ...]:
         With one line for every fault in a deck that results, behind the name of the run.
     """
     from analysis.experiments import measured
+    from analysis.measured_cells import geometry
 
     found: list[Member] = []
     faults: dict[str, None] = {}
@@ -216,6 +219,12 @@ def members_of(study: StudyFile, *, quick: bool = False) -> tuple[Member, ...]:
                 faults[f"[[run]] {entry.name}, sample: expected one of {known}, found {entry.sample!r}"] = None
     except InputError as error:
         faults[f"[study] material: {error}"] = None
+    for entry in study.tables.run:
+        if entry.cells:
+            try:
+                geometry(entry.cells)
+            except InputError as error:
+                faults[f"[[run]] {entry.name}, cells: {error}"] = None
     for entry in study.tables.run:
         if quick and not entry.quick:
             continue
@@ -230,6 +239,9 @@ def members_of(study: StudyFile, *, quick: bool = False) -> tuple[Member, ...]:
             except InputError as error:
                 for line in str(error).splitlines():
                     faults[f"{entry.name}: {line}"] = None
+    twice = sorted({member.name for member in found if [one.name for one in found].count(member.name) > 1})
+    for name in twice:
+        faults[f"{name}: expected runs with folders of their own, found two of this name"] = None
     if faults:
         raise InputError("\n".join(f"{study.path.name}: {fault}" for fault in faults))
     return tuple(found)
@@ -259,17 +271,22 @@ def _members(
         labels[name] = label
         values |= own
     for seed in range(1, entry.realisations + 1):
-        seeded = values
-        if entry.realisations > 1:  # with random numbers of their own, or the same crystal would give the same bits
-            seeded = {**values, "structure.defect_seed": seed, "scan.seed": deck.deck.scan.seed + seed - 1}
-        file = with_values(deck, {name: None if value == {} else value for name, value in seeded.items()})
-        check_files(file)
+        seeded = values if entry.realisations == 1 else {**values, "structure.defect_seed": seed}
         draws = min(entry.draws, common.quick_draws) if quick else entry.draws
         for draw in range(draws + 1):
             parts = [_as_name(f"{name}-{label}") for name, label in labels.items()]
             parts += [f"realisation-{seed}"] * (entry.realisations > 1) + [f"draw-{draw}"] * (draw > 0)
             name = "/".join([entry.name, "_".join(parts)] if parts else [entry.name, "run"])
-            yield Member(name, entry, labels, seeded, file, draw)
+            own = {**seeded, "scan.seed": seed_of(name, int(values.get("scan.seed", deck.deck.scan.seed)))}
+            file = with_values(deck, {key: None if value == {} else value for key, value in own.items()})
+            if not draw:
+                check_files(file)
+            yield Member(name, entry, labels, own, file, draw)
+
+
+def seed_of(name: str, seed: int) -> int:
+    """Seed of one run of a study, so that no two have the same random numbers: their results are independent."""
+    return int.from_bytes(hashlib.sha256(f"{seed} {name}".encode()).digest()[:4])
 
 
 def _combinations(entry: StudyRun, quick: bool) -> Iterator[list[tuple[str, Any, Values]]]:
@@ -290,8 +307,14 @@ def _contradictions(tables: StudyTables) -> Iterator[str]:
     names = [run.name for run in tables.run]
     for number, run in enumerate(tables.run, 1):
         place = f"[[run]] {number}"
-        if names.count(run.name) > 1 or not re.fullmatch(r"[\w.+\-]+", run.name):
-            yield f"{place}, name: expected a name of its own of letters, digits and . + -, found {run.name!r}"
+        if names.count(run.name) > 1 or not re.fullmatch(r"\w[\w.+\-]*", run.name) or run.name == "calibration":
+            yield (
+                f"{place}, name: expected a name of its own of letters, digits and . + -, and not calibration, found "
+                f"{run.name!r}"
+            )
+        headings = [vary.name for vary in run.vary]
+        if len(set(headings)) < len(headings):
+            yield f"{place}, vary: expected different names, found {headings}"
         if run.role == "sample" and not run.sample:
             yield f"{place}, sample: expected the name of a measured sample, found none"
         if run.role == "variation" and run.against not in names:
@@ -303,6 +326,10 @@ def _contradictions(tables: StudyTables) -> Iterator[str]:
         for n, vary in enumerate(run.vary, 1):
             if (vary.key is None) == (not vary.choices) or (vary.key is None) == bool(vary.values):
                 yield f"{place}, vary, {n}: expected either key and values, or choices, found {_given(vary)}"
+            elif len({str(float(one)) if isinstance(one, int | float) else str(one) for one in vary.values}) < len(
+                vary.values
+            ):
+                yield f"{place}, vary, {n}, values: expected different ones, found {list(vary.values)}"
             elif strange := [one for one in vary.quick or () if one not in (*vary.values, *vary.choices)]:
                 yield f"{place}, vary, {n}, quick: expected some of the values or choices, found {strange}"
 

@@ -40,6 +40,8 @@ class MemberState:
     ----------
     deck : str
         Checksum of the text of its deck.
+    base : str
+        That of the same without the parameters of a calibration.
     status : {"complete", "incomplete", "refused"}
     reason : str
         Of what is not complete; empty otherwise.
@@ -48,6 +50,7 @@ class MemberState:
     """
 
     deck: str
+    base: str
     status: str
     reason: str = ""
     seconds: float = 0.0
@@ -143,12 +146,13 @@ def study_job(study: StudyFile, request: RunRequest, *, quick: bool = False) -> 
     members = ranks.on_first(lambda: members_of(study, quick=quick))
     with ExitStack() as held:
         states = ranks.on_first(lambda: take_folder(call, held))
+        ranks.on_first(lambda: refuse_changed(call, members, states))
         fitted = calibrate(call, members)
         if isinstance(fitted, str):
             return stopped_early(call, fitted, members, states)
         for number, member in enumerate(members):
             file = fitted.applied(member)
-            checksum = hashlib.sha256(file.text.encode()).hexdigest()
+            checksum = checksum_of(file)
             before = states.get(member.name)
             if before is not None and (before.deck, before.status) == (checksum, "complete"):
                 continue
@@ -157,7 +161,7 @@ def study_job(study: StudyFile, request: RunRequest, *, quick: bool = False) -> 
             if ranks.is_first:
                 say(f"{number + 1} of {len(members)}: {member.name}{remaining(members[number:], members, states)}")
             replaces = before is not None and before.deck != checksum
-            state, stopped = run_member(call.of_member(call.folder / member.name, replaces=replaces), file, checksum)
+            state, stopped = run_member(call.of_member(call.folder / member.name, replaces=replaces), file, member)
             states[member.name] = state
             if ranks.is_first:
                 keep(call.folder, states)
@@ -184,7 +188,7 @@ def stopped_early(
     return INTERRUPTED if reason == INTERRUPTED_BY_USER else COMPLETE
 
 
-def run_member(request: RunRequest, file: DeckFile, checksum: str) -> tuple[MemberState, str]:
+def run_member(request: RunRequest, file: DeckFile, member: Member) -> tuple[MemberState, str]:
     """Run one deck of the study, or what is missing of it; a refused one is a result of the study.
 
     Returns
@@ -193,27 +197,26 @@ def run_member(request: RunRequest, file: DeckFile, checksum: str) -> tuple[Memb
     str
         Why everything was stopped; empty if nothing was.
     """
-    begun = time.monotonic()
+    begun, of = time.monotonic(), (checksum_of(file), checksum_of(member.file))
     try:
         outcome = whole_run(file, request)
     except InputError as error:
         reason = str(error).splitlines()[0]
         if find_ranks().is_first:
             say(f"refused: {reason}")
-        return MemberState(checksum, "refused", reason, time.monotonic() - begun), ""
+        return MemberState(*of, "refused", reason, time.monotonic() - begun), ""
     except SystemExit as end:  # of a rank that does not speak
         if end.code != REFUSED:
             raise
-        return MemberState(checksum, "refused"), ""
+        return MemberState(*of, "refused"), ""
     seconds = time.monotonic() - begun
     if outcome.interrupted:
-        return MemberState(checksum, "incomplete", outcome.reason, seconds), outcome.reason
+        return MemberState(*of, "incomplete", outcome.reason, seconds), outcome.reason
     if outcome.failures:
         key, reason = next(iter(outcome.failures.items()))
-        return MemberState(
-            checksum, "incomplete", f"{len(outcome.failures)} tasks failed, {key}: {reason}", seconds
-        ), ""
-    return MemberState(checksum, "complete", "", seconds), ""
+        said = f"{len(outcome.failures)} tasks failed, {key}: {reason}"
+        return MemberState(*of, "incomplete", said, seconds), ""
+    return MemberState(*of, "complete", "", seconds), ""
 
 
 def calibrate(call: StudyCall, members: Sequence[Member]) -> Calibration | str:
@@ -258,6 +261,32 @@ def read_calibration(folder: Path, n_draws: int) -> Calibration:
     draws = tuple({**best, **draw} for draw in posterior_draws(folder, n_draws)) if n_draws else ()
     targets = tuple((target.sample, target.temperature_C) for target in found.target)
     return Calibration(mark, (best, *draws), targets)
+
+
+def refuse_changed(call: StudyCall, members: Sequence[Member], states: Mapping[str, MemberState]) -> None:
+    """Refuse to replace runs whose decks have changed since, unless --force says so.
+
+    Parameters of a calibration are put in later; a new calibration replaces the runs that take them.
+
+    Raises
+    ------
+    InputError
+    """
+    changed = [
+        member.name
+        for member in members
+        if member.name in states and states[member.name].base not in ("", checksum_of(member.file))
+    ]
+    if changed and not call.request.force:
+        raise InputError(
+            f"{call.folder}: expected the study that it was begun with, found other decks for {len(changed)} of its "
+            f"runs, {changed[0]} the first; choose another --output, or --force to compute these again"
+        )
+
+
+def checksum_of(file: DeckFile) -> str:
+    """Checksum of the text of a deck."""
+    return hashlib.sha256(file.text.encode()).hexdigest()
 
 
 def take_folder(call: StudyCall, held: ExitStack) -> dict[str, MemberState]:

@@ -129,6 +129,11 @@ def study_results(
         for entry in entries
         if entry.role == "variation" and entry.against in runs
     }
+    missing += [
+        f"{entry.name}: nothing to compare with, {entry.against} is not there"
+        for entry in entries
+        if entry.role == "variation" and entry.against not in runs
+    ]
     loadings = list(measured_at(study.material))
     of_cells: dict[str, list[Separator]] = {}
     for entry in entries:
@@ -137,7 +142,7 @@ def study_results(
             made, without = separators(entry.cells, runs[entry.name], exchange)
             of_cells.setdefault(entry.cells, []).extend(made)
             missing += without
-    samples = [(entry.sample, runs[entry.name]) for entry in entries if entry.role == "sample"]
+    samples = [(entry.sample, entry.note, runs[entry.name]) for entry in entries if entry.role == "sample"]
     return StudyResults(
         samples=sample_table(study.material, samples, targets, list(variations.values())),
         scans={e.name: scan_table(runs[e.name], loadings=loadings) for e in entries if e.role == "scan"},
@@ -218,10 +223,12 @@ def samples_part(table: pd.DataFrame) -> TextTable:
     )
     previous = None
     for row in _records(table):
-        if previous not in (None, row["sample"]):
+        note = row["note"] if isinstance(row["note"], str) else ""
+        sample = f"{row['sample']}, x {row['x']:.4f}{f', {note}' if note else ''}"
+        if previous not in (None, sample):
             made.add_section()
         made.add_row(
-            row["sample"] if row["sample"] != previous else "",
+            sample if sample != previous else "",
             row["quantity"],
             _number(row["measured"]),
             _number(row["computed"]),
@@ -230,8 +237,11 @@ def samples_part(table: pd.DataFrame) -> TextTable:
             row["agrees"],
             row["why"],
         )
-        previous = row["sample"]
-    made.caption = f"{CALIBRATED}: the parameters were fitted to this value; everything else is predicted."
+        previous = sample
+    made.caption = (
+        f"x: as simulated, in whole ions. {CALIBRATED}: the parameters were fitted to this value; everything else is "
+        "predicted. Intervals: statistics and, where there are draws, parameters of the fit; not what the model lacks."
+    )
     return made
 
 
@@ -255,7 +265,10 @@ def scan_part(name: str, table: pd.DataFrame) -> TextTable:
             _number(row["sigma at x* (S/cm)"]),
             *(text for r in ratios for text in (_number(row[r]), _interval(row[f"{r} lo"], row[f"{r} hi"]))),
         )
-    made.caption = "bound: sigma is largest at an end of the scan, which is no optimum."
+    made.caption = (
+        "bound: sigma is largest at an end of the scan, which is no optimum. Loadings are rounded to whole ions. "
+        "Intervals are statistical, at one set of parameters."
+    )
     return made
 
 
@@ -285,7 +298,7 @@ def variation_part(name: str, table: pd.DataFrame) -> TextTable:
         previous = place
     made.caption = (
         "change: ratio (×) of conductivities, difference of energies and of transference numbers. * The 95 % interval "
-        "tells it apart from none."
+        "tells it apart from none. One thing at a time; what was fitted is not fitted again."
     )
     return made
 
@@ -337,12 +350,19 @@ def rates_part(name: str, table: pd.DataFrame) -> TextTable:
             str(row["rate"]),
             _number(row["ohmic (mV)"]),
             _interval(row["ohmic lo (mV)"], row["ohmic hi (mV)"]),
-            _number(row["share of loss"]),
-            _interval(row["share of loss lo"], row["share of loss hi"]),
+            *(
+                (_number(row["share of loss"]), _interval(row["share of loss lo"], row["share of loss hi"]))
+                if row["loading possible"]
+                else (
+                    f"none: at most {_number(row['transport (mAh/g)'])} of",
+                    f"{_number(row['measured (mAh/g)'])} mAh/g",
+                )
+            ),
         )
     made.caption = (
         "The papers print no loading of the electrodes: two are assumed. Share: depletion of Li+ alone; what the ohmic "
-        "drop takes from the voltage of the discharge comes on top and is not modelled."
+        "drop takes from the voltage of the discharge comes on top and is not modelled. none: such a separator passes "
+        "less than was measured, so that the model or this loading is wrong."
     )
     return made
 

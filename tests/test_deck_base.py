@@ -68,3 +68,14 @@ def test_faults_are_shown_where_they_are(tmp_path, text, words):
     with pytest.raises(DeckError) as caught:
         read_deck(write(tmp_path, "mine.toml", text))
     assert words in str(caught.value)
+
+
+@pytest.mark.parametrize("text", ['"base" = "base.toml"\n', "[base]\nx = 1\n", "base.x = 1\n"])
+def test_a_base_that_is_written_in_another_way_is_no_crash(tmp_path, text):
+    write(tmp_path, "base.toml", DECK)
+    mine = write(tmp_path, "mine.toml", text)
+    if "base.toml" in text:
+        assert read_deck(mine).deck == read_deck(tmp_path / "base.toml").deck
+    else:
+        with pytest.raises(DeckError, match=r"mine.toml:1: base: expected the path of a deck"):
+            read_deck(mine)

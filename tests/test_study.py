@@ -134,6 +134,12 @@ def test_an_empty_table_takes_a_key_out(tmp_path):
         ('role = "reference"', 'role = "reference"\nparameters = "calibrated"', "expected a table [calibration]"),
         ('role = "reference"', 'role = "reference"\ndraws = 3', 'draws: expected parameters = "calibrated" beside it'),
         ('sample = "mine"', "", "[[run]] 1, sample: expected the name of a measured sample, found none"),
+        ('sample = "mine"', 'sample = "yours"', "half, sample: expected one of mine, found 'yours'"),
+        ('sample = "mine"', 'sample = "mine"\ncells = "mof6"', "half, cells: experiment: expected one of"),
+        ('name = "alone"', 'name = ".."', "name: expected a name of its own"),
+        ('name = "alone"', 'name = "calibration"', "name: expected a name of its own"),
+        ("values = [1e12, 1e11]", "values = [1e11, 100e9]", "values: expected different ones"),
+        ('name = "second ion"', 'name = "frequency"', "vary: expected different names"),
     ],
 )
 def test_every_fault_is_one_line_before_anything_runs(tmp_path, old, new, words):
@@ -148,7 +154,7 @@ def test_every_fault_is_one_line_before_anything_runs(tmp_path, old, new, words)
 def test_options_of_decks_are_refused(tmp_path):
     study, deck = write_study(tmp_path), str(tmp_path / "deck.toml")
     for given, words in (
-        ([str(study), "--set", "scan.replicas=3"], "expected no --extend, --set, --fork or --force with a study"),
+        ([str(study), "--set", "scan.replicas=3"], "expected no --extend, --set or --fork with a study"),
         ([deck, "--quick"], "--quick: expected a study"),
     ):
         ended = CliRunner().invoke(main, ["run", *given])
@@ -213,8 +219,13 @@ def test_the_tables_hold_what_the_runs_give(finished):
 def test_what_changes_in_the_file_is_computed_again_and_nothing_else(finished):
     folder, path, *_ = finished
     text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace('set = { "scan', 'set = { "kmc.samples" = 90, "scan'), encoding="utf-8")
+    command = ["run", str(path), "--quick", "--output", str(folder / "out")]
+    ended = CliRunner().invoke(main, command)
+    assert ended.exit_code == 2
+    assert "found other decks for 1 of its runs, half/run the first" in ended.output.replace("\n", " ")
     path.write_text(text.replace("values = [2e12, 5e11]", "values = [3e12, 5e11]"), encoding="utf-8")
-    ended = CliRunner().invoke(main, ["run", str(path), "--quick", "--output", str(folder / "out")])
+    ended = CliRunner().invoke(main, command)
     assert ended.exit_code == 0, ended.output
     assert "one_by_one/frequency-3000000000000.0" in ended.output
     assert "one_by_one/frequency-500000000000.0:" not in ended.output

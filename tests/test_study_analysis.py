@@ -39,16 +39,32 @@ def test_realisations_are_the_unit_of_replication():
 
 
 def test_draws_of_parameters_widen_a_prediction_as_they_should():
-    """The interval from draws holds the next draw in 95 % of all cases, also with few draws."""
+    """The interval holds the truth in 95 % of all cases: parameters scatter by 0.7, each result has an error of 0.3."""
     rng = np.random.default_rng(4)
+
+    def seen(truth):
+        value = math.exp(truth + rng.normal(0, 0.3))
+        return Interval(value, value * math.exp(-1.96 * 0.3), value * math.exp(1.96 * 0.3))
+
     held = 0
-    for _ in range(400):
-        *draws, following = np.exp(rng.normal(0, 0.7, 6))
-        best = Interval(1.0, 0.95, 1.05)
-        found = over_draws(best, [Interval(v, v, v) for v in draws], SIGMA)
-        held += found.lo <= following <= found.hi
-    assert 0.92 < held / 400 < 0.98
+    for _ in range(600):
+        truth, *others = rng.normal(0, 0.7, 7)
+        found = over_draws(seen(0.0), [seen(other) for other in others], SIGMA)
+        held += found.lo <= math.exp(truth) <= found.hi
+    assert 0.92 < held / 600 < 0.985
+
+
+def test_draws_never_make_a_prediction_surer():
+    """Draws that agree by chance leave the interval of the run; without draws it is that one."""
+    best = Interval(1.0, 0.5, 2.0)
     assert over_draws(best, [], SIGMA) is best
+    same = over_draws(best, [Interval(v, v / 2, v * 2) for v in (1.0, 1.01, 0.99)], SIGMA)
+    assert (same.lo, same.hi) == (pytest.approx(0.5), pytest.approx(2.0))
+    at_zero = over_draws(Interval(1.0, 0.0, 2.0), [Interval(v, v / 1.1, v * 1.1) for v in (0.3, 1, 3)], SIGMA)
+    assert at_zero.lo == 0
+    assert at_zero.hi > 2
+    share = over_draws(Interval(0.5, 0.3, 0.7), [Interval(v, v, v) for v in (0.1, 0.5, 0.9)], Asked("t_Li"))
+    assert (share.lo, share.hi) == (0, 1)
 
 
 def test_a_change_is_a_ratio_of_conductivities_and_a_difference_of_energies():
@@ -70,7 +86,8 @@ def variations():
     return [
         pd.DataFrame(
             [
-                {"varied": a, "to": b, "quantity": c, "loading": x, "change": by}
+                {"varied": a, "to": b, "quantity": c, "loading": x}
+                | {"change": by, "change lo": by / 1.5, "change hi": by * 1.5}
                 for a, b, c, by in rows
                 for x in (0.0, 0.5)
             ]
@@ -79,23 +96,32 @@ def variations():
 
 
 def test_a_disagreement_is_explained_by_the_variations_that_reach_the_measured_value(variations):
-    said = reason(SIGMA, 1e-3, Interval(1e-4, 5e-5, 2e-4), 0.1, variations)
-    assert said == "within the assumptions, eps_r 20: 0.003"
-    said = reason(SIGMA, 1e-2, Interval(1e-4, 5e-5, 2e-4), 0.1, variations)
-    assert said == "no variation alone reaches it, 0.00011 to 0.003"
-    assert reason(SIGMA, 1e-2, Interval(1e-4, 5e-5, 2e-4), 0.1, []) == ""
+    found = Interval(1e-4, 5e-5, 2e-4)
+    assert reason(SIGMA, 2.5e-3, found, 0.1, variations) == "within the interval of a variation alone: eps_r 20"
+    said = reason(SIGMA, 1e-3, found, 0.1, variations)
+    assert said == "between this model and a variation: eps_r 20 goes beyond, to 0.003"
+    assert reason(SIGMA, 1e-2, found, 0.1, variations) == "no variation alone reaches it"
+    assert reason(SIGMA, 1e-2, found, 0.1, []) == ""
 
 
-def test_sharpness_names_the_nearest_scan():
+def test_sharpness_counts_what_tells_something_and_asks_for_all_at_once():
+    name = "sigma(0.2)/sigma(0.1)"
+    next_ = "sigma(0.3)/sigma(0.2)"
     table = pd.DataFrame(
         {
-            "eps_r": [5, 20],
-            "x*": [0.1, 1.0],
-            "sigma(0.2)/sigma(0.1)": [0.9, 2.0],
-            "sigma(0.2)/sigma(0.1) lo": [0.8, 1.5],
-            "sigma(0.2)/sigma(0.1) hi": [1.0, 2.5],
+            "eps_r": [5, 20, 40],
+            "x*": [0.1, 1.0, 0.2],
+            name: [3.0, 2.0, 4.0],
+            f"{name} lo": [2.0, 1.5, 0.1],
+            f"{name} hi": [5.0, 2.5, 90.0],
+            next_: [0.9, 0.3, 0.3],
+            f"{next_} lo": [0.8, 0.2, 0.01],
+            f"{next_} hi": [1.0, 0.5, 5.0],
         }
     )
-    (line,) = sharpness_lines(table, {0.1: 4e-3, 0.2: 1e-3})
-    assert line.startswith("sigma(0.2)/sigma(0.1): 0.25 measured; within the interval of 0 of 2 scans; nearest 0.9")
-    assert line.endswith("with eps_r 5")
+    rise, fall, both = sharpness_lines(table, {0.1: 1e-3, 0.2: 4e-3, 0.3: 1e-3})
+    assert rise.startswith(
+        f"{name}: 4 measured; so in 1 of 3 scans, excluded in 1; nearest 4 (0.1 to 90) with eps_r 40"
+    )
+    assert fall.startswith(f"{next_}: 0.25 measured; so in 1 of 3 scans, excluded in 1")
+    assert both == "all of them at once: like the measured values in 0 scans, not excluded in 1 of 3"
