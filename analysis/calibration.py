@@ -198,9 +198,11 @@ class Profile:
 
     @property
     def identified(self) -> str:
-        """What the data tell of the parameter: "yes", "only bounded from above", "only bounded from below", "no"."""
+        """What the data tell: "yes", "no", "only separate ranges", "only bounded from above" or "... from below"."""
         if self.at_low and self.at_high:
             return "no"
+        if len(self.parts) > 1:
+            return "only separate ranges"
         if self.at_low:
             return "only bounded from above"
         return "only bounded from below" if self.at_high else "yes"

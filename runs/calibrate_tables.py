@@ -170,10 +170,12 @@ def fit_statement(plan: CalibrationPlan, fit: Fit) -> str:
             f"the measured one{quick}"
         )
     if fit.dof > 0:
-        return f"the targets are reproduced: {said}, p = {fit.p_value:.2f} ({ADEQUATE:g} at least){quick}"
+        return (
+            f"the targets are reproduced: {said}, p = {fit.p_value:.2f} ({ADEQUATE:g} at least), by the surface{quick}"
+        )
     return (
-        f"the targets are reproduced: {said}; as many numbers as parameters, so that this tests nothing but the "
-        f"ranges{quick}"
+        f"the targets are reproduced: {said}, by the surface and not by a run at these parameters; as many numbers as "
+        f"parameters, so that this tests nothing but the ranges{quick}"
     )
 
 
@@ -198,6 +200,8 @@ def identification(profile: Profile, low: float, high: float) -> str:
             f"{profile.key} is not identified by these measurements: every value from {low:g} to {high:g} is within "
             f"the 95 % interval, and {profile.best:.3g} is no better than others"
         )
+    if known == "only separate ranges":
+        return f"{profile.key} is not identified by these measurements: they leave {len(profile.parts)} separate ranges"
     end = f"below {profile.hi:.3g}" if known == "only bounded from above" else f"above {profile.lo:.3g}"
     return (
         f"{profile.key} is not identified by these measurements, {known}: {end}; the other end of its interval is that "

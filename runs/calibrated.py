@@ -38,6 +38,8 @@ def _sure(parameter: CalibratedParameter) -> str:
     within = f"the range {parameter.prior[0]:g} to {parameter.prior[-1]:g} of the fit"
     if parameter.identified == "yes":
         return f"{given}, in {within}"
+    if parameter.identified == "only separate ranges":
+        return f"{given}, separate ranges that the measurements leave of {within}"
     known = "not identified by the measurements" if parameter.identified == "no" else parameter.identified
     return f"{given}, {known}: an end of the interval is that of {within}"
 

@@ -10,7 +10,7 @@ from runs.deck_keys import key as declare
 
 FEWEST_POINTS, MOST_POINTS = 4, 1000
 MOST_RANGES = 4
-Known = Literal["yes", "no", "only bounded from above", "only bounded from below", "chosen"]
+Known = Literal["yes", "no", "only separate ranges", "only bounded from above", "only bounded from below", "chosen"]
 
 
 class FittedParameter(Table):
