@@ -29,6 +29,9 @@ from structures.checks import as_array
 from structures.errors import InputError
 from structures.units import BOLTZMANN
 
+_MOST_HOPS = 2**32  # that a number of a hop can tell apart
+_LARGEST_EASE = 300.0  # exponent of the lowest energy around a site beyond which only the clipped rate is a bound
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Conditions:
@@ -229,8 +232,18 @@ def hop_constants(
 
 
 def _hops(lattice: Lattice, conditions: Conditions) -> Hops:
-    """Give the hop constants; the hops of the first cell stand for those of all cells."""
+    """Give the hop constants; the hops of the first cell stand for those of all cells.
+
+    Raises
+    ------
+    InputError
+        If there are more hops than numbers for them.
+    """
     network = lattice.network
+    if len(lattice.hop_target) >= _MOST_HOPS:
+        raise InputError(
+            f"supercell {lattice.repeats}: expected fewer than 2^32 hops, found {len(lattice.hop_target):,}"
+        )
     origin, target = network.hop_origin, lattice.hop_target[: len(network.hop_origin)]
     forbidden = [lattice.exclusion_site[slice(*lattice.exclusion_offset[a : a + 2])] for a in range(network.n_sites)]
     own_field = _pair_energies(lattice, origin, target) - _pair_energies(lattice, origin, origin)
@@ -294,9 +307,10 @@ def _ceilings(lattice: Lattice, conditions: Conditions) -> Ceilings:
     lowest = np.array([np.minimum(table.row(j), 0.0).sum() for j in range(network.n_sites)])[network.hop_target]
     lowest += np.maximum(own_field, 0.0)
     free_energy = network.rates(conditions.temperature).free_energy
-    ease = np.exp((free_energy[origin] - free_energy[network.hop_target] - lowest) / twice_kT)
+    exponent = (free_energy[origin] - free_energy[network.hop_target] - lowest) / twice_kT
+    ease, bounded = np.exp(np.minimum(exponent, _LARGEST_EASE)), exponent <= _LARGEST_EASE
     top, linear, square = hop_constants(network, conditions, own_field)
-    linear, square = linear * ease, square * ease**2
+    linear, square = np.where(bounded, linear * ease, np.inf), np.where(bounded, square * ease**2, np.inf)
     at_rest = np.minimum(top, np.minimum(square * AT_REST, linear) * AT_REST)
     degree = np.bincount(origin, minlength=network.n_sites)
     column = np.arange(len(origin)) - np.searchsorted(origin, np.arange(network.n_sites))[origin]

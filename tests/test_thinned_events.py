@@ -11,6 +11,7 @@ from kmc.kernels import BLOCKED, MOST_NULLS, SMALLEST_ACCEPTANCE
 from kmc.placement import place_ions
 from kmc.rates import exclusion_counts, interaction_energy, open_hops
 from kmc.simulation import Simulation
+from kmc.tables import Conditions, _ceilings
 from lattice.supercell import PairEnergies, replicate
 from structures.units import BOLTZMANN
 
@@ -138,3 +139,13 @@ def test_times_between_hops_do_not_depend_on_how_they_are_drawn():
         assert simulation.step(20_000) == 20_000
         assert state.thinning[0] == acceptance
         assert state.time / 20_000 == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(20_000))
+
+
+def test_ceilings_hold_where_attractions_exceed_what_an_exponential_can():
+    """Six neighbours at -400 kT each: the largest rates are those of hops without a barrier, and nothing overflows."""
+    network = simple_cubic()
+    attraction = repulsion(network, -400 * BOLTZMANN * UNIT_TEMPERATURE)
+    lattice = replicate(network, (4, 4, 4), interaction=attraction)
+    ceilings = _ceilings(lattice, Conditions(UNIT_TEMPERATURE, 1.0, np.zeros(3)))
+    assert ceilings.most[0] == pytest.approx(6.0)
+    assert ceilings.common == pytest.approx(6.0)
