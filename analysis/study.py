@@ -25,6 +25,7 @@ from structures.units import CELSIUS_ZERO
 
 NAN = float("nan")
 NOTHING = Interval(NAN, NAN, NAN)
+FEWEST_DRAWS = 3  # whose scatter tells anything
 TELLING = 10.0  # largest over least value of an interval that tells anything
 WINDOW_NEAR_K = 0.5  # from the end of a window at which a temperature counts as in it
 
@@ -161,11 +162,12 @@ def over_draws(best: Interval, draws: Sequence[Interval], asked: Asked) -> Inter
 
     The half-widths of the best run and t s √(1 + 1/n) of n draws add up in square, t with n - 1 degrees of freedom,
     where s² is the scatter of the draws less the mean square of their own statistical errors, at least zero (the moment
-    estimate of DerSimonian and Laird, Control. Clin. Trials 7, 177 (1986)). Positive quantities are treated by their
-    logarithms. The interval is never narrower than that of the best run, and ends where that one ends at zero.
+    estimate of DerSimonian and Laird, Control. Clin. Trials 7, 177 (1986)). Fewer than 3 draws add nothing. Positive
+    quantities are treated by their logarithms. The interval is never narrower than that of the best run, and ends where
+    that one ends at zero.
     """
     usable = [draw for draw in draws if math.isfinite(draw.value) and (draw.value > 0 or not asked.is_positive)]
-    if len(usable) < 2 or not math.isfinite(best.value) or (asked.is_positive and best.value <= 0):
+    if len(usable) < FEWEST_DRAWS or not math.isfinite(best.value) or (asked.is_positive and best.value <= 0):
         return best
     shape = math.log if asked.is_positive else float
     values = np.array([shape(draw.value) for draw in usable])

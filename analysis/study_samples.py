@@ -73,8 +73,10 @@ def sample_table(
         x = nearest_loading(runs[0].run, exchange)
         for asked, value in measured_values(material, sample):
             found = pooled(runs, asked, x)
-            fitted = asked.kind == "sigma" and any(
-                one == sample and abs(celsius + CELSIUS_ZERO - asked.low) <= NEAR_K for one, celsius in targets
+            fitted = (
+                not note
+                and asked.kind == "sigma"
+                and any(one == sample and abs(celsius + CELSIUS_ZERO - asked.low) <= NEAR_K for one, celsius in targets)
             )
             status = STATED if not runs[0].calibrated else CALIBRATED if fitted else PREDICTED
             error = measured_error(material, sample, asked)

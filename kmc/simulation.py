@@ -133,6 +133,7 @@ class Simulation:
         """
         trials = int(sweeps) * self.state.n_ions
         accepted, drift = np.zeros(1, np.int64), np.zeros(1)
+        self._end_legs()
         self.state.ion_last_hop[:] = -1
         self.engine.clock[1] = np.nan
         self._hand_back()
@@ -153,6 +154,7 @@ class Simulation:
         """Make so many hops without sampling; the number made is smaller if no hop is open any more."""
         before = self.state.n_events
         self.advance(self._sampler(_NO_TIMES), n_events)
+        self._end_legs()
         return self.state.n_events - before
 
     def estimate_rate(self, n_events: int, *, progress: Progress | None = None) -> float:
@@ -203,7 +205,9 @@ class Simulation:
         State and sampler together are a checkpoint: stored with `kmc.trajectory.write_checkpoint` after any part, they
         go on in another Simulation as if nothing had been in between, to the last bit.
         """
-        return self._sampler(time_grid(until, n_samples), frame_every)
+        times = time_grid(until, n_samples)
+        self._end_legs()
+        return self._sampler(times, frame_every)
 
     def advance(
         self,
@@ -295,7 +299,11 @@ class Simulation:
         return self.engine.flicker if isinstance(self.engine, Superbasins) else None
 
     def positions(self) -> NDArray[np.float64]:
-        """Unwrapped places of all ions, (n_ions, 3), Å."""
+        """Unwrapped places of all ions, (n_ions, 3), Å.
+
+        With superbasins, ions in legs stand where these began in the middle of a run, as their energy does; not after
+        `step` and `run`.
+        """
         return np.asarray(kernels.positions(self.engine.sites, self.state.ion_site, self.state.ion_image))
 
     def energy(self) -> float:
@@ -321,6 +329,12 @@ class Simulation:
         largest = self.engine.largest_drift
         if not drift < largest:
             raise FloatingPointError(f"energies must be within {largest:g} eV of their recount; got {drift:g}")
+
+    def _end_legs(self) -> None:
+        """Put ions that superbasins have taken along where they are now; their hops until now enter no sampler."""
+        if isinstance(self.engine, Superbasins):
+            self.engine.end_legs(self._sampler(_NO_TIMES), self.state.rng)
+            self._hand_back()
 
     def _hand_back(self) -> None:
         self.engine.keep()

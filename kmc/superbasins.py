@@ -8,21 +8,23 @@ taken to stand still that does not. See kmc/superbasin_kernels.py for the formul
 
 Whether a superbasin is used is therefore a question of cost alone: it is where more hops are expected inside than
 finding and solving it costs, 12 for each of its n configurations and 0.005 n³. There are 64 of these at most, of up to
-6 ions. Where three in turn are not worth it, the engine makes ordinary hops, as kmc/streaming.py does, and looks again
-after 256 of them, 512, and so on. With many ions that flicker at the same time and feel each other everywhere, the
-configurations of all of them together are too many: the engine then says that nothing was passed over, and is as fast
-as without.
+6 ions, and fewer where rounding would show in the solution. Where three in turn are not worth it, the engine makes
+ordinary hops, as kmc/streaming.py does, and looks again after 256 of them, 512, and so on. With many ions that flicker
+at the same time and feel each other everywhere, the configurations of all of them together are too many: the engine
+then says that nothing was passed over, and is as fast as without.
 
 Where ions have no energies with each other and only stand in each other's way, as they do without Coulomb energies,
 each ion has a clock of its own. It is passed over as long as it is alone in a superbasin of a lone ion, whatever the
 others do, until it tries to leave or somebody tries to come where it could be; then its place is drawn. The gain does
 not fall with the number of ions. Two ions in one such superbasin hop one by one; where fewer than 12 hops are passed
-over for each that is made, over 2^15 of them, the engine makes ordinary hops for a while.
+over for each try to hop, over 2^15 of them, the engine makes ordinary hops for a while.
 
 Positions at sample times are drawn from the exact distribution, and legs end there. The time on each site and the hops
 made inside enter with their means between the two ends of each leg, and so do hops that go back at once: means over a
-run are exact, and the event count includes the hops that were passed over. The chance that an ion's next hop goes back
-is that of the rates when it has arrived; where several ions flicker together, others may change these before.
+run are exact, but for passages with ends of a probability below 1e-10, whose hops are left out. The event count
+includes the hops that were passed over; superbasins with more than 1e15 of them in a passage are not used. The chance
+that an ion's next hop goes back is that of the rates when it has arrived; where several ions flicker together, others
+may change these before.
 """
 
 from __future__ import annotations
@@ -42,16 +44,9 @@ from kmc.kernels import DONE, PAUSED, Sampler, Sites
 from kmc.state import State
 from kmc.streaming import Streaming
 from kmc.superbasin_kernels import (
-    BUILT,
-    EDGES,
-    IN_VAIN,
-    LOOK,
     MEMBERS,
     MISSES,
-    N_COURSE,
-    N_TALLY,
     NEXT,
-    PLAIN,
     SLOT,
     SLOTS,
     STATES,
@@ -216,18 +211,37 @@ class Superbasins:
         return self.plain.equilibrate(n_trials, accepted, drift, rng)
 
     def settle(self, drift: NDArray[np.float64]) -> None:
-        """Recount after moves without hops, see Streaming; a leg that was under way is given up."""
+        """Recount after moves without hops, see Streaming; legs that were under way are given up."""
         self._book.course[SLOT] = -1
+        if self._clocks is not None:
+            self._clocks.slot[:] = -1
         self.plain.settle(drift)
         self.keep()
+
+    def end_legs(self, sampler: Sampler, rng: np.random.Generator) -> None:
+        """Put all ions where they are at this time; they go on from there as they would have, for legs have no memory.
+
+        `sampler` takes the hops and stays of the legs so far, and is changed in place. Only ions with clocks of their
+        own can be in legs here.
+        """
+        if self._clocks is None or self._clocks.slot.max(initial=-1) < 0:
+            return
+        ground, walk, counts, now = self._ground, self._walk, _statistics(sampler), float(self.clock[0])
+        kernels.end_all(ground, walk, self._chains, self._room, self._clocks, self._book, counts, now, rng)
+        self.clock[1], self._stale = np.nan, True
 
     def advance(self, sampler: Sampler, last_event: int, rng: np.random.Generator) -> int:
         """Run to the last sample or an event count; DONE, PAUSED or BLOCKED. `sampler` is changed in place.
 
         A leg may take the event count beyond `last_event`.
+
+        Raises
+        ------
+        InputError
+            If there are more hops than can be counted.
         """
         events, course, n_samples, taken = self.events, self._book.course, len(sampler.time), sampler.next_sample
-        if self._clocks is not None and self._clocks.basin.max(initial=-1) < 0:
+        if not len(self._walk.mover) or (self._clocks is not None and self._clocks.basin.max(initial=-1) < 0):
             return self.plain.advance(sampler, last_event, rng)
         while True:
             if events[0] < course[WAKE]:
@@ -239,7 +253,12 @@ class Superbasins:
             self._stale = True
             until = sampler.begin + sampler.time[taken[0]] if taken[0] < n_samples else math.inf
             status = self._pass_over(sampler, until, last_event, rng)
-            if status == LOOK:
+            if events[0] >= kernels.MOST_HOPS:
+                raise InputError(
+                    f"a run must have fewer than 2^62 = {kernels.MOST_HOPS:.2g} hops, those passed over by superbasins "
+                    f"included; got as many by {self.clock[0]:.3g} s; simulate for a shorter time"
+                )
+            if status == kernels.LOOK:
                 self._look()
             elif status == DONE:
                 state, energy = self.state, self._energy()
@@ -253,7 +272,7 @@ class Superbasins:
 
     def _pass_over(self, sampler: Sampler, until: float, last_event: int, rng: np.random.Generator) -> int:
         ground, walk, chains, book = self._ground, self._walk, self._chains, self._book
-        counts = Statistics(sampler.orbit_hops, sampler.arrival, sampler.site_time, sampler.departures)
+        counts = _statistics(sampler)
         if self._clocks is None:
             return int(
                 kernels.advance(ground, walk, chains, self._room, self._scratch, book, counts, until, last_event, rng)
@@ -274,16 +293,16 @@ class Superbasins:
             self._refresh()
             return
         if kernels.build(self._ground, self.state.ion_site, self._walk.mover, self._chains, slot, self._scratch):
-            tally[BUILT] += 1
+            tally[kernels.BUILT] += 1
             course[NEXT], course[USED], course[MISSES] = (slot + 1) % SLOTS, max(course[USED], slot + 1), 0
             return
-        tally[IN_VAIN] += 1
+        tally[kernels.IN_VAIN] += 1
         course[MISSES] += 1
         if course[MISSES] > _PATIENCE:
             course[WAKE] = self.events[0] + min(_FIRST_REST << int(min(course[MISSES] - _PATIENCE, 20)), _LONGEST_REST)
             self._refresh()
         else:
-            course[PLAIN] = 1
+            course[kernels.PLAIN] = 1
 
     def keep(self) -> None:
         """Bring the state up to date, so that it is all that a restart needs."""
@@ -333,7 +352,7 @@ class Superbasins:
         ValueError
             If they are of another lattice or number of ions.
         """
-        shapes = (N_COURSE,), (N_TALLY,), (2, self.n_orbits), (self.lattice.network.n_sites,), (1,)
+        shapes = (kernels.N_COURSE,), (kernels.N_TALLY,), (2, self.n_orbits), (self.lattice.network.n_sites,), (1,)
         kept, n = self.state.superbasins, self.state.n_ions
         if kept.size == 0:
             kept = np.zeros(sum(math.prod(shape) for shape in shapes))
@@ -356,6 +375,10 @@ class Superbasins:
         else:
             self.clock[1] = np.nan
         return Book(course.astype(np.int64), *others)
+
+
+def _statistics(sampler: Sampler) -> Statistics:
+    return Statistics(sampler.orbit_hops, sampler.arrival, sampler.site_time, sampler.departures)
 
 
 def _ground(lattice: Lattice, conditions: Conditions, sites: Sites) -> Ground:
@@ -440,8 +463,8 @@ def _empty_chains(ground: Ground, n_slots: int, n_ions: int) -> Chains:
         member=np.zeros((n_slots, MEMBERS), np.int64),
         place=np.zeros((n_slots, STATES, MEMBERS, 4), np.int64),
         key=np.zeros((n_slots, STATES), np.uint64),
-        edge=np.zeros((n_slots, EDGES, 4), np.int64),
-        inside=np.zeros((n_slots, EDGES, 2)),
+        edge=np.zeros((n_slots, kernels.EDGES, 4), np.int64),
+        inside=np.zeros((n_slots, kernels.EDGES, 2)),
         rate=np.zeros((n_slots, STATES, MEMBERS, ground.width)),
         out=np.zeros((n_slots, STATES)),
         root=np.zeros((n_slots, STATES)),
@@ -472,5 +495,5 @@ def _room() -> Room:
         both=np.zeros((STATES, STATES)),
         half=np.zeros((STATES, STATES)),
         stay=np.zeros(STATES),
-        hops=np.zeros(EDGES),
+        hops=np.zeros(kernels.EDGES),
     )

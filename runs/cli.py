@@ -238,7 +238,7 @@ def plan(deck: str, ranks: int, threads: int | None, values: dict[str, Any]) -> 
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--brief", is_flag=True, help="Leave out the results so far.")
 def status(folder: Path, brief: bool) -> None:
-    """Tell how far a run is: done, under way, failed, time left, and the results so far with their intervals.
+    """Tell how far a run is: done, under way, failed, time left, and the results so far; of a study, how many runs.
 
     FOLDER is that of the results. It is only read, from any machine that sees it, while the run goes on or afterwards.
 
@@ -248,8 +248,10 @@ def status(folder: Path, brief: bool) -> None:
       mofkmc status results/ni_mof --brief
     """  # noqa: D301
     from runs.status_job import status_job
+    from runs.study_job import study_status
 
-    status_job(folder, brief=brief)
+    if not study_status(folder):
+        status_job(folder, brief=brief)
 
 
 @main.command()

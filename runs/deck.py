@@ -309,8 +309,8 @@ class Kmc(Table):
     )
     superbasins: bool = key(
         "pass over hops to and fro inside sets of configurations that are rarely left, by their exact solution: the "
-        "dynamics stays exact for any interaction. Used where more hops are expected inside than the solution costs "
-        "(12 for each of n configurations, 64 at most, and 0.005 n^3); needs a table of energies",
+        "dynamics stays exact for any interaction. It gains for single ions, or ions without Coulomb energies among "
+        "them; with many charged ions usually nothing. Keeps the energy table at any size",
         default=False,
     )
     equilibration_sweeps: Whole = key(

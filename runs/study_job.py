@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
@@ -22,7 +23,7 @@ from runs.ranks import find_ranks
 from runs.run_request import RunRequest
 from runs.schedule import INTERRUPTED_BY_USER
 from runs.signals import time_left
-from runs.study import Member, StudyFile, deck_of, hops_of, members_of
+from runs.study import Member, StudyFile, deck_of, hops_of, members_of, read_study
 from runs.text_tables import output_console
 from structures.errors import InputError
 from structures.files import whole_file
@@ -305,6 +306,28 @@ def take_folder(call: StudyCall, held: ExitStack) -> dict[str, MemberState]:
     held.enter_context(FolderLock(folder).held(say, lambda reason: None))
     with writing(folder), whole_file(folder / COPY) as unfinished:
         unfinished.write_text(call.study.text, encoding="utf-8")
+    return read_states(folder)
+
+
+def study_status(folder: Path) -> bool:
+    """Print how far the study of a folder is; False if there is none in it."""
+    if not (folder / COPY).is_file():
+        return False
+    study, states = read_study(folder / COPY), read_states(folder)
+    console = output_console()
+    counts = Counter(state.status for state in states.values())
+    told = ", ".join(f"{n} {status}" for status, n in sorted(counts.items())) or "nothing has ended"
+    holder = FolderLock(folder).holder(look_only=True)
+    going = f"; running, {holder}" if holder else ""
+    console.print(f"{study.tables.study.title}: {told}{going}", markup=False)
+    for name, state in states.items():
+        if state.reason:
+            console.print(f"- {name}: {state.reason}", markup=False)
+    return True
+
+
+def read_states(folder: Path) -> dict[str, MemberState]:
+    """Read what became of the runs of a study; nothing where it is not known."""
     try:
         kept = json.loads((folder / STATE).read_text(encoding="utf-8"))
         return {name: MemberState(**state) for name, state in kept.items()}

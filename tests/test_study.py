@@ -195,6 +195,13 @@ def test_the_same_command_computes_nothing_twice(finished):
     assert {state["status"] for state in states.values()} == {"complete"}
 
 
+def test_status_tells_how_far_a_study_is(finished):
+    folder, *_ = finished
+    ended = CliRunner().invoke(main, ["status", str(folder / "out")])
+    assert ended.exit_code == 0
+    assert ended.output.strip() == "Two frequencies: 6 complete"
+
+
 def test_the_tables_hold_what_the_runs_give(finished):
     folder, *_ = finished
     out = folder / "out"

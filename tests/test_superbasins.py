@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from fractions import Fraction
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from replicas import assert_ladder, diffusivity_scores, run_replicas, z_score
 from scipy import stats
 from scipy.linalg import expm
 
+from kmc import kernels as common
 from kmc import superbasin_kernels as kernels
 from kmc.kernels import BLOCKED
 from kmc.placement import place_ions
@@ -160,14 +162,68 @@ def test_stays_and_hops_between_two_ends_are_those_of_the_bridge(solved):
         assert stay.sum() == pytest.approx(t, rel=1e-9)
 
 
-@pytest.mark.parametrize("gate", [5.0, 15.0, 30.0, 45.0])
+def pair_of_sites(gate):
+    """Two equal sites and one ion; it leaves each with 2 exp(-gate)."""
+    return start(lattice_of(cages(gate, 2, site_energy=np.zeros(2)), (3, 3, 1), coulomb=False), 1)
+
+
+def is_built(engine):
+    return kernels.build(engine._ground, engine.state.ion_site, engine._walk.mover, engine._chains, 0, engine._scratch)
+
+
+@pytest.mark.parametrize("gate", [5.0, 15.0, 30.0, 35.0])
 def test_a_rate_far_below_all_others_keeps_its_digits(gate):
-    """Two equal sites, each left with a: the survival is exp(-a t), for a down to 10^-19 of the rate inside."""
-    network = cages(gate, 2, site_energy=np.zeros(2))
-    engine = start(lattice_of(network, (3, 3, 1), coulomb=False), 1).engine
-    assert kernels.build(engine._ground, engine.state.ion_site, engine._walk.mover, engine._chains, 0, engine._scratch)
+    """The survival is exp(-a t), for a down to 10^-15 of the rate inside."""
+    engine = pair_of_sites(gate).engine
+    assert is_built(engine)
     slowest = kernels.time_to_leave(engine._chains, 0, 0, np.exp(-1.0))
     assert slowest * 2 * np.exp(-gate) == pytest.approx(1.0, rel=1e-9)
+
+
+@pytest.mark.parametrize(("link", "way_out"), [(5.0, 12.0), (10.0, 20.0), (30.0, 42.0), (33.0, 43.0), (15.0, 30.0)])
+def test_a_superbasin_whose_slow_modes_mix_is_not_used(link, way_out):
+    """0 = 1 - 2 = 3, left from its ends: times of leaving as by rational numbers, of fewer sites if need be."""
+    fractions = np.array([[x, 0.5, 0.5] for x in (0.1, 0.3, 0.6, 0.8)])
+    bonds = [(0, 1, (0, 0, 0)), (2, 3, (0, 0, 0)), (1, 2, (0, 0, 0)), (3, 0, (1, 0, 0))]
+    saddle = np.array([1.0, 1.0, link, way_out])
+    chain = network_of(np.diag([8.0, 5.0, 5.0]), fractions, bonds, saddle=saddle, site_energy=np.zeros(4))
+    engine = start(lattice_of(chain, (4, 1, 1), coulomb=False), 1).engine
+    assert is_built(engine)
+    chains = engine._chains
+    n, _, n_edges = chains.size[0].tolist()
+    found = (chains.whole[0, :n] * chains.mode[0, :n, :n] / chains.decay[0, :n]).sum(axis=1) / chains.root[0, :n]
+    assert found == pytest.approx(exact_times(chains, n, n_edges), rel=1e-9)
+
+
+def exact_times(chains, n, n_edges):
+    """Mean times of leaving a superbasin by elimination in rational numbers."""
+    rows = [[Fraction(0)] * n + [Fraction(1)] for _ in range(n)]
+    for i in range(n):
+        rows[i][i] = Fraction(float(chains.out[0, i]))
+    for (i, j, *_), (rate, _) in zip(chains.edge[0, :n_edges], chains.inside[0, :n_edges], strict=True):
+        rows[i][i] += Fraction(float(rate))
+        rows[i][j] -= Fraction(float(rate))
+    for k in range(n):
+        for i in range(n):
+            if i != k and rows[i][k]:
+                factor = rows[i][k] / rows[k][k]
+                rows[i] = [x - factor * y if y else x for x, y in zip(rows[i], rows[k], strict=True)]
+    return [float(rows[i][n] / rows[i][i]) for i in range(n)]
+
+
+def test_status_codes_are_not_those_of_the_plain_engine():
+    """The kernels of both give them to the same caller."""
+    codes = (common.DONE, common.PAUSED, common.BLOCKED, common.OVERFLOW)
+    assert codes == (kernels.DONE, kernels.PAUSED, kernels.BLOCKED, kernels.OVERFLOW) == (0, 1, 2, 3)
+    assert kernels.LOOK not in (*codes, common.CROWDED)
+
+
+def test_hops_that_cannot_be_counted():
+    """More than 10^15 in a passage are not passed over; a run ends before 2^62."""
+    assert is_built(pair_of_sites(34.0).engine)
+    assert not is_built(pair_of_sites(37.0).engine)
+    with pytest.raises(InputError, match=r"2\^62 .* shorter time"):
+        pair_of_sites(34.0).run(1e21, 4)
 
 
 def exact_samples(gate=7.0):
@@ -262,6 +318,61 @@ def test_a_cage_without_a_way_out_and_a_blocked_lattice():
     full = start(closed, 4)
     assert full.step() == 0
     assert full.engine.advance(full._sampler(np.zeros(0)), 10, full.state.rng) == BLOCKED
+
+
+@pytest.mark.parametrize("n_ions", [31, 32])
+def test_tries_in_vain_come_to_an_end(n_ions):
+    """All cages full, or but one site: the plain engine takes over, and finds that no hop is open."""
+    lattice = lattice_of(cages(6.0), (2, 2, 2), coulomb=False)
+    simulation = start(lattice, n_ions)
+    assert (simulation.engine._clocks.basin[:, 0] >= 0).all()
+    if n_ions == 32:
+        assert simulation.step() == 0
+        assert simulation.run(10.0, 2).blocked
+        return
+    assert simulation.step(100_000) >= 100_000
+    assert (simulation.state.blocked == np.bincount(simulation.state.ion_site, minlength=32)).all()
+    assert not simulation.run(10.0, 2).blocked
+
+
+@pytest.mark.parametrize("lattice", [TWO, LISTED, MANY], ids=["dense", "listed", "none"])
+def test_frozen_ions_have_no_superbasins(lattice):
+    state = place_ions(lattice, {"A": 2}, np.random.default_rng(1), temperature=TEMPERATURE)
+    state.mobile[:] = False
+    simulation = Simulation(lattice, state, temperature=TEMPERATURE, attempt_frequency=1.0, superbasins=True)
+    samples = simulation.run(10.0, 2)
+    assert samples.blocked
+    assert samples.events.tolist() == [0, 0, 0]
+    assert simulation.step() == 0
+
+
+def test_a_run_takes_nothing_of_the_legs_before_it():
+    """Stays and hops after `step`, and after a part of a run that is given up, are those of the run: 9 ions, its time.
+
+    Legs of 10^4 s in runs of 50 s.
+    """
+    simulation = start(lattice_of(exclusive(cages(11.0)), (3, 3, 3), coulomb=False), 9)
+    simulation.step(1000)
+    assert simulation.run(50.0, 10).site_occupation.sum() * 27 == pytest.approx(9, rel=1e-12)
+    simulation.advance(simulation.begin(1e6, 10), 1000)
+    samples = simulation.run(50.0, 10)
+    assert samples.site_occupation.sum() * 27 == pytest.approx(9, rel=1e-12)
+    assert samples.events[-1] == pytest.approx(samples.hop_orbit_events.sum(), abs=12)
+    inside = 9 * 2 * np.exp(-1.0) / np.exp(-ENERGY).sum() * 6 * 50.0
+    assert samples.events[-1] == pytest.approx(inside, rel=0.2)
+
+
+def test_ions_are_where_they_are_after_steps():
+    """Boltzmann's weights, but for the ion that hopped last: into 0, 1 or 2 by 3, 2 and 1 of the six ways in."""
+    simulation = start(MANY, 9)
+    simulation.equilibrate(100)
+    found = np.zeros(4)
+    for _ in range(600):
+        simulation.step(2000)
+        assert (simulation.engine._clocks.slot < 0).all()
+        found += np.bincount(simulation.state.ion_site % 4, minlength=4)
+    expected = (8 * np.exp(-ENERGY) / np.exp(-ENERGY).sum() + np.array([3, 2, 1, 0]) / 6) / 9
+    assert found / found.sum() == pytest.approx(expected, abs=0.03)
 
 
 def test_energies_from_meshes_are_refused():
