@@ -45,7 +45,7 @@ LABELS = ("elements were read from the labels",)
 def cheap_charges(monkeypatch):
     """Charges are not what is tested here: the same on every atom."""
 
-    def even(crystal, classes, orbits, formula_units, *, table, source, net_charge):
+    def even(crystal, classes, orbits, formula_units, *, table, source, net_charge, balance_on):
         charges = np.full(len(crystal), net_charge * formula_units / len(crystal))
         return ChargeAssignment(charges, "table", (), ())
 
