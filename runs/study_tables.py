@@ -352,7 +352,7 @@ def rates_part(name: str, table: pd.DataFrame) -> TextTable:
             _interval(row["ohmic lo (mV)"], row["ohmic hi (mV)"]),
             *(
                 (_number(row["share of loss"]), _interval(row["share of loss lo"], row["share of loss hi"]))
-                if row["loading possible"]
+                if not row["transport hi (mAh/g)"] < row["measured (mAh/g)"]
                 else (
                     f"none: at most {_number(row['transport (mAh/g)'])} of",
                     f"{_number(row['measured (mAh/g)'])} mAh/g",
