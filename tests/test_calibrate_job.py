@@ -142,6 +142,8 @@ def with_posterior_of(out, value):
     return min(below, 1 - below)
 
 
+@pytest.mark.validation
+@pytest.mark.sample
 def test_the_calibrated_deck_says_so_wherever_results_are_shown(folder, monkeypatch):
     monkeypatch.setattr("runs.compare_job.source_part", lambda material: ())  # knows the real measurements only
     calibrate(folder)
@@ -185,6 +187,8 @@ def test_a_value_changed_after_the_fit_is_no_fitted_one(folder):
     assert calibration_note(file.deck).startswith("calibrated (rates.attempt_frequency_Hz = ")
 
 
+@pytest.mark.validation
+@pytest.mark.sample
 def test_an_interrupted_calibration_goes_on_with_the_same_points(folder, monkeypatch):
     """The points are those of an undisturbed one, and what was finished is not run again."""
     with_barrier = DECK.replace("replicas = 4", "replicas = 2").replace(

@@ -55,6 +55,8 @@ def fitted(truth, rng, *, n_targets=2, n=16, noise=0.15, error=0.1, relation=SCA
         points = np.vstack([points, next_points(made, n // 4, rng)])
 
 
+@pytest.mark.validation
+@pytest.mark.sample
 def test_the_true_values_lie_in_the_intervals():
     truth = (12.0, 0.05)
     fit = fitted(truth, np.random.default_rng(5))
@@ -100,6 +102,7 @@ def test_targets_out_of_reach_are_said_to_be():
     assert fit.chi2 > 50
 
 
+@pytest.mark.validation
 def test_more_targets_than_parameters_test_the_model():
     """A third measurement that contradicts the first two is seen in p; one that agrees is not."""
     points = first_points(2, 12, np.random.default_rng(1))
