@@ -125,13 +125,18 @@ def nearest_loading(run: Run, loading: float | None = None) -> float:
 
 
 def _optimum(run: Run, asked: Asked) -> Interval:
-    table = analysis_of(run).optimum
-    near = table[(table["T (K)"] - asked.low).abs() <= NEAR_K] if len(table) else table
-    if near.empty:
+    row = _row_of_optimum(run, asked.low)
+    if row is None:
         return NOTHING
     name = f"{analysis_of(run).composition_name}*"
-    row = near.iloc[0]
     return Interval(*(float(row[f"{name}{end}"]) for end in ("", " lo", " hi")))
+
+
+def _row_of_optimum(run: Run, temperature: float) -> pd.Series | None:
+    """Row of the table of optima at a temperature, K; None where there is none."""
+    table = analysis_of(run).optimum
+    near = table[(table["T (K)"] - temperature).abs() <= NEAR_K] if len(table) else table
+    return None if near.empty else near.iloc[0]
 
 
 def _transference(run: Run, x: float, asked: Asked) -> Interval:
@@ -287,13 +292,11 @@ def scan_table(runs: Iterable[StudiedRun], temperature: float = ROOM, loadings: 
     rows = []
     for same in groups(runs).values():
         one = same[0]
-        found = analysis_of(one.run)
         star = pooled(same, Asked("x*", temperature, temperature))
         row: dict[str, Any] = {**one.labels, **_ends("x*", star)}
-        table = found.optimum
-        near = table[(table["T (K)"] - temperature).abs() <= NEAR_K] if len(table) else table
-        row["bound"] = "" if near.empty else str(near.iloc[0]["edge"])
-        row["sigma at x* (S/cm)"] = NAN if near.empty else float(near.iloc[0]["sigma (S/cm)"])
+        best = _row_of_optimum(one.run, temperature)
+        row["bound"] = "" if best is None else str(best["edge"])
+        row["sigma at x* (S/cm)"] = NAN if best is None else float(best["sigma (S/cm)"])
         asked = Asked("sigma", temperature, temperature)
         known = {x: nearest_loading(one.run, x) for x in loadings}
         for before, after in itertools.pairwise(loadings):

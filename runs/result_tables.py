@@ -60,8 +60,8 @@ def conductivity_table(analysis: Analysis) -> TextTable:
         (heading(name), "T, °C", "sigma, S/cm", "+interval", "H_R", "+interval", "E_a, eV", "+interval"),
         keys=2,
     )
-    rows = _records(analysis.conductivity)
-    activation = {row[name]: row for row in _records(analysis.activation)}
+    rows = records(analysis.conductivity)
+    activation = {row[name]: row for row in records(analysis.activation)}
     previous = None
     for row in rows:
         loading = row[name]
@@ -94,10 +94,10 @@ def dilute_table(analysis: Analysis) -> TextTable:
         ("<species", "T, °C", "alone", "D*", "+interval", f"+{heading(name)}", "+ions"),
         keys=2,
     )
-    rows = _records(analysis.conductivity)
+    rows = records(analysis.conductivity)
     names = list(dict.fromkeys(analysis.dilute["species"]))
     previous = None
-    for exact in sorted(_records(analysis.dilute), key=lambda row: names.index(row["species"])):
+    for exact in sorted(records(analysis.dilute), key=lambda row: names.index(row["species"])):
         ion, T = exact["species"], exact["T (K)"]
         with_ion = [row for row in rows if row["T (K)"] == T and row.get(f"n({ion})", 0) > 0]
         fewest = min(with_ion, key=lambda row: row[f"n({ion})"], default=None)
@@ -131,7 +131,7 @@ def optimum_part(analysis: Analysis) -> RenderableType:
         ("T, °C", f"{name}*", "+interval", "sigma, S/cm", "~all maxima", "~not significantly below the best"),
     )
     edges, unsure = [], []
-    for row in _records(analysis.optimum):
+    for row in records(analysis.optimum):
         celsius = f"{row['T (K)'] - CELSIUS_ZERO:.0f}"
         made.add_row(
             celsius,
@@ -159,7 +159,7 @@ def comparison_part(
 
     With the run itself also transference numbers, which take its files.
     """
-    found = _records(with_standing(comparison(material, analysis.conductivity), calibrated))
+    found = records(with_standing(comparison(material, analysis.conductivity), calibrated))
     if not found:
         yield Text(f"Comparison: {paper(material)} gives no conductivity of this material")
         return
@@ -199,7 +199,7 @@ def _energies(material: str, analysis: Analysis) -> Iterator[RenderableType]:
 
     known = analysis.composition_name == "x" and analysis.points
     laws = arrhenius(analysis.points, "x", windows_C=PAPER_WINDOWS_C) if known else None
-    rows = _records(measured_energies(material, laws))
+    rows = records(measured_energies(material, laws))
     if not rows:
         return
     made = TextTable(
@@ -223,7 +223,7 @@ def _energies(material: str, analysis: Analysis) -> Iterator[RenderableType]:
 
 def _transference(material: str, run: Run) -> Iterator[RenderableType]:
     """Transference numbers of Li+."""
-    rows = _records(compared_transference(material, run.transference().to_frame()))
+    rows = records(compared_transference(material, run.transference().to_frame()))
     if not rows:
         return
     made = TextTable(
@@ -262,7 +262,8 @@ def heading(name: str) -> str:
     return "mol/L" if name == "M" else name
 
 
-def _records(frame: pd.DataFrame) -> list[Row]:
+def records(frame: pd.DataFrame) -> list[Row]:
+    """Rows of a table by the names of its columns."""
     return [{str(key): value for key, value in row.items()} for row in frame.to_dict("records")]
 
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
 from rich.console import RenderableType
@@ -24,6 +24,7 @@ from analysis.study_samples import CALIBRATED, exchange_of, sample_table
 from runs.assumptions import GROUPS
 from runs.cells_job import shares_part
 from runs.faults import writing
+from runs.result_tables import records
 from runs.study import Member, StudyFile
 from runs.text_tables import TextTable, listing
 from structures.errors import InputError
@@ -33,8 +34,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
     from analysis.separators import Separator
-
-Row = Mapping[str, Any]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -222,7 +221,7 @@ def samples_part(table: pd.DataFrame) -> TextTable:
         keys=2,
     )
     previous = None
-    for row in _records(table):
+    for row in records(table):
         note = row["note"] if isinstance(row["note"], str) else ""
         sample = f"{row['sample']}, x {row['x']:.4f}{f', {note}' if note else ''}"
         if previous not in (None, sample):
@@ -256,7 +255,7 @@ def scan_part(name: str, table: pd.DataFrame) -> TextTable:
         (*(f"<{label}" for label in labels), "x*", "+interval", "<", "sigma there, S/cm", *heads),
         keys=max(1, len(labels)),
     )
-    for row in _records(table):
+    for row in records(table):
         made.add_row(
             *(str(row[label]) for label in labels),
             _number(row["x*"]),
@@ -280,7 +279,7 @@ def variation_part(name: str, table: pd.DataFrame) -> TextTable:
         keys=2,
     )
     previous = None
-    for row in _records(table):
+    for row in records(table):
         place = row["varied"], row["to"]
         if previous not in (None, place):
             made.add_section()
@@ -313,7 +312,7 @@ def defect_part(name: str, table: pd.DataFrame) -> TextTable:
         (*(f"<{label}" for label in labels), loading, "T, °C", "sigma, S/cm", "+interval", "realisations"),
         keys=len(labels) + 1,
     )
-    for row in _records(table):
+    for row in records(table):
         made.add_row(
             *(str(row[label]) for label in labels),
             f"{row[loading]:.3g}",
@@ -365,10 +364,6 @@ def rates_part(name: str, table: pd.DataFrame) -> TextTable:
         "less than was measured, so that the model or this loading is wrong."
     )
     return made
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(name): value for name, value in row.items()} for row in table.to_dict("records")]
 
 
 def _number(value: float) -> str:
