@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 
 from kmc.atomics import exchange, give_way, load, pause, store
 
-DONE, PAUSED, BLOCKED, OVERFLOW, CROWDED = 0, 1, 2, 3, 4
+DONE, PAUSED, BLOCKED, OVERFLOW, CROWDED, ABOVE = 0, 1, 2, 3, 4, 5
 LARGEST_EXPONENT = 220.0  # of a factor, whose size stays between 2**-318 and 2**318
 FORBIDDEN = 2.0**-700  # of the factor of a site that more than one ion forbids
 AT_REST = 1.0 + 1e-9  # largest exp(V/2kT) of an ion that nobody repels, with room for rounding
@@ -67,7 +67,7 @@ class Interaction(NamedTuple):
     loss: NDArray[np.float64]  # the same shape, that of an ion that goes
     pair_offset: NDArray[np.int64]  # (n_sites + 1,)
     pair_site: NDArray[np.int32]  # (n_pairs,)
-    pair_energy: NDArray[np.float64]  # (n_pairs,) eV
+    pair_energy: NDArray[np.float64]  # (n_pairs of a cell,) eV
     pair_factor: NDArray[np.float64]  # (n_pairs of a cell,)
     pair_step: NDArray[np.int64]  # (n_pairs of a cell,) from the number of a site inside to that of its neighbour
     inside: NDArray[np.bool_]  # (n_cells,) whose pairs do not cross the faces of the supercell
@@ -124,6 +124,14 @@ class Ceilings(NamedTuple):
     common: float  # 1/s, the smallest most[0] of a site with hops
 
 
+class Changes(NamedTuple):
+    """How far a hop can change ΔE of the hops of any other ion; empty where rates are kept, see kmc/thinning.py."""
+
+    code: NDArray[np.uint8]  # (n_unit_hops, n_sites) by hop, and the other ion's site seen from the cell of the hop
+    cost: NDArray[np.float64]  # (256,) by code, in parts of the allowance; inf where an ion is to be renewed at once
+    stretch: float  # exp(allowance/2kT): how far x = g_j/g_i of a hop may exceed that of which its ion's bound was made
+
+
 class Tables(NamedTuple):
     """What does not change during a simulation."""
 
@@ -132,6 +140,7 @@ class Tables(NamedTuple):
     exclusions: Exclusions
     hops: Hops
     ceilings: Ceilings
+    changes: Changes
     twice_kT: float  # noqa: N815  # eV
     rebuild_every: int
 
@@ -161,6 +170,8 @@ class Movers(NamedTuple):
     tree: NDArray[np.float64]  # 1/s
     level: NDArray[np.int64]  # (n_levels,) where each level of the tree begins
     renewed: NDArray[np.int64]  # (n_movers,) event at which the rate was computed
+    cell: NDArray[np.uint32]  # (4, n_movers) cell coordinates and sublattice, for bounds with allowances
+    there: NDArray[np.uint32]  # (n_movers,) place of its site seen from the cell of a hop
 
 
 class Ions(NamedTuple):
@@ -174,7 +185,8 @@ class Ions(NamedTuple):
     reference: NDArray[np.float64]  # (n_species,) eV
     clock: NDArray[np.float64]  # (2,) s: time, next_time
     events: NDArray[np.int64]  # (1,)
-    thinning: NDArray[np.float64]  # (2,) acceptance of trials, 0 to keep rates instead; trials in a row without a hop
+    thinning: NDArray[np.float64]  # (2,) acceptance of trials, 0 to keep rates instead; trials in a row without a hop;
+    # or (2 n_movers,) bounds, 1/s, nan to make them anew, and what is used of the allowances
 
 
 class Team(NamedTuple):
@@ -267,7 +279,7 @@ def interaction_energy(interaction, site):
                     energy[first + b] += there[b]
         else:
             for p in range(interaction.pair_offset[s], interaction.pair_offset[s + 1]):
-                energy[interaction.pair_site[p]] += interaction.pair_energy[p]
+                energy[interaction.pair_site[p]] += interaction.pair_energy[p % len(interaction.pair_energy)]
     return energy
 
 
@@ -279,7 +291,7 @@ def _pair_energy(interaction, site, other):
         return interaction.energy[here, _offset(interaction, site, other) + there]
     for p in range(interaction.pair_offset[site], interaction.pair_offset[site + 1]):
         if interaction.pair_site[p] == other:
-            return interaction.pair_energy[p]
+            return interaction.pair_energy[p % len(interaction.pair_energy)]
     return 0.0
 
 
@@ -719,19 +731,33 @@ def record(sites, site, image, species, n_events, energy, sampler):
 def advance(tables, ions, sampler, last_event, rng, team):
     """Run hops until the last sample is taken or the event count reaches `last_event`; exact.
 
-    A sample at t is of the state that holds at t. Where ions interact with few others and most trials are hops, events
-    are drawn by `_try_hops`, else by `_make_hops`.
+    A sample at t is of the state that holds at t. In large lattices with a table events are drawn by `_follow_bounds`;
+    where ions interact with few others and most trials are hops, by `_try_hops`; else by `_make_hops`.
 
     `ions` and `sampler` are modified in place; without sample times only `last_event` and a blocked state end the loop.
     A `team`, or None, changes nothing but the time that it takes.
-    Returns DONE, PAUSED at `last_event`, BLOCKED (no hop is open, no sample is due) or OVERFLOW (factors out of range).
+    Returns DONE, PAUSED at `last_event`, BLOCKED (no hop is open, no sample is due), OVERFLOW (factors out of range) or
+    ABOVE (a rate beyond its bound).
     """
-    clock, events, taken, n_samples = ions.clock, ions.events, sampler.next_sample, len(sampler.time)
     enter_sites(tables, ions)
+    if len(tables.changes.cost) == 0:
+        return _advance(tables, ions, sampler, last_event, rng, team)
+    take_bounds(tables, ions)
+    status = _advance(tables, ions, sampler, last_event, rng, team)
+    n = len(ions.movers.ion)
+    ions.thinning[:n] = ions.movers.tree[:n]
+    return status
+
+
+@jit
+def _advance(tables, ions, sampler, last_event, rng, team):
+    """Do what `advance` says, once the workspace is in order."""
+    clock, events, taken, n_samples = ions.clock, ions.events, sampler.next_sample, len(sampler.time)
+    bounded = len(tables.changes.cost) > 0
     status, bare = CROWDED, bare_factors(tables, ions.reference)
     while events[0] < last_event:
-        thinned = ions.thinning[0] > SMALLEST_ACCEPTANCE
-        if status != DONE:  # the numbers in the tree are those of other factors
+        thinned = not bounded and ions.thinning[0] > SMALLEST_ACCEPTANCE
+        if status != DONE and not bounded:  # the numbers in the tree are those of other factors
             bare = bare_factors(tables, ions.reference)
             if thinned:
                 enter_bounds(tables, ions, bare)
@@ -740,12 +766,14 @@ def advance(tables, ions, sampler, last_event, rng, team):
         until = sampler.begin + sampler.time[taken[0]] if taken[0] < n_samples else np.inf
         rebuild_at = (events[0] // tables.rebuild_every + 1) * tables.rebuild_every
         end = min(last_event, rebuild_at)
-        if thinned:
+        if bounded:
+            status = _follow_bounds(tables, ions, sampler, until, end, rng, team)
+        elif thinned:
             status = _try_hops(tables, ions, sampler, bare, until, end, rng)
         else:
             status = _make_hops(tables, ions, sampler, until, end, rng, team)
-        if status == OVERFLOW:
-            return OVERFLOW
+        if status == OVERFLOW or status == ABOVE:
+            return status
         if status == CROWDED:
             ions.thinning[:] = 0.0
             enter_sites(tables, ions)
@@ -763,6 +791,29 @@ def advance(tables, ions, sampler, last_event, rng, team):
     return PAUSED
 
 
+@inlined
+def _carry_out(tables, ions, sampler, m, k, now, team):
+    """Let mover `m` make the hop in column `k`: places, factors, statistics; all change in place.
+
+    Returns the hop's number in the network and the site that it leaves, or a negative number where a factor has left
+    the range.
+    """
+    hops, configuration, movers = tables.hops, ions.configuration, ions.movers
+    ion, old = movers.ion[m], np.int64(movers.site[m])
+    hop, unit = np.int64(hops.first[old]) + k, np.int64(hops.unit[old]) + k
+    new = np.int64(hops.target[hop])
+    if configuration.blocked[new] > 1:
+        return np.int64(-1), old
+    _end_stay(sampler, ion, tables.sites.sublattice[old], now)
+    _relocate(tables.interaction, tables.exclusions, configuration, ion, old, new, team)
+    _enter_site(hops, movers, m, new, tables.sites.sublattice[new])
+    if not math.sqrt(FORBIDDEN) < -configuration.factor[new] < np.inf:
+        return np.int64(-1), old
+    _count_hop(hops, ions, sampler.orbit_hops, ion, unit)
+    _cross(ions.image, hops.wrap, ion, hop)
+    return unit, old
+
+
 @hot
 def _make_hops(tables, ions, sampler, until, last_event, rng, team):
     """Run hops until a time or an event count, with the rates of all ions in the tree; rejection-free.
@@ -773,9 +824,9 @@ def _make_hops(tables, ions, sampler, until, last_event, rng, team):
 
     Returns DONE where nothing happens until then, PAUSED at `last_event`, or OVERFLOW.
     """
-    interaction, exclusions, hops = tables.interaction, tables.exclusions, tables.hops
+    interaction, hops = tables.interaction, tables.hops
     configuration, movers, clock, events = ions.configuration, ions.movers, ions.clock, ions.events
-    orbit_hops, total = sampler.orbit_hops, movers.tree[movers.level[-1]]
+    total = movers.tree[movers.level[-1]]
     movers.renewed[:] = -1
     while events[0] < last_event:
         if not total >= 0.0:
@@ -787,23 +838,121 @@ def _make_hops(tables, ions, sampler, until, last_event, rng, team):
         m, x = _choose_mover(movers.tree, movers.level, rng.random() * total)
         m = np.uint64(m)
         k = np.int64(_choose_hop(hops, configuration, movers, m, x))
-        ion, old = movers.ion[m], np.int64(movers.site[m])
-        hop, unit = np.int64(hops.first[old]) + k, np.int64(hops.unit[old]) + k
-        new = np.int64(hops.target[hop])
-        if configuration.blocked[new] > 1:
+        unit, old = _carry_out(tables, ions, sampler, m, k, clock[1], team)
+        if unit < 0:
             return OVERFLOW
-        _end_stay(sampler, ion, tables.sites.sublattice[old], clock[1])
-        _relocate(interaction, exclusions, configuration, ion, old, new, team)
-        _enter_site(hops, movers, m, new, tables.sites.sublattice[new])
-        if not math.sqrt(FORBIDDEN) < -configuration.factor[new] < np.inf:
-            return OVERFLOW
-        _count_hop(hops, ions, orbit_hops, ion, unit)
-        _cross(ions.image, hops.wrap, ion, hop)
         clock[0], clock[1] = clock[1], np.nan
         if interaction.gain.size == 0:
-            total = _renew_rates_nearby(tables, configuration, movers, old, new, events[0])
+            total = _renew_rates_nearby(tables, configuration, movers, old, np.int64(movers.site[m]), events[0])
         elif events[0] < last_event:
             total = renew_rates(hops, configuration, movers, team)
+    return PAUSED
+
+
+@hot
+def _rate_and_bound(hops, configuration, movers, m, stretch):
+    """Total rate of mover `m`, and what it can become while ΔE of its hops stays within the allowance, 1/s."""
+    constant, factor, target = hops.constant, configuration.factor, movers.target
+    place, at, rate, bound = m * np.uint64(hops.width), np.uint64(movers.row[m]), 0.0, 0.0
+    inverse = -1.0 / factor[movers.site[m]]
+    for _ in range(movers.groups[m]):
+        for k in range(np.uint64(4)):
+            x = factor[target[place + k]] * inverse
+            rate += _rate(constant, at + k, x)
+            bound += _rate(constant, at + k, x * stretch)
+        place += np.uint64(4)
+        at += np.uint64(12)
+    return rate, bound
+
+
+@hot
+def _enter_cell(interaction, movers, m):
+    """Write down the cell and the sublattice of a mover; `movers` changes in place."""
+    for axis in range(4):
+        movers.cell[axis, m] = interaction.cell[movers.site[m], axis]
+
+
+@hot
+def take_bounds(tables, ions):
+    """Bounds of all movers into the tree: those of before, or new ones; `ions` changes in place."""
+    movers, thinning, n = ions.movers, ions.thinning, np.uint64(len(ions.movers.ion))
+    fresh = n > 0 and np.isnan(thinning[0])
+    for m in range(n):
+        _enter_cell(tables.interaction, movers, m)
+        if fresh:
+            _, thinning[m] = _rate_and_bound(tables.hops, ions.configuration, movers, m, tables.changes.stretch)
+            thinning[n + m] = 0.0
+        movers.tree[m] = thinning[m]
+    _add_groups(movers.tree, movers.level, len(movers.ion))
+    if fresh:
+        ions.clock[1] = np.nan  # drawn from another sum of bounds; the waiting times have no memory
+
+
+@hot
+def _spend_allowances(tables, ions, unit, old):
+    """Charge every mover with what a hop can have changed, and renew those whose allowance does not cover it.
+
+    The ion that has hopped is among these, since the site that it left is open to it.
+    """
+    interaction, hops, movers, used = tables.interaction, tables.hops, ions.movers, ions.thinning
+    code, cost, stretch = tables.changes.code, tables.changes.cost, tables.changes.stretch
+    repeats, origin, cell, there = interaction.repeats, interaction.cell[old], movers.cell, movers.there
+    n1, n2, n3 = np.uint32(repeats[0]), np.uint32(repeats[1]), np.uint32(repeats[2])
+    o1, o2, o3 = np.uint32(origin[0]), np.uint32(origin[1]), np.uint32(origin[2])
+    n_sublattices, zero = np.uint32(len(interaction.energy)), np.uint32(0)
+    hop, n = np.uint64(unit), np.uint64(len(there))
+    for m in range(n):
+        c1, c2, c3 = cell[0, m], cell[1, m], cell[2, m]
+        c1 = np.uint32(c1 - o1 + (n1 if c1 < o1 else zero))
+        c2 = np.uint32(c2 - o2 + (n2 if c2 < o2 else zero))
+        c3 = np.uint32(c3 - o3 + (n3 if c3 < o3 else zero))
+        there[m] = np.uint32(np.uint32(np.uint32(c1 * n2 + c2) * n3 + c3) * n_sublattices + cell[3, m])
+    for m in range(n):
+        used[n + m] += cost[code[hop, there[m]]]
+    for m in range(n):
+        if used[n + m] > 1.0:
+            _, bound = _rate_and_bound(hops, ions.configuration, movers, m, stretch)
+            _set_leaf(movers.tree, movers.level, m, bound)
+            used[n + m] = 0.0
+
+
+@hot
+def _follow_bounds(tables, ions, sampler, until, last_event, rng, team):
+    """Run hops until a time or an event count by thinning, with a bound on the rate of every ion; as exact as the rest.
+
+    A bound holds while ΔE of no hop of its ion moves by more than the allowance; every hop uses up what it can change
+    at most, and only the bounds of ions whose allowance does not cover that are made anew. The times between trials
+    have the sum of the bounds as their rate; a place below that sum names an ion, which hops if what is left of the
+    place lies below its rate. Lewis, Shedler, Nav. Res. Logist. Q. 26, 403 (1979).
+
+    Returns what `_make_hops` does, or ABOVE.
+    """
+    hops, configuration, movers, clock, events = tables.hops, ions.configuration, ions.movers, ions.clock, ions.events
+    tree, level, used, n = movers.tree, movers.level, ions.thinning, np.uint64(len(movers.ion))
+    while events[0] < last_event:
+        total = tree[level[-1]]
+        if not total >= 0.0:
+            return OVERFLOW
+        if np.isnan(clock[1]):
+            clock[1] = clock[0] + rng.standard_exponential() / total if total > 0.0 else np.inf
+        if clock[1] > until or clock[1] == np.inf:
+            return DONE
+        clock[0], clock[1] = clock[1], np.nan
+        chosen, x = _choose_mover(tree, level, rng.random() * total)
+        m = np.uint64(chosen)
+        rate, bound = _rate_and_bound(hops, configuration, movers, m, tables.changes.stretch)
+        if rate > tree[m] * AT_REST:
+            return ABOVE
+        if x < rate:
+            k = np.int64(_choose_hop(hops, configuration, movers, m, x))
+            unit, old = _carry_out(tables, ions, sampler, m, k, clock[0], team)
+            if unit < 0:
+                return OVERFLOW
+            _enter_cell(tables.interaction, movers, m)
+            _spend_allowances(tables, ions, unit, old)
+        else:
+            _set_leaf(tree, level, m, bound)
+            used[n + m] = 0.0
     return PAUSED
 
 

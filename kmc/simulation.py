@@ -51,9 +51,9 @@ class Simulation:
     """Kinetic Monte Carlo of ions on a lattice at one temperature.
 
     The interaction that the lattice has got decides on the engine: with a table, or a list of neighbours, it is that of
-    kmc/streaming.py, exact to rounding, which is rejection-free with a table and draws from bounds with a list where
-    most trials become hops; without, the one of kmc/multilevel.py, whose energies are within a tolerance of the full
-    Ewald sum.
+    kmc/streaming.py, exact to rounding, which is rejection-free with few ions and draws from bounds on the rates with
+    many, or with a list where most trials become hops; without, it is the one of kmc/multilevel.py, whose energies are
+    within a tolerance of the full Ewald sum.
 
     Parameters
     ----------
@@ -361,3 +361,5 @@ def _blocks(
 def _refuse_overflow(status: int) -> None:
     if status == kernels.OVERFLOW:
         raise FloatingPointError("site factors left the range of floating-point numbers between two recounts")
+    if status == kernels.ABOVE:
+        raise FloatingPointError("rates must stay below their bounds; got one above")

@@ -1,4 +1,8 @@
-"""The engine with tables: every event updates the factors of all sites, or of the neighbours where ranges are short."""
+"""The engine with tables: every event updates the factors of all sites, or of the neighbours where ranges are short.
+
+With few ions the rates of all are kept; with many, bounds on them that are made anew only where other ions have changed
+much. Both are exact.
+"""
 
 from __future__ import annotations
 
@@ -12,10 +16,12 @@ from kmc.crew import Crew, one_thread
 from kmc.kernels import FORBIDDEN, LARGEST_EXPONENT, Sampler, Sites, Tables
 from kmc.state import State
 from kmc.tables import Conditions, prepare_tables, workspace
+from kmc.thinning import largest_changes
 from lattice.supercell import Lattice
 from structures.errors import InputError
 
 RECOUNT_EVERY = 2**17  # events
+FEWEST_HOPS = 1000  # of all mobile ions together, from which on bounds cost less than rates
 _LARGEST_DRIFT = 1e-6  # eV
 
 
@@ -35,6 +41,9 @@ class Streaming:
         Of another simulation of this lattice under these conditions.
     threads : callable
         Gives the number of threads that may share the work on one event, see Crew.
+    bounds : bool, optional
+        Whether to keep bounds on the rates of the ions instead of the rates, see `kernels.Changes`; by default where
+        there are many ions. It decides the random numbers of a trajectory, not the statistics.
 
     Raises
     ------
@@ -53,15 +62,19 @@ class Streaming:
         recount_every: int | None = None,
         tables: Tables | None = None,
         threads: Callable[[], int] = one_thread,
+        bounds: bool | None = None,
     ) -> None:
         self.lattice, self.state, self.conditions, self._threads = lattice, state, conditions, threads
         self.largest_drift = _LARGEST_DRIFT
         self.tables = tables or prepare_tables(lattice, conditions, recount_every or RECOUNT_EVERY)
+        if tables is None and lattice.table.is_dense and (_many_hops(lattice, state) if bounds is None else bounds):
+            self.tables = self.tables._replace(changes=largest_changes(lattice, self.tables.twice_kT))
         fresh = state.site_factor.size == 0
         if fresh:
             state.site_factor = np.ones(lattice.n_sites)
-        if not lattice.table.is_dense and (fresh or state.thinning.size == 0):
-            state.thinning = np.array([np.nan, 0.0])
+        n_thinning = self._numbers_of_thinning()
+        if fresh or state.thinning.size != n_thinning:
+            state.thinning = np.full(n_thinning, np.nan)
         self.ions = workspace(state, self.tables)
         self._crew = Crew(self.tables, self.ions, threads)
         if fresh:
@@ -119,9 +132,15 @@ class Streaming:
             )
         self._measure_acceptance()
 
+    def _numbers_of_thinning(self) -> int:
+        """Bound and use of its allowance for every mobile ion, or acceptance and trials in vain, or nothing."""
+        if self.tables.changes.cost.size:
+            return 2 * int(self.state.mobile.sum())
+        return 0 if self.lattice.table.is_dense else 2
+
     def _measure_acceptance(self) -> None:
         """Enter the share of trials that would be hops, once: it decides how events are drawn from now on."""
-        if np.isnan(self.state.thinning[:1]).any():
+        if not self.lattice.table.is_dense and np.isnan(self.state.thinning[:1]).any():
             self.state.thinning[:] = kernels.acceptance(self.tables, self.ions), 0.0
 
     def advance(self, sampler: Sampler, last_event: int, rng: np.random.Generator) -> int:
@@ -154,3 +173,11 @@ class Streaming:
         kernels.enter_sites(self.tables, self.ions)
         total = kernels.renew_rates(self.tables.hops, self.ions.configuration, movers, None)
         return movers.tree[: len(movers.ion)].copy(), float(total)
+
+
+def _many_hops(lattice: Lattice, state: State) -> bool:
+    """Whether bounds cost less than the rates of all hops of the mobile ions, by the mean degree of a species."""
+    network = lattice.network
+    degree = np.bincount(network.hop_origin, minlength=network.n_sites)
+    hops = np.bincount(network.site_species, weights=degree) / np.maximum(np.bincount(network.site_species), 1)
+    return float(hops[state.ion_species[state.mobile]].sum()) >= FEWEST_HOPS

@@ -56,7 +56,7 @@ class Ground(NamedTuple):
     energy: NDArray[np.float64]  # (n_sublattices, n_sites or 0) eV, of an ion of the first cell with one anywhere
     pair_offset: NDArray[np.int64]  # (n_sites + 1,)
     pair_site: NDArray[np.int32]  # (n_pairs,)
-    pair_energy: NDArray[np.float64]  # (n_pairs,) eV
+    pair_energy: NDArray[np.float64]  # (n_pairs of a cell,) eV
     exclusion_offset: NDArray[np.int64]  # (n_sites + 1,)
     exclusion_site: NDArray[np.int32]  # (n_exclusions,)
     free_energy: NDArray[np.float64]  # (n_sublattices,) eV
@@ -197,7 +197,7 @@ def _add_ion(ground, site, sign, energy, blocked):
     blocked[site] += sign
     if ground.energy.size == 0:
         for p in range(ground.pair_offset[site], ground.pair_offset[site + 1]):
-            energy[ground.pair_site[p]] += sign * ground.pair_energy[p]
+            energy[ground.pair_site[p]] += sign * ground.pair_energy[p % len(ground.pair_energy)]
         return
     n1, n2, n3, n = ground.repeats[0], ground.repeats[1], ground.repeats[2], len(ground.energy)
     cell, row, here = ground.cell[site], ground.energy[ground.cell[site, 3]], 0

@@ -147,7 +147,9 @@ class Superbasins:
             raise InputError("superbasins need the energies of the ions in a table; got energies from meshes")
         self.lattice, self.state, self.conditions = lattice, state, conditions
         if parent is None:
-            self.plain = Streaming(lattice, state, conditions, recount_every=recount_every, threads=threads)
+            self.plain = Streaming(
+                lattice, state, conditions, recount_every=recount_every, threads=threads, bounds=False
+            )
             self._ground = _ground(lattice, conditions, self.plain.sites)
         else:
             self.plain, self._ground = parent.plain.on(state), parent._ground

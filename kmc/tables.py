@@ -13,6 +13,7 @@ from kmc.kernels import (
     AT_REST,
     LARGEST_EXPONENT,
     Ceilings,
+    Changes,
     Configuration,
     Exclusions,
     Hops,
@@ -103,6 +104,8 @@ def _movers(state: State, width: int) -> Movers:
         tree=tree,
         level=level,
         renewed=np.zeros(len(ion), np.int64),
+        cell=np.zeros((4, len(ion)), np.uint32),
+        there=np.zeros(len(ion), np.uint32),
     )
 
 
@@ -124,7 +127,6 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
         If a pair of ions has an energy beyond the range of exp(-e/2kT).
     """
     interaction, unit = lattice.table, np.arange(lattice.network.n_sites)
-    of_a_cell = slice(0, interaction.pair_offset[len(unit)])
     pair_step, inside = _pair_steps(lattice)
     sites = site_tables(lattice, conditions.temperature, _pair_energies(lattice, unit, unit))
     twice_kT = 2.0 * conditions.kT
@@ -149,13 +151,14 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
             pair_offset=interaction.pair_offset,
             pair_site=interaction.pair_site,
             pair_energy=interaction.pair_energy,
-            pair_factor=np.exp(-interaction.pair_energy[of_a_cell] / twice_kT),
+            pair_factor=np.exp(-interaction.pair_energy / twice_kT),
             pair_step=pair_step,
             inside=inside,
         ),
         exclusions=Exclusions(lattice.exclusion_offset, lattice.exclusion_site),
         hops=_hops(lattice, conditions),
         ceilings=_ceilings(lattice, conditions),
+        changes=Changes(np.zeros((0, 0), np.uint8), np.zeros(0), 1.0),
         twice_kT=twice_kT,
         rebuild_every=rebuild_every,
     )
@@ -262,7 +265,7 @@ def _hops(lattice: Lattice, conditions: Conditions) -> Hops:
         first=lattice.hop_offset[:-1].astype(np.uint32),
         unit=np.tile(unit, lattice.n_cells).astype(np.uint32),
         degree=np.diff(lattice.hop_offset).astype(np.uint32),
-        target=lattice.hop_target.astype(np.uint32),
+        target=lattice.hop_target.view(np.uint32),
         wrap=lattice.hop_wrap,
         step=step,
         inside=inside,

@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 from scipy import fft, ndimage, special
 
 from kmc import thinning_kernels
+from kmc.kernels import Changes
 from kmc.multilevel_kernels import SPENT, Bounds
 from lattice.screening import screened_cell, screening_factor
 from lattice.supercell import Lattice
 from structures.units import COULOMB
 
+CHANGE = 1.0  # allowance for the change of ΔE of the hops of an ion, of 2kT, in lattices with a table
+_STEPS = 16  # codes of a change for a factor of two
+_DRIFT = 1e-5  # eV, by which kept energies may differ from those of the table
 _SAFETY = 1.1  # of |H| between the points where it was computed
 
 
@@ -133,6 +137,27 @@ def make_bounds(
         far_largest=far.max(axis=(1, 2, 3)).astype(np.int64),
         hop_class=hop_class,
     )
+
+
+def largest_changes(lattice: Lattice, twice_kT: float) -> Changes:
+    """How far every hop can change ΔE of the hops of another ion at most, in lattices with a table.
+
+    A hop changes the energy on site s by D_s, the difference of two rows of the table, and ΔE of a hop from j to k by
+    D_k - D_j, of which the largest over the hops from j counts. Ions for which it opens a site are renewed at once.
+    """
+    network, dense = lattice.network, lattice.table.dense
+    code = np.zeros((len(network.hop_origin), lattice.n_sites), np.uint8)
+    ends = zip(network.hop_origin.tolist(), network.hop_target.tolist(), network.hop_image.tolist(), strict=True)
+    for h, (a, b, image) in enumerate(ends):
+        difference = (np.roll(dense[b], image, axis=(0, 1, 2)) - dense[a]).ravel()
+        thinning_kernels.encode_changes(
+            lattice.hop_offset, lattice.hop_target, difference, CHANGE * twice_kT, _STEPS, code[h]
+        )
+        for freed in (a, *lattice.exclusion_site[slice(*lattice.exclusion_offset[a : a + 2])].tolist()):
+            code[h, lattice.hop_target[slice(*lattice.hop_offset[freed : freed + 2])]] = 255
+    cost = 2.0 ** ((np.arange(256) - 255.0) / _STEPS)
+    cost[255] = np.inf
+    return Changes(code, cost, math.exp(CHANGE + 2.0 * _DRIFT / twice_kT))
 
 
 def _open_at_once(lattice: Lattice, shape: NDArray[np.int64], pair: NDArray[np.float32]) -> None:

@@ -48,6 +48,33 @@ def fill_pairs(first, target, image, mobile, energy, pair):
 
 
 @jit
+def encode_changes(offset, target, difference, allowance, steps, code):
+    """Largest change of ΔE of the hops from every site by one hop, in parts of an allowance, in code.
+
+    Code c stands for 2**((c - 255)/steps), the last one for all that exceed the allowance.
+
+    Parameters
+    ----------
+    offset : (n_sites + 1,) int64
+    target : (n_hops,) integers
+        Of the hops of every site.
+    difference : (n_sites,) float64, eV
+        By which the hop changes the energy on every site.
+    allowance : float, eV
+    steps : int
+        Codes for a factor of two.
+    code : (n_sites,) uint8
+        Modified in place.
+    """
+    for site in range(len(code)):
+        largest = 0.0
+        for k in range(offset[site], offset[site + 1]):
+            largest = max(largest, abs(difference[target[k]] - difference[site]))
+        share = largest * (1.0 + 1e-9) / allowance
+        code[site] = 0 if share == 0.0 else np.uint8(min(255, max(0, 255 + math.ceil(steps * math.log2(share)))))
+
+
+@jit
 def cell_distances(frac, repeats, supercell, images, distance):
     """Smallest distance between sites of two cells by their offset modulo the supercell; `distance` changes."""
     for x1 in range(repeats[0]):

@@ -115,7 +115,8 @@ class InteractionTable:
     pair_offset : (n_sites + 1,) int64
         The neighbours of site i of the supercell are `pair_site[pair_offset[i]:pair_offset[i + 1]]`.
     pair_site : (n_pairs,) int32
-    pair_energy : (n_pairs,) float64, eV
+    pair_energy : (n_pairs of a cell,) float64, eV
+        Those of the first cell stand for the ones of all cells.
 
     Raises
     ------
@@ -134,7 +135,9 @@ class InteractionTable:
         n_sublattices, *repeats, _ = self.dense.shape
         _require(self.dense, "dense", np.float64, (n_sublattices, *repeats, n_sublattices))
         n_sites = _require_rows(self.pair_offset, self.pair_site, "pair")
-        _require(self.pair_energy, "pair_energy", np.float64, (len(self.pair_site),))
+        n_pairs, of_a_cell = len(self.pair_site), len(self.pair_energy)
+        fitting = of_a_cell if of_a_cell and n_pairs and n_pairs % of_a_cell == 0 else n_pairs
+        _require(self.pair_energy, "pair_energy", np.float64, (fitting,))
         if self.is_dense and (n_sites != n_sublattices * int(np.prod(repeats)) or len(self.pair_site)):
             raise ValueError(
                 f"interaction must be a table or a list of pairs; got a table of shape {self.dense.shape} beside "
@@ -161,8 +164,8 @@ class InteractionTable:
             cell, a = divmod(site, n_sublattices)
             return np.asarray(np.roll(self.dense[a], np.unravel_index(cell, repeats), axis=(0, 1, 2)).ravel())
         row = np.zeros(self.n_sites)
-        mine = slice(self.pair_offset[site], self.pair_offset[site + 1])
-        row[self.pair_site[mine]] = self.pair_energy[mine]
+        mine = np.arange(self.pair_offset[site], self.pair_offset[site + 1])
+        row[self.pair_site[mine]] = self.pair_energy[mine % max(len(self.pair_energy), 1)]
         return row
 
 
@@ -296,8 +299,12 @@ def table_bytes(network: PoreNetwork, repeats: tuple[int, int, int]) -> int:
 
 
 def memory_of_tables(network: PoreNetwork, repeats: tuple[int, int, int], tasks: int) -> int:
-    """Memory of the interaction table and of the factors that every simultaneous task makes of it, bytes."""
-    return (1 + _TABLES_OF_A_TASK * tasks) * table_bytes(network, repeats)
+    """Memory of the interaction table and of what every simultaneous task makes of it, bytes.
+
+    That are the factors, and a byte for every hop and site, see `largest_changes` in kmc/thinning.py.
+    """
+    n_sites, n_hops = network.n_sites * int(np.prod(repeats)), len(network.hop_origin)
+    return (1 + _TABLES_OF_A_TASK * tasks) * table_bytes(network, repeats) + tasks * n_hops * n_sites
 
 
 def require_memory(network: PoreNetwork, repeats: tuple[int, int, int], tasks: int) -> None:
@@ -482,7 +489,7 @@ def _interaction(
     distinct, place = _distinct(links, repeats)
     summed = np.bincount(place, weights=energy, minlength=len(distinct)).astype(np.float64)
     offset, site, _ = _expand(distinct, repeats, n_sublattices)
-    return InteractionTable(_frozen(nothing), offset, site, _frozen(np.tile(summed, int(np.prod(repeats)))))
+    return InteractionTable(_frozen(nothing), offset, site, _frozen(summed))
 
 
 def _coulomb(

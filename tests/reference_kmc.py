@@ -11,6 +11,7 @@ import numpy as np
 from kmc.kernels import AT_REST, SMALLEST_ACCEPTANCE
 from kmc.rates import Conditions
 from kmc.state import State
+from kmc.thinning import CHANGE
 from lattice.supercell import Lattice
 
 
@@ -33,20 +34,29 @@ def collides(lattice: Lattice, sites: list[int], ion: int) -> bool:
     return any(s == sites[ion] or s in mine for k, s in enumerate(sites) if k != ion)
 
 
-def reference_kmc(lattice: Lattice, state: State, conditions: Conditions, n_events: int):
-    """Yield (time, ion, site, hop of the network, wrap) after every event, with the state's random numbers."""
+def reference_kmc(lattice: Lattice, state: State, conditions: Conditions, n_events: int, *, bounds: bool = False):
+    """Yield (time, ion, site, hop of the network, wrap) after every event, with the state's random numbers.
+
+    `bounds`: by trials with bounds that hold within an allowance, as large lattices with a table do.
+    """
     sites, time = state.ion_site.tolist(), state.time
-    thinned = state.thinning.size > 0 and state.thinning[0] > SMALLEST_ACCEPTANCE
-    for _ in range(n_events):
+    if bounds:
+        choose = _Bounds().draw
+    else:
+        thinned = state.thinning.size > 0 and state.thinning[0] > SMALLEST_ACCEPTANCE
         choose = _by_thinning if thinned else _rejection_free
+    for _ in range(n_events):
         waiting, (_, ion, target, hop, wrap) = choose(lattice, state, conditions, sites)
         time += waiting
         sites[ion] = target
         yield time, ion, target, hop, wrap
 
 
-def _hops(lattice: Lattice, conditions: Conditions, sites: list[int], ion: int):
-    """Yield (rate, ion, target, hop of the network, wrap) for every hop of an ion, of rate 0 if it is not open."""
+def _hops(lattice: Lattice, conditions: Conditions, sites: list[int], ion: int, lowered: float = 0.0):
+    """Yield (rate, ion, target, hop of the network, wrap) for every hop of an ion, of rate 0 if it is not open.
+
+    `lowered`: eV, by which ΔE counts as less than it is.
+    """
     network, kT = lattice.network, conditions.kT
     lone, E, vectors = network.rates(conditions.temperature), network.site_energy, network.hop_vector
     entropy = lone.free_energy - E
@@ -63,6 +73,7 @@ def _hops(lattice: Lattice, conditions: Conditions, sites: list[int], ion: int):
             charge = network.species[network.site_species[a]].charge
             work = charge * float(conditions.field @ vectors[hop])
             delta = total_energy(lattice, after, conditions.temperature) - before - work + entropy[a] - entropy[b]
+            delta -= lowered
             barrier = max(0.0, delta, network.hop_saddle[hop] - (E[a] + E[b]) / 2 + delta / 2)
             rate = conditions.attempt_frequency * lone.prefactor[hop] * math.exp(-barrier / kT)
         yield rate, ion, target, hop, wrap
@@ -133,3 +144,54 @@ def _by_thinning(lattice: Lattice, state: State, conditions: Conditions, sites: 
                     return waiting, event
                 break
             x -= ceiling
+
+
+def _bound(lattice: Lattice, conditions: Conditions, sites: list[int], ion: int) -> float:
+    """Rate of an ion if ΔE of its hops were less by the allowance, and by what the engine allows for rounding."""
+    lowered = 2.0 * conditions.kT * CHANGE + 2e-5
+    return sum(event[0] for event in _hops(lattice, conditions, sites, ion, lowered))
+
+
+class _Bounds:
+    """Trials from a bound on the rate of every ion, which holds while its allowance covers what others change."""
+
+    def __init__(self) -> None:
+        self.bound: list[float] = []
+        self.used: list[float] = []
+
+    def draw(self, lattice: Lattice, state: State, conditions: Conditions, sites: list[int]):
+        """Waiting time and event; what the event changes is charged to all ions."""
+        movers = np.flatnonzero(state.mobile).tolist()
+        if not self.bound:
+            self.bound = [_bound(lattice, conditions, sites, ion) for ion in movers]
+            self.used = [0.0] * len(movers)
+        waiting = 0.0
+        while True:
+            waiting += state.rng.standard_exponential() / sum(self.bound)
+            x = state.rng.random() * sum(self.bound)
+            m = next(k for k, most in enumerate(accumulate(self.bound)) if x < most)
+            x -= sum(self.bound[:m])
+            for event in _hops(lattice, conditions, sites, movers[m]):
+                if x < event[0]:
+                    self._charge(lattice, conditions, sites, movers, event)
+                    return waiting, event
+                x -= event[0]
+            self.bound[m], self.used[m] = _bound(lattice, conditions, sites, movers[m]), 0.0
+
+    def _charge(self, lattice: Lattice, conditions: Conditions, sites: list[int], movers: list[int], event) -> None:
+        _, ion, new, _, _ = event
+        old, pair = sites[ion], pair_energies(lattice)
+        after = [*sites[:ion], new, *sites[ion + 1 :]]
+        freed = {old, *lattice.exclusion_site[slice(*lattice.exclusion_offset[old : old + 2])].tolist()}
+        for m, other in enumerate(movers):
+            here = after[other]
+            ends = lattice.hop_target[slice(*lattice.hop_offset[here : here + 2])].tolist()
+            change = max(
+                (abs(pair[new][t] - pair[old][t] - pair[new][here] + pair[old][here]) for t in ends), default=0.0
+            )
+            share = change * (1.0 + 1e-9) / (2.0 * conditions.kT * CHANGE)
+            code = max(0, 255 + math.ceil(16 * math.log2(share))) if share > 0.0 else 0
+            cost = math.inf if code >= 255 or freed & set(ends) else 2.0 ** ((code - 255) / 16)
+            self.used[m] += cost
+            if self.used[m] > 1.0:
+                self.bound[m], self.used[m] = _bound(lattice, conditions, after, other), 0.0

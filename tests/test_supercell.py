@@ -139,13 +139,15 @@ def test_a_short_ranged_energy_must_not_reach_the_own_image():
 def test_a_table_that_does_not_fit_is_refused_with_both_numbers(network, monkeypatch):
     assert table_bytes(network, (3, 3, 3)) == 17 * 17 * 27 * 8
     monkeypatch.setattr(lattice.supercell, "available_memory", lambda: 2**30)
-    with pytest.raises(InputError, match=r"needs 6\.5 GiB .* of 1 simultaneous task; 1\.0 GiB of memory are available"):
+    with pytest.raises(InputError, match=r"needs 8\.9 GiB .* of 1 simultaneous task; 1\.0 GiB of memory are available"):
         replicate(network, (100, 100, 100))
 
 
 def test_every_simultaneous_task_needs_two_tables_of_its_own(network, monkeypatch):
-    """The factors of an ion that comes and of one that goes, beside the energies that all tasks share."""
-    monkeypatch.setattr(lattice.supercell, "available_memory", lambda: 7 * table_bytes(network, REPEATS))
+    """The factors of an ion that comes and of one that goes, and a byte for every hop and site."""
+    n_sites = network.n_sites * int(np.prod(REPEATS))
+    enough = 7 * table_bytes(network, REPEATS) + 3 * len(network.hop_origin) * n_sites
+    monkeypatch.setattr(lattice.supercell, "available_memory", lambda: enough)
     replicate(network, REPEATS, tasks=3)
     with pytest.raises(InputError, match="of 4 simultaneous tasks"):
         replicate(network, REPEATS, tasks=4)
