@@ -739,30 +739,20 @@ def advance(tables, ions, sampler, last_event, rng, team):
     Returns DONE, PAUSED at `last_event`, BLOCKED (no hop is open, no sample is due), OVERFLOW (factors out of range) or
     ABOVE (a rate beyond its bound).
     """
-    enter_sites(tables, ions)
-    if len(tables.changes.cost) == 0:
-        return _advance(tables, ions, sampler, last_event, rng, team)
-    take_bounds(tables, ions)
-    status = _advance(tables, ions, sampler, last_event, rng, team)
-    n = len(ions.movers.ion)
-    ions.thinning[:n] = ions.movers.tree[:n]
-    return status
-
-
-@jit
-def _advance(tables, ions, sampler, last_event, rng, team):
-    """Do what `advance` says, once the workspace is in order."""
     clock, events, taken, n_samples = ions.clock, ions.events, sampler.next_sample, len(sampler.time)
-    bounded = len(tables.changes.cost) > 0
-    status, bare = CROWDED, bare_factors(tables, ions.reference)
-    while events[0] < last_event:
+    movers, bounded = ions.movers, len(tables.changes.cost) > 0
+    enter_sites(tables, ions)
+    if bounded:
+        take_bounds(tables, ions)
+    result, status, bare = PAUSED, CROWDED, bare_factors(tables, ions.reference)
+    while result == PAUSED and events[0] < last_event:
         thinned = not bounded and ions.thinning[0] > SMALLEST_ACCEPTANCE
         if status != DONE and not bounded:  # the numbers in the tree are those of other factors
             bare = bare_factors(tables, ions.reference)
             if thinned:
                 enter_bounds(tables, ions, bare)
             else:
-                renew_rates(tables.hops, ions.configuration, ions.movers, team)
+                renew_rates(tables.hops, ions.configuration, movers, team)
         until = sampler.begin + sampler.time[taken[0]] if taken[0] < n_samples else np.inf
         rebuild_at = (events[0] // tables.rebuild_every + 1) * tables.rebuild_every
         end = min(last_event, rebuild_at)
@@ -773,22 +763,25 @@ def _advance(tables, ions, sampler, last_event, rng, team):
         else:
             status = _make_hops(tables, ions, sampler, until, end, rng, team)
         if status == OVERFLOW or status == ABOVE:
-            return status
-        if status == CROWDED:
+            result = status
+        elif status == CROWDED:
             ions.thinning[:] = 0.0
             enter_sites(tables, ions)
         elif status == PAUSED and events[0] == rebuild_at:
             if not rebuild(tables, ions, sampler.drift) < LARGEST_EXPONENT:
-                return OVERFLOW
+                result = OVERFLOW
+        elif status == DONE and until == np.inf:
+            result = BLOCKED
         elif status == DONE:
-            if until == np.inf:
-                return BLOCKED
             energy = configuration_energy(tables, ions)
             record(tables.sites, ions.configuration.site, ions.image, ions.species, events[0], energy, sampler)
             if taken[0] == n_samples:
                 clock[0] = until
-                return DONE
-    return PAUSED
+                result = DONE
+    if bounded:
+        n = len(movers.ion)
+        ions.thinning[:n] = movers.tree[:n]
+    return result
 
 
 @inlined
