@@ -151,15 +151,25 @@ def _transference(run: Run, x: float, asked: Asked) -> Interval:
     return found.steady_state[found.species_names.index("Li+")]
 
 
-def over_realisations(values: Sequence[Interval]) -> Interval:
+def over_realisations(values: Sequence[Interval], asked: Asked) -> Interval:
     """Pool what realisations of the same disorder give: their mean, with Student's interval over the realisations.
 
-    A single one keeps its own interval.
+    A single one keeps its own interval. Positive quantities are treated by their logarithms; where one is zero, as
+    without a path, the mean is that of the values and the interval ends at zero.
     """
     known = [value for value in values if math.isfinite(value.value)]
     if not known:
         return NOTHING
-    return known[0] if len(known) == 1 else t_interval([value.value for value in known])
+    if len(known) == 1:
+        return known[0]
+    plain = [value.value for value in known]
+    if not asked.is_positive:
+        return t_interval(plain)
+    if min(plain) > 0:
+        found = t_interval(np.log(plain))
+        return Interval(*(math.exp(end) for end in (found.value, found.lo, found.hi)))
+    found = t_interval(plain)
+    return Interval(found.value, max(found.lo, 0.0), found.hi)
 
 
 def over_draws(best: Interval, draws: Sequence[Interval], asked: Asked) -> Interval:
@@ -195,8 +205,8 @@ def pooled(runs: Iterable[StudiedRun], asked: Asked, loading: float | None = Non
     by_draw: dict[int, list[Interval]] = {}
     for one in runs:
         by_draw.setdefault(one.draw, []).append(computed(one.run, asked, loading))
-    best = over_realisations(by_draw.pop(0, []))
-    return over_draws(best, [over_realisations(values) for values in by_draw.values()], asked)
+    best = over_realisations(by_draw.pop(0, []), asked)
+    return over_draws(best, [over_realisations(values, asked) for values in by_draw.values()], asked)
 
 
 def groups(runs: Iterable[StudiedRun]) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[StudiedRun]]:
@@ -247,14 +257,21 @@ def variation_table(runs: Iterable[StudiedRun], against: Sequence[StudiedRun]) -
     DataFrame
         One row per variation, loading and quantity: what is varied, its value there, the quantity with its interval,
         the same without the change, the ratio or difference of both with its interval, and whether it tells them apart.
+        With several loadings, the ratio of the conductivities at neighbouring ones is a quantity of the higher one.
     """
     rows = []
     asked = quantities_of(against[0].run)
     loadings = sorted({point.composition for point in analysis_of(against[0].run).points})
     reference = {(x, one): pooled(against, one, x) for x in loadings for one in asked}
     for (_, labels), same in groups(runs).items():
-        for (x, one), without in reference.items():
-            value = pooled(same, one, x)
+        found = {(x, one): pooled(same, one, x) for x, one in reference}
+        compared = [(x, one, one.name, one.unit, found[x, one], reference[x, one]) for x, one in reference]
+        room = Asked("sigma")
+        for before, after in itertools.pairwise(loadings if room in asked else ()):
+            step = change(found[after, room], found[before, room], room)
+            without = change(reference[after, room], reference[before, room], room)
+            compared.append((after, room, f"sigma({after:.3g})/sigma({before:.3g})", "", step, without))
+        for x, one, name, unit, value, without in compared:
             if not math.isfinite(value.value) and not math.isfinite(without.value):
                 continue
             moved, same_as = change(value, without, one), 1.0 if one.is_positive else 0.0
@@ -262,8 +279,8 @@ def variation_table(runs: Iterable[StudiedRun], against: Sequence[StudiedRun]) -
                 "varied": ", ".join(name for name, _ in labels),
                 "to": ", ".join(label for _, label in labels),
                 "loading": x,
-                "quantity": one.name,
-                "unit": one.unit,
+                "quantity": name,
+                "unit": unit,
                 **_ends("value", value),
                 **_ends("without", without),
                 "compared by": "ratio" if one.is_positive else "difference",
@@ -271,6 +288,22 @@ def variation_table(runs: Iterable[StudiedRun], against: Sequence[StudiedRun]) -
                 "significant": moved.lo > same_as or moved.hi < same_as,
             })  # fmt: skip
     return pd.DataFrame(rows)
+
+
+def significance_lines(table: pd.DataFrame) -> list[str]:
+    """Say of every variation how many quantities it is known to change, and how many chance would.
+
+    Two supercells, or two grids, agree where no more are than by chance.
+    """
+    lines = []
+    for (varied, to), rows in table.groupby(["varied", "to"], sort=False):
+        known = rows[np.isfinite(rows["change lo"]) & np.isfinite(rows["change hi"])]
+        if len(known):
+            lines.append(
+                f"{varied} {to}: {int(known['significant'].sum())} of {len(known)} quantities, "
+                f"{(1.0 - LEVEL) * len(known):.1f} expected by chance"
+            )
+    return lines
 
 
 def scan_table(runs: Iterable[StudiedRun], temperature: float = ROOM, loadings: Sequence[float] = ()) -> pd.DataFrame:

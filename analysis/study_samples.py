@@ -97,7 +97,7 @@ def sample_table(
                 "computed/measured or difference": apart,
                 "z": beside.z,
                 "compared": beside.words,
-                "why": "" if beside.agrees is not False else reason(asked, value, found, x, variations),
+                "why": "" if beside.agrees is not False else reason(asked, value, found, x, note, variations),
             })  # fmt: skip
     return pd.DataFrame(rows)
 
@@ -106,21 +106,26 @@ def verdict(beside: Agreement, asked: Asked) -> str:
     """Say whether both agree: yes, no, or that the computed interval is too wide to tell; empty without one."""
     if beside.agrees is None or not beside.agrees:
         return "" if beside.agrees is None else "no"
-    found = beside.computed
+    return "too wide to tell" if too_wide(beside.computed, asked) else "yes"
+
+
+def too_wide(found: Interval, asked: Asked) -> bool:
+    """Whether an interval is so wide that it tells nothing."""
     if asked.is_positive:
-        wide = found.lo <= 0 or found.hi / found.lo > TELLS[asked.kind]
-    else:
-        wide = found.hi - found.lo > TELLS[asked.kind]
-    return "too wide to tell" if wide else "yes"
+        return not found.lo > 0 or found.hi / found.lo > TELLS[asked.kind]
+    return not found.hi - found.lo <= TELLS[asked.kind]
 
 
-def reason(asked: Asked, value: float, found: Interval, x: float, variations: Sequence[pd.DataFrame]) -> str:
+def reason(asked: Asked, value: float, found: Interval, x: float, note: str, variations: Sequence[pd.DataFrame]) -> str:
     """Say which of the variations would bring a computed value to the measured one, or that none does.
 
-    Changes are taken from the loading of the variations nearest to that of the sample. They are those of one thing at a
-    time; what was fitted is not fitted again, so that they may spoil what agrees elsewhere.
+    Changes are taken from the loading of the variations nearest to that of the sample, and only those that are known to
+    be one and within the width that tells anything. They are those of one thing at a time; what was fitted is not
+    fitted again, so that the conductivity at room temperature is said along with an energy or a transference number.
     """
-    at, through = [], []
+    if note:
+        return f"nothing was varied with {note}"
+    at, through, asked_of = [], [], 0
     for table in variations:
         wanted = asked.name if asked.kind == "sigma" else asked.kind
         same = table[table["quantity"].map(lambda name, wanted=wanted: wanted in (name, _kind(name)))]
@@ -128,20 +133,34 @@ def reason(asked: Asked, value: float, found: Interval, x: float, variations: Se
             continue
         off = (same["loading"] - x).abs()
         for row in same[off == off.min()].to_dict("records"):
+            asked_of += 1
             to, lo, hi = (
                 found.value * row[f"change{end}"] if asked.is_positive else found.value + row[f"change{end}"]
                 for end in ("", " lo", " hi")
             )
-            name = f"{row['varied']} {row['to']}"
+            if not row["significant"] or too_wide(Interval(to, lo, hi), asked):
+                continue
+            name = f"{row['varied']} {row['to']}{_besides(table, row, asked)}"
             if lo <= value <= hi:
                 at.append(name)
             elif math.isfinite(to) and (to > value) == (found.value < value):
                 through.append(f"{name} goes beyond, to {to:.2g}")
     if at:
-        return f"within the interval of a variation alone: {'; '.join(at)}"
+        return f"reached by a variation alone: {'; '.join(at)}"
     if through:
         return f"between this model and a variation: {'; '.join(through)}"
-    return "no variation alone reaches it" if variations else ""
+    if not asked_of:
+        return "nothing was varied at this temperature" if variations else ""
+    return "no variation alone is known to reach it"
+
+
+def _besides(table: pd.DataFrame, row: Any, asked: Asked) -> str:
+    """Say what a variation does to the conductivity at room temperature, where something else is asked."""
+    if asked.kind == "sigma":
+        return ""
+    same = (table[["varied", "to", "loading"]] == [row["varied"], row["to"], row["loading"]]).all(axis=1)
+    moved = table[same & (table["quantity"] == Asked("sigma").name)]["change"]
+    return f" (σ at 25 °C × {moved.iloc[0]:.2g})" if len(moved) and math.isfinite(moved.iloc[0]) else ""
 
 
 def _kind(name: Any) -> str:

@@ -18,9 +18,20 @@ from analysis.csv_tables import write_csv
 from analysis.experiments import ROOM, measured_at, paper
 from analysis.plot_style import save_figure
 from analysis.results import analysis_of
-from analysis.study import Asked, StudiedRun, curve_table, groups, pooled, scan_table, sharpness_lines, variation_table
+from analysis.study import (
+    Asked,
+    StudiedRun,
+    curve_table,
+    groups,
+    pooled,
+    scan_table,
+    sharpness_lines,
+    significance_lines,
+    variation_table,
+)
 from analysis.study_cells import cell_tables, separators
 from analysis.study_samples import CALIBRATED, exchange_of, sample_table
+from analysis.study_steps import step_table
 from runs.assumptions import GROUPS
 from runs.cells_job import shares_part
 from runs.faults import writing
@@ -48,6 +59,8 @@ class StudyResults:
         By the name of the entry.
     cells : dict of str to dict of str to DataFrame
         By material: "overpotential" and "rates", see `analysis.study_cells.cell_tables`.
+    steps : DataFrame
+        From sample to sample, see `analysis.study_steps.step_table`.
     missing : tuple of str
         Runs that are not in the tables, and why.
     """
@@ -58,11 +71,13 @@ class StudyResults:
     variations: dict[str, pd.DataFrame]
     defects: dict[str, pd.DataFrame]
     cells: dict[str, dict[str, pd.DataFrame]]
+    steps: pd.DataFrame
     missing: tuple[str, ...]
 
     def write(self, folder: Path, material: str) -> tuple[str, ...]:
         """Write every table as CSV and draw it; return the names of the files."""
-        tables: dict[str, pd.DataFrame] = {"samples": self.samples, **self.scans, **self.variations, **self.defects}
+        tables: dict[str, pd.DataFrame] = {"samples": self.samples, "steps": self.steps}
+        tables |= {**self.scans, **self.variations, **self.defects}
         tables |= {f"{name}_curves": table for name, table in self.curves.items()}
         for of_cells, found in self.cells.items():
             tables |= {f"cells_{of_cells}_{what}": table for what, table in found.items()}
@@ -149,6 +164,7 @@ def study_results(
         variations=variations,
         defects={e.name: defect_table(runs[e.name]) for e in entries if e.role == "defects"},
         cells={name: cell_tables(name, found) for name, found in of_cells.items()},
+        steps=step_table(study.material, samples) if samples else pd.DataFrame(),
         missing=tuple(missing),
     )
 
@@ -179,6 +195,8 @@ def study_report(study: StudyFile, results: StudyResults, *, quick: bool) -> Ite
     yield Text(f"\n{study.tables.study.title}{mark}", style="bold underline")
     if len(results.samples):
         yield samples_part(results.samples)
+    if len(results.steps):
+        yield steps_part(results.steps)
     known = measured_at(study.material)
     for name, table in results.scans.items():
         yield scan_part(name, table)
@@ -186,6 +204,8 @@ def study_report(study: StudyFile, results: StudyResults, *, quick: bool) -> Ite
             yield listing(f"{name}: is any of them as sharp as the measured maximum?", lines)
     for name, table in results.variations.items():
         yield variation_part(name, table)
+        if lines := significance_lines(table):
+            yield listing(f"{name}: how many quantities are known to change?", lines)
     for name, table in results.defects.items():
         yield defect_part(name, table)
     for name, tables in results.cells.items():
@@ -240,6 +260,32 @@ def samples_part(table: pd.DataFrame) -> TextTable:
     made.caption = (
         f"x: as simulated, in whole ions. {CALIBRATED}: the parameters were fitted to this value; everything else is "
         "predicted. Intervals: statistics and, where there are draws, parameters of the fit; not what the model lacks."
+    )
+    return made
+
+
+def steps_part(table: pd.DataFrame) -> TextTable:
+    """Ratios of the conductivities of neighbouring samples."""
+    made = TextTable(
+        "From sample to sample at 25 °C, with the same parameters on both sides",
+        ("<from", "<to", "measured", "computed", "+interval", "+of a further set", "least", "most", "sets"),
+        keys=2,
+    )
+    for row in records(table):
+        made.add_row(
+            f"{row['from']}, x {row['x from']:.4f}",
+            f"{row['to']}, x {row['x to']:.4f}",
+            _number(row["measured"]),
+            _number(row["computed"]),
+            _interval(row["computed lo"], row["computed hi"]),
+            _interval(row["next lo"], row["next hi"]),
+            _number(row["lowest"]),
+            _number(row["highest"]),
+            str(row["sets"]),
+        )
+    made.caption = (
+        "Geometric mean over the sets of parameters, the best one and the draws; the scatter holds statistics and "
+        "parameters."
     )
     return made
 

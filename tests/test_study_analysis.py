@@ -1,14 +1,17 @@
 """Results of several runs side by side: pooling, changes, and what they say of a measured value."""
 
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from analysis import study_steps
 from analysis.statistics import Interval
-from analysis.study import Asked, change, over_draws, over_realisations, sharpness_lines
-from analysis.study_samples import measured_values, reason
+from analysis.study import Asked, StudiedRun, change, over_draws, over_realisations, sharpness_lines, significance_lines
+from analysis.study_samples import measured_values, reason, too_wide
+from analysis.study_steps import step_table
 from structures.units import CELSIUS_ZERO
 
 SIGMA = Asked("sigma")
@@ -30,12 +33,21 @@ def test_quantities_are_named_as_experiments_name_them():
 
 def test_realisations_are_the_unit_of_replication():
     """Three realisations of known scatter: Student's interval with two degrees of freedom, 4.303 s/√3."""
-    found = over_realisations([Interval(v, v - 0.01, v + 0.01) for v in (1.0, 2.0, 3.0)])
+    found = over_realisations([Interval(v, v - 0.01, v + 0.01) for v in (1.0, 2.0, 3.0)], ENERGY)
     assert found.value == 2
     assert found.hi - found.value == pytest.approx(4.3027 / math.sqrt(3), rel=1e-4)
     single = Interval(1, 0.9, 1.1)
-    assert over_realisations([single]) is single
-    assert math.isnan(over_realisations([Interval(math.nan, 0, 1)]).value)
+    assert over_realisations([single], SIGMA) is single
+    assert math.isnan(over_realisations([Interval(math.nan, 0, 1)], SIGMA).value)
+
+
+def test_a_conductivity_over_realisations_is_never_below_zero():
+    """Logarithms of 1, 10, 100: mean ln 10, scatter ln 10; with a realisation without a path, down to zero."""
+    found = over_realisations([Interval(v, v, v) for v in (1.0, 10.0, 100.0)], SIGMA)
+    assert found.value == pytest.approx(10)
+    assert math.log(found.hi / 10) == pytest.approx(4.3027 / math.sqrt(3) * math.log(10), rel=1e-4)
+    blocked = over_realisations([Interval(v, v, v) for v in (0.0, 1.0, 5.0)], SIGMA)
+    assert (blocked.value, blocked.lo) == (2, 0)
 
 
 def test_draws_of_parameters_widen_a_prediction_as_they_should():
@@ -79,29 +91,85 @@ def test_a_change_is_a_ratio_of_conductivities_and_a_difference_of_energies():
 @pytest.fixture
 def variations():
     rows = [
-        ("eps_r", "20", "sigma, 25 °C", 30.0),
-        ("spacing", "0.15", "sigma, 25 °C", 1.1),
-        ("eps_r", "20", "E_a", -0.1),
+        ("eps_r", "20", "sigma, 25 °C", 30.0, 1.5),
+        ("spacing", "0.15", "sigma, 25 °C", 1.1, 1.5),
+        ("charges", "EQeq", "sigma, 25 °C", 30.0, 10.0),
+        ("eps_r", "20", "E_a", -0.1, -0.02),
+        ("supercell", "4 x 4 x 4", "sigma, 25 °C", 1.0, math.nan),
     ]
-    return [
-        pd.DataFrame(
-            [
-                {"varied": a, "to": b, "quantity": c, "loading": x}
-                | {"change": by, "change lo": by / 1.5, "change hi": by * 1.5}
-                for a, b, c, by in rows
-                for x in (0.0, 0.5)
-            ]
-        )
-    ]
+    changes = [(a, b, c, *_ends(c, by, room)) for a, b, c, by, room in rows]
+    names = ("varied", "to", "quantity", "change", "change lo", "change hi", "significant")
+    return [pd.DataFrame([dict(zip(names, row, strict=True)) | {"loading": x} for row in changes for x in (0.0, 0.5)])]
+
+
+def _ends(quantity, by, room):
+    if quantity == "E_a":
+        return by, by + room, by - room, True
+    return by, by / room, by * room, bool(by / room > 1)
 
 
 def test_a_disagreement_is_explained_by_the_variations_that_reach_the_measured_value(variations):
+    """Not by one that is not known to change anything, nor by one whose interval holds everything."""
     found = Interval(1e-4, 5e-5, 2e-4)
-    assert reason(SIGMA, 2.5e-3, found, 0.1, variations) == "within the interval of a variation alone: eps_r 20"
-    said = reason(SIGMA, 1e-3, found, 0.1, variations)
+    assert reason(SIGMA, 2.5e-3, found, 0.1, "", variations) == "reached by a variation alone: eps_r 20"
+    said = reason(SIGMA, 1e-3, found, 0.1, "", variations)
     assert said == "between this model and a variation: eps_r 20 goes beyond, to 0.003"
-    assert reason(SIGMA, 1e-2, found, 0.1, variations) == "no variation alone reaches it"
-    assert reason(SIGMA, 1e-2, found, 0.1, []) == ""
+    assert reason(SIGMA, 1e-2, found, 0.1, "", variations) == "no variation alone is known to reach it"
+    assert reason(SIGMA, 1e-2, found, 0.1, "", []) == ""
+    assert reason(SIGMA, 1e-2, found, 0.1, "1 mol/L", variations) == "nothing was varied with 1 mol/L"
+    cold = Asked("sigma", CELSIUS_ZERO - 30, CELSIUS_ZERO - 30)
+    assert reason(cold, 1e-2, found, 0.1, "", variations) == "nothing was varied at this temperature"
+
+
+def test_what_explains_an_energy_says_what_it_does_to_the_conductivity(variations):
+    said = reason(ENERGY, 0.15, Interval(0.25, 0.24, 0.26), 0.1, "", variations)
+    assert said == "reached by a variation alone: eps_r 20 (σ at 25 °C × 30)"
+
+
+def test_intervals_that_tell_nothing():
+    assert too_wide(Interval(1, 0.3, 3.1), SIGMA)
+    assert not too_wide(Interval(1, 0.5, 3.1), SIGMA)
+    assert too_wide(Interval(1, 0, 1), SIGMA)
+    assert too_wide(Interval(0.2, 0.1, 0.21), ENERGY)
+    assert too_wide(Interval(math.nan, math.nan, math.nan), ENERGY)
+
+
+def test_variations_are_counted_beside_what_chance_would_give(variations):
+    assert significance_lines(variations[0]) == [
+        "eps_r 20: 4 of 4 quantities, 0.2 expected by chance",
+        "spacing 0.15: 0 of 2 quantities, 0.1 expected by chance",
+        "charges EQeq: 2 of 2 quantities, 0.1 expected by chance",
+    ]
+
+
+def test_steps_are_ratios_at_the_same_parameters(monkeypatch):
+    """What all samples share with a set of parameters drops out; soaked samples and those of no loading stay out."""
+    scale = {0: 1.0, 1: 50.0, 2: 0.02, 3: 4.0}
+    factor = {"a": dict.fromkeys(scale, 1.0), "b": {0: 2.0, 1: 2.0, 2: 4.0, 3: 1.0}}
+    monkeypatch.setattr(study_steps, "exchange_of", lambda material, sample: {"a": 0.0, "b": 0.1, "c": None}[sample])
+    monkeypatch.setattr(study_steps, "nearest_loading", lambda run, x: x + 0.001)
+
+    def of_run(run, asked, loading):
+        value = scale[run.draw] * factor[run.sample][run.draw]
+        return Interval(value, value / 2, value * 2)
+
+    made = [SimpleNamespace(sample=s, sigma=v, temperature=298.15) for s, v in (("a", 1e-4), ("b", 3e-4))]
+    monkeypatch.setattr(study_steps, "measured", lambda material: made)
+
+    def runs(sample):
+        return [StudiedRun(sample, {}, SimpleNamespace(sample=sample, draw=draw), draw) for draw in scale]
+
+    monkeypatch.setattr(study_steps, "computed", of_run)
+    table = step_table("any", [("b", "", runs("b")), ("a", "", runs("a")), ("a", "soaked", runs("b")), ("c", "", [])])
+    (row,) = table.to_dict("records")
+    assert (row["from"], row["to"], row["sets"]) == ("a", "b", 4)
+    assert (row["x from"], row["x to"]) == (pytest.approx(0.001), pytest.approx(0.101))
+    assert row["measured"] == pytest.approx(3)
+    assert row["computed"] == pytest.approx(2)
+    scatter = math.sqrt(2 / 3) * math.log(2)
+    assert math.log(row["computed hi"] / 2) == pytest.approx(3.1824 * scatter / 2, rel=1e-4)
+    assert math.log(row["next hi"] / 2) == pytest.approx(3.1824 * scatter * math.sqrt(1.25), rel=1e-4)
+    assert (row["lowest"], row["highest"]) == (pytest.approx(1), pytest.approx(4))
 
 
 def test_sharpness_counts_what_tells_something_and_asks_for_all_at_once():
