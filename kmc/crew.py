@@ -1,8 +1,8 @@
 """Threads that share the work on one event of a large lattice; no number depends on them.
 
-Every event multiplies the factor of every site and renews the rate of every ion. With helpers both are cut into parts,
-see `kernels.Team`. They spin while they wait, because an event lasts some microseconds and a thread that sleeps takes
-longer than that to wake up; so they live only as long as one call of a kernel.
+Every event multiplies the factor of every site and, where rates are kept, renews that of every ion. With helpers both
+are cut into parts, see `kernels.Team`. They spin while they wait, because an event lasts some microseconds and a thread
+that sleeps takes longer than that to wake up; so they live only as long as one call of a kernel.
 """
 
 from __future__ import annotations

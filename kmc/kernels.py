@@ -186,11 +186,11 @@ class Ions(NamedTuple):
     clock: NDArray[np.float64]  # (2,) s: time, next_time
     events: NDArray[np.int64]  # (1,)
     thinning: NDArray[np.float64]  # (2,) acceptance of trials, 0 to keep rates instead; trials in a row without a hop;
-    # or (2 n_movers,) bounds, 1/s, nan to make them anew, and what is used of the allowances
+    # or (2 n_movers + 5,) bounds, 1/s, nan to make them anew, what is used of the allowances, and the conditions
 
 
 class Team(NamedTuple):
-    """Threads that share the two jobs of an event which grow with the lattice.
+    """Threads that share the jobs of an event which grow with the lattice: factors, and rates where they are kept.
 
     Each job is cut into parts, of which every thread has one of its own. `words` begins with the number of the job,
     what is to be done, and two arguments; line p holds the number of the last job whose part p somebody has taken, and

@@ -123,8 +123,10 @@ class Multilevel:
         if prepared is not None:
             self._begin(prepared)
             return
-        if state.thinning.size:
+        if state.thinning.size and state.thinning[0] in range(len(ACCURACIES)):
             accuracy = int(state.thinning[0])
+        else:
+            state.thinning = np.zeros(0)  # what another engine has left
         for attempt in range(len(ACCURACIES)) if accuracy is None else (accuracy,):
             self._begin(self._prepare(attempt))
             found = self.check()

@@ -37,9 +37,9 @@ class State:
     reference : (n_species,) float64, eV
     thinning : (any,) float64
         What events drawn by thinning need, part of the state because the random numbers of the next events depend on
-        it: on meshes, and with a table and many ions, the bounds on the rates of all ions and how much of their
-        allowances is used; with short-range interactions the acceptance and the last trials in a row without a hop,
-        (2,). Empty otherwise.
+        it: on meshes, and with a table and many ions, the bounds on the rates of all ions, how much of their
+        allowances is used, and with a table what the bounds were made for; with short-range interactions the
+        acceptance and the last trials in a row without a hop, (2,). Empty otherwise.
     superbasins : (any,) float64
         Where superbasins were found, the present one, and what remains of expected numbers of hops, see
         kmc/superbasins.py. Empty without them.

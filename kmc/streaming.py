@@ -72,9 +72,15 @@ class Streaming:
         fresh = state.site_factor.size == 0
         if fresh:
             state.site_factor = np.ones(lattice.n_sites)
-        n_thinning = self._numbers_of_thinning()
-        if fresh or state.thinning.size != n_thinning:
-            state.thinning = np.full(n_thinning, np.nan)
+        thinning = self._new_thinning()
+        known = thinning[np.isfinite(thinning)]
+        if (
+            fresh
+            or state.thinning.size != thinning.size
+            or (state.thinning[thinning.size - known.size :] != known).any()
+        ):
+            state.thinning = thinning
+            state.next_time = np.nan  # it may be the time of a trial, and has no memory
         self.ions = workspace(state, self.tables)
         self._crew = Crew(self.tables, self.ions, threads)
         if fresh:
@@ -132,11 +138,12 @@ class Streaming:
             )
         self._measure_acceptance()
 
-    def _numbers_of_thinning(self) -> int:
-        """Bound and use of its allowance for every mobile ion, or acceptance and trials in vain, or nothing."""
+    def _new_thinning(self) -> NDArray[np.float64]:
+        """Give what `State.thinning` holds before it is measured, with nan for what is not known yet."""
         if self.tables.changes.cost.size:
-            return 2 * int(self.state.mobile.sum())
-        return 0 if self.lattice.table.is_dense else 2
+            conditions = self.conditions.attempt_frequency, *self.conditions.field, self.tables.changes.stretch
+            return np.concatenate([np.full(2 * int(self.state.mobile.sum()), np.nan), conditions])
+        return np.full(0 if self.lattice.table.is_dense else 2, np.nan)
 
     def _measure_acceptance(self) -> None:
         """Enter the share of trials that would be hops, once: it decides how events are drawn from now on."""

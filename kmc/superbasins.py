@@ -11,7 +11,7 @@ finding and solving it costs, 12 for each of its n configurations and 0.005 n³.
 6 ions, and fewer where rounding would show in the solution. Where three in turn are not worth it, the engine makes
 ordinary hops, as kmc/streaming.py does, and looks again after 256 of them, 512, and so on. With many ions that flicker
 at the same time and feel each other everywhere, the configurations of all of them together are too many: the engine
-then says that nothing was passed over, and is as fast as without.
+then says that nothing was passed over. Between superbasins the rates of all ions are kept, whatever their number.
 
 Where ions have no energies with each other and only stand in each other's way, as they do without Coulomb energies,
 each ion has a clock of its own. It is passed over as long as it is alone in a superbasin of a lone ion, whatever the

@@ -51,7 +51,7 @@ def fill_pairs(first, target, image, mobile, energy, pair):
 def encode_changes(offset, target, difference, allowance, steps, code):
     """Largest change of ΔE of the hops from every site by one hop, in parts of an allowance, in code.
 
-    Code c stands for 2**((c - 255)/steps), the last one for all that exceed the allowance.
+    Code c stands for at most 2**((c - 255)/steps), the last one for all that may exceed the allowance.
 
     Parameters
     ----------

@@ -135,9 +135,7 @@ class InteractionTable:
         n_sublattices, *repeats, _ = self.dense.shape
         _require(self.dense, "dense", np.float64, (n_sublattices, *repeats, n_sublattices))
         n_sites = _require_rows(self.pair_offset, self.pair_site, "pair")
-        n_pairs, of_a_cell = len(self.pair_site), len(self.pair_energy)
-        fitting = of_a_cell if of_a_cell and n_pairs and n_pairs % of_a_cell == 0 else n_pairs
-        _require(self.pair_energy, "pair_energy", np.float64, (fitting,))
+        _require(self.pair_energy, "pair_energy", np.float64, (int(self.pair_offset[min(n_sublattices, n_sites)]),))
         if self.is_dense and (n_sites != n_sublattices * int(np.prod(repeats)) or len(self.pair_site)):
             raise ValueError(
                 f"interaction must be a table or a list of pairs; got a table of shape {self.dense.shape} beside "
@@ -308,7 +306,7 @@ def memory_of_tables(network: PoreNetwork, repeats: tuple[int, int, int], tasks:
 
 
 def require_memory(network: PoreNetwork, repeats: tuple[int, int, int], tasks: int) -> None:
-    """Refuse a supercell whose Coulomb table, and the factors of all simultaneous tasks, do not fit in memory.
+    """Refuse a supercell whose Coulomb table, and what all simultaneous tasks make of it, do not fit in memory.
 
     Raises
     ------
@@ -318,7 +316,7 @@ def require_memory(network: PoreNetwork, repeats: tuple[int, int, int], tasks: i
     need, found = memory_of_tables(network, repeats, tasks), available_memory()
     if need > found:
         raise InputError(
-            f"supercell {repeats} needs {need / _GIB:.1f} GiB for its Coulomb table and the factors of {tasks} "
+            f"supercell {repeats} needs {need / _GIB:.1f} GiB for its Coulomb table and those of {tasks} "
             f"simultaneous task{'s' if tasks > 1 else ''}; {found / _GIB:.1f} GiB of memory are available"
         )
 

@@ -30,6 +30,7 @@ from analysis.study import (
     variation_table,
 )
 from analysis.study_cells import cell_tables, separators
+from analysis.study_markdown import samples_markdown, steps_markdown
 from analysis.study_samples import CALIBRATED, exchange_of, sample_table
 from analysis.study_steps import step_table
 from runs.assumptions import GROUPS
@@ -87,6 +88,13 @@ class StudyResults:
                 if len(table):
                     write_csv(folder / f"{name}.csv", table)
                     written.append(f"{name}.csv")
+            for name, page in (
+                ("samples", samples_markdown(self.samples)),
+                ("steps", steps_markdown(self.steps)),
+            ):
+                if f"{name}.csv" in written:
+                    (folder / f"{name}.md").write_text(page, encoding="utf-8")
+                    written.append(f"{name}.md")
             for name, axes in self._pictures(material):
                 save_figure(axes.figure, folder / f"{name}.png")
                 written.append(f"{name}.png")

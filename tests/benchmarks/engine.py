@@ -167,7 +167,8 @@ def memory(simulation: Simulation) -> tuple[int, int, int]:
     if not isinstance(simulation.engine, Streaming):
         return 0, 0, everything
     interaction = simulation.engine.tables.interaction
-    tables = sum(table.nbytes for table in (interaction.energy, interaction.gain, interaction.loss))
+    code = simulation.engine.tables.changes.code
+    tables = sum(table.nbytes for table in (interaction.energy, interaction.gain, interaction.loss, code))
     return interaction.energy.nbytes, tables, everything - tables
 
 
