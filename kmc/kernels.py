@@ -670,9 +670,10 @@ def _end_stay(sampler, ion, sublattice, now):
 @jit
 def positions(sites, site, image):
     """Unwrapped places of all ions, from integers, (n_ions, 3), Å."""
-    place = sites.position[site]
+    place = np.empty((len(site), 3))
     for ion in range(len(place)):
         for axis in range(3):
+            place[ion, axis] = sites.position[site[ion], axis]
             for k in range(3):
                 place[ion, axis] += image[ion, k] * sites.supercell[k, axis]
     return place
@@ -696,14 +697,16 @@ def _correlate(history, square, origins, index, place, species):
     n_levels, width = history.shape[0], history.shape[1]
     entry = index
     for level in range(n_levels):
-        history[level, entry % width] = place
+        for ion in range(len(place)):  # by element: assigning whole arrays takes seconds to compile
+            for axis in range(3):
+                history[level, entry % width, ion, axis] = place[ion, axis]
         shortest = 1 if level == 0 else width // 2 + 1
         for lag in range(shortest, min(width - 1, entry) + 1):
-            before = history[level, (entry - lag) % width]
+            before = (entry - lag) % width
             origins[level, lag] += 1
             for ion in range(len(place)):
                 for axis in range(3):
-                    step = place[ion, axis] - before[ion, axis]
+                    step = place[ion, axis] - history[level, before, ion, axis]
                     square[level, lag, species[ion], axis] += step * step
         if entry % 2 == 1:
             break
@@ -722,8 +725,11 @@ def record(sites, site, image, species, n_events, energy, sampler):
     sampler.energy[index] = energy
     _correlate(sampler.history, sampler.square, sampler.origins, index, place, species)
     if sampler.frame_every > 0 and index % sampler.frame_every == 0:
-        sampler.frame_site[index // sampler.frame_every] = site
-        sampler.frame_image[index // sampler.frame_every] = image
+        frame = index // sampler.frame_every
+        for ion in range(len(site)):
+            sampler.frame_site[frame, ion] = site[ion]
+            for axis in range(3):
+                sampler.frame_image[frame, ion, axis] = image[ion, axis]
     sampler.next_sample[0] += 1
 
 

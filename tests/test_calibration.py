@@ -71,6 +71,7 @@ def test_the_true_values_lie_in_the_intervals():
     assert fit.chi2 < 0.5
 
 
+@pytest.mark.validation
 def test_one_measurement_of_two_parameters_gives_a_ridge_and_no_values():
     """All sets on ln f = c + 20/eps fit: each parameter alone is only bounded, and both go against each other."""
     fit = fitted((12.0, 0.05), np.random.default_rng(4), n_targets=1, noise=0.03)
@@ -79,6 +80,7 @@ def test_one_measurement_of_two_parameters_gives_a_ridge_and_no_values():
     assert fit.correlation()[0, 1] < -0.8
 
 
+@pytest.mark.validation
 def test_a_parameter_without_influence_is_not_identified():
     ranges = (*RANGES, Range("g", 0.0, 1.0))
     points = first_points(3, 12, np.random.default_rng(1))

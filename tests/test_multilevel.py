@@ -243,3 +243,12 @@ def test_ions_of_a_large_supercell_take_sites_by_their_energies():
     assert stats.chisquare(count, 400 * weight / weight.sum()).pvalue > 1e-3
     full = place_ions(lattice, {"A+": len(mine) * lattice.n_cells}, np.random.default_rng(5), temperature=T)
     assert (np.sort(full.ion_site) == np.flatnonzero(np.isin(lattice.site_species, 0))).all()
+
+
+def test_what_an_engine_with_a_table_has_left_is_not_taken_over(gas):
+    """Bounds of another kind stand where the accuracy would."""
+    state = gas.state.copy()
+    state.thinning, state.next_time = np.array([7.98e11, 0.0, np.nan]), state.time + 1e-12
+    simulation = Simulation(gas.lattice, state, temperature=T)
+    assert np.isnan(simulation.engine.clock[1])
+    assert simulation.step(20) == 20

@@ -1,0 +1,28 @@
+"""What README.md says of the papers is what the shipped tables say."""
+
+from pathlib import Path
+
+import pytest
+
+from analysis.study_files import open_study
+from analysis.study_markdown import samples_markdown, steps_markdown
+
+README = Path(__file__).parents[1] / "README.md"
+
+
+def cells(page):
+    return [[cell.strip() for cell in line.strip("| \n").split(" | ")] for line in page.splitlines() if "|" in line]
+
+
+@pytest.mark.skipif(not README.is_file(), reason="a wheel has no README")
+@pytest.mark.parametrize(("table", "markdown"), [("samples", samples_markdown), ("steps", steps_markdown)])
+def test_every_row_is_one_of_the_shipped_table(table, markdown):
+    """Rows may be left out, and a sample is named in its first row only."""
+    head, _, *rows = cells(markdown(open_study()[table]))
+    text = README.read_text(encoding="utf-8").splitlines()
+    start = next(n for n, line in enumerate(text) if cells(line) == [head])
+    end = next(n for n in range(start, len(text)) if not text[n].startswith("|"))
+    shown = cells("\n".join(text[start + 2 : end]))
+    assert len(shown) > 2
+    for row in shown:
+        assert row[1:] in [known[1:] for known in rows], row
