@@ -53,7 +53,7 @@ class Result:
         return f"{self.name}\n{self._table.to_string(index=False, max_rows=30)}"
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=512)  # a study asks all of its runs in turn, again and again
 def analysis_of(run: Run) -> Analysis:
     """Analyse a run once; the files that it was opened from are not looked at again."""
     return run.analyse()

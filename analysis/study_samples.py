@@ -124,7 +124,7 @@ def reason(asked: Asked, value: float, found: Interval, x: float, note: str, var
     fitted again, so that the conductivity at room temperature is said along with an energy or a transference number.
     """
     if note:
-        return f"nothing was varied with {note}"
+        return "its model was not varied"
     at, through, asked_of = [], [], 0
     for table in variations:
         wanted = asked.name if asked.kind == "sigma" else asked.kind

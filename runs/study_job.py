@@ -18,7 +18,7 @@ from runs.exit_status import COMPLETE, INCOMPLETE, INTERRUPTED, REFUSED
 from runs.faults import writing
 from runs.job import whole_run
 from runs.lock import FolderLock
-from runs.progress import duration
+from runs.progress import duration, reporter
 from runs.ranks import find_ranks
 from runs.run_request import RunRequest
 from runs.schedule import INTERRUPTED_BY_USER
@@ -358,7 +358,8 @@ def present(call: StudyCall, members: Sequence[Member], states: Mapping[str, Mem
 
     reasons = {name: state.reason for name, state in states.items() if state.status != "complete"}
     begun = [member for member in members if member.name in states]
-    results = study_results(call.study, call.folder, begun, reasons, fitted.targets)
+    with reporter(output_console(stderr=True), quiet=call.request.quiet) as report:
+        results = study_results(call.study, call.folder, begun, reasons, fitted.targets, report)
     written = results.write(call.folder, call.study.material)
     about = {
         "title": call.study.tables.study.title,

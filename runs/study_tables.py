@@ -36,6 +36,7 @@ from analysis.study_steps import step_table
 from runs.assumptions import GROUPS
 from runs.cells_job import shares_part
 from runs.faults import writing
+from runs.progress import Reporter, silent
 from runs.result_tables import records
 from runs.study import Member, StudyFile
 from runs.text_tables import TextTable, listing
@@ -120,6 +121,7 @@ def study_results(
     members: Sequence[Member],
     reasons: Mapping[str, str],
     targets: Sequence[tuple[str, float]],
+    report: Reporter = silent,
 ) -> StudyResults:
     """Analyse the runs of a study.
 
@@ -133,18 +135,23 @@ def study_results(
         Why a run is not complete, by its name.
     targets : sequence of (str, float)
         Sample and temperature, °C, of every conductivity that a calibration was fitted to.
+    report : Reporter
+        Told of the progress.
     """
     runs: dict[str, list[StudiedRun]] = {}
     missing = [f"{name}: {reason}" for name, reason in reasons.items()]
-    for member in members:
+    for n, member in enumerate(members):
+        report("analysis", n / len(members), member.name)
         try:
             run = open_run(folder / member.name)
+            analysis_of(run)
         except InputError as error:
             if member.name not in reasons:
                 missing.append(f"{member.name}: {error}")
             continue
         one = StudiedRun(member.run.name, member.labels, run, member.draw, member.is_calibrated)
         runs.setdefault(member.run.name, []).append(one)
+    report("analysis", 1.0)
     entries = [entry for entry in study.tables.run if entry.name in runs]
     variations = {
         entry.name: variation_table(runs[entry.name], runs[entry.against])
