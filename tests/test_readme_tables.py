@@ -11,7 +11,7 @@ README = Path(__file__).parents[1] / "README.md"
 
 
 def cells(page):
-    return [[cell.strip() for cell in line.strip("| \n").split(" | ")] for line in page.splitlines() if "|" in line]
+    return [[cell.strip() for cell in line.split("|")[1:-1]] for line in page.splitlines() if line.startswith("|")]
 
 
 @pytest.mark.skipif(not README.is_file(), reason="a wheel has no README")
