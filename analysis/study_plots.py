@@ -9,11 +9,46 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from analysis.experiments import ROOM, measured_at
-from analysis.plot_style import AXIS_NAME, INK, MARKER, MUTED, colours, finish, new_axes, place_legend
+from analysis.plot_style import AXIS_NAME, INK, MARKER, MUTED, colours, finish, new_axes, new_figure, place_legend
 from structures.units import CELSIUS_ZERO
 
+MOST_CURVES = 8  # that can be told apart in one picture
 
-def scans(table: pd.DataFrame, ax: Axes | None = None, *, material: str = "", temperature: float = ROOM) -> Axes:
+
+def scan_panels(table: pd.DataFrame, *, material: str = "", temperature: float = ROOM) -> Axes:
+    """Draw what `scans` draws; where two things are varied in many scans, one panel for each value of the second.
+
+    Returns the last of the panels.
+    """
+    labels = varied(table)
+    if len(labels) < 2 or len(table.groupby(labels, sort=False)) <= MOST_CURVES:
+        return scans(table, material=material, temperature=temperature)
+    panels = list(table.groupby(labels[-1], sort=False))
+    figure = new_figure((2.4 + 2.3 * len(panels), 4.2))
+    axes: list[Axes] = list(figure.subplots(1, len(panels), sharey=True))
+    for ax, (value, rows) in zip(axes, panels, strict=True):
+        scans(rows, ax, material=material, temperature=temperature, legend=ax is axes[-1])
+        said = f"{value:g}" if isinstance(value, float) else value
+        ax.set_title(f"{labels[-1]} {said}", fontsize=9, color=INK)
+        if ax is not axes[0]:
+            ax.set_ylabel("")
+    return axes[-1]
+
+
+def varied(table: pd.DataFrame) -> list[str]:
+    """Labels of which a table of curves holds more than one value."""
+    labels = list(table.columns[: list(table.columns).index("sigma (S/cm)") - 1])
+    return [str(label) for label in labels if table[label].nunique(dropna=False) > 1]
+
+
+def scans(
+    table: pd.DataFrame,
+    ax: Axes | None = None,
+    *,
+    material: str = "",
+    temperature: float = ROOM,
+    legend: bool = True,
+) -> Axes:
     """Draw sigma of every scan against the loading, with intervals, and the measured points.
 
     Parameters
@@ -25,10 +60,11 @@ def scans(table: pd.DataFrame, ax: Axes | None = None, *, material: str = "", te
         Whose measured conductivities are drawn; empty for none.
     temperature : float, K
         Of the table.
+    legend : bool
+        Whether to put one beside the axes.
     """
     ax = new_axes((7.2, 4.8)) if ax is None else ax
-    *labels, name = list(table.columns[: list(table.columns).index("sigma (S/cm)")])
-    labels = [label for label in labels if table[label].nunique(dropna=False) > 1]
+    name, labels = str(table.columns[list(table.columns).index("sigma (S/cm)") - 1]), varied(table)
     found = list(table.groupby(labels, sort=False, dropna=False)) if labels else [((), table)]
     for colour, (values, rows) in zip(colours(len(found)), found, strict=True):
         moved = rows[rows["sigma (S/cm)"] > 0].sort_values(name)
@@ -43,7 +79,8 @@ def scans(table: pd.DataFrame, ax: Axes | None = None, *, material: str = "", te
     ax.set_xlabel(AXIS_NAME.get(name, name))
     ax.set_ylabel(f"σ at {temperature - CELSIUS_ZERO:.0f} °C  (S / cm)")
     finish(ax)
-    place_legend(ax, *ax.get_legend_handles_labels())
+    if legend:
+        place_legend(ax, *ax.get_legend_handles_labels())
     return ax
 
 

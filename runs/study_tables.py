@@ -105,7 +105,7 @@ class StudyResults:
         from analysis import study_plots
 
         for name, table in self.scans.items():
-            yield name, study_plots.scans(self.curves[name], material=material)
+            yield name, study_plots.scan_panels(self.curves[name], material=material)
             labels = list(table.columns[: list(table.columns).index("x*")])
             if len(labels) == 2:
                 yield f"{name}_map", study_plots.optimum_map(table, labels[0], labels[1])

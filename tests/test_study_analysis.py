@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import study_steps
+from analysis import study_plots, study_steps
 from analysis.statistics import Interval
 from analysis.study import Asked, StudiedRun, change, over_draws, over_realisations, sharpness_lines, significance_lines
 from analysis.study_samples import measured_values, reason, too_wide
@@ -15,6 +15,7 @@ from analysis.study_steps import step_table
 from structures.units import CELSIUS_ZERO
 
 SIGMA = Asked("sigma")
+SIGMA_COLUMNS = ("sigma (S/cm)", "sigma lo (S/cm)", "sigma hi (S/cm)")
 ENERGY = Asked("E_a", CELSIUS_ZERO - 40, CELSIUS_ZERO + 10)
 
 
@@ -193,3 +194,20 @@ def test_sharpness_counts_what_tells_something_and_asks_for_all_at_once():
     )
     assert fall.startswith(f"{next_}: 0.25 measured; so in 1 of 3 scans, excluded in 1")
     assert both == "all of them at once: like the measured values in 0 scans, not excluded in 1 of 3"
+
+
+@pytest.mark.parametrize(("n_ratios", "n_panels"), [(2, 1), (3, 3)])
+def test_many_curves_are_drawn_in_panels(n_ratios, n_panels):
+    """Four values of one thing in each panel of the other; one legend."""
+    rows = [
+        {"eps_r": e, "ratio": float(10**r), "x": x, **dict.fromkeys(SIGMA_COLUMNS, 1e-3 * e * (r + 1))}
+        for e in (5, 10, 20, 40)
+        for r in range(n_ratios)
+        for x in (0.0, 0.5, 1.0)
+    ]
+    last = study_plots.scan_panels(pd.DataFrame(rows), material="ni_mof")
+    panels = last.figure.axes
+    assert len(panels) == n_panels
+    assert [ax.get_legend() is not None for ax in panels] == [False] * (n_panels - 1) + [True]
+    assert all(len(ax.containers) == (4 if n_panels > 1 else 8) for ax in panels)
+    assert n_panels == 1 or panels[1].get_title() == "ratio 10"
