@@ -28,7 +28,7 @@ def scan_panels(table: pd.DataFrame, *, material: str = "", temperature: float =
     axes: list[Axes] = list(figure.subplots(1, len(panels), sharey=True))
     for ax, (value, rows) in zip(axes, panels, strict=True):
         scans(rows, ax, material=material, temperature=temperature, legend=ax is axes[-1])
-        said = f"{value:g}" if isinstance(value, float) else value
+        said = f"{value:g}" if isinstance(value, float) else str(value)
         ax.set_title(f"{labels[-1]} {said}", fontsize=9, color=INK)
         if ax is not axes[0]:
             ax.set_ylabel("")
