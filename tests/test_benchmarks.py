@@ -28,7 +28,9 @@ def test_table_of_the_engine(tmp_path):
     assert all(math.isfinite(sizes["exponent"].iloc[0]) == (len(sizes) >= 5) for _, sizes in families)
     coulomb = table["case"].str.startswith("Ni-MOF")
     assert (table["ratio"][coulomb] > 1).all()
-    assert (table["tables"][coulomb] == 3).all()
+    assert (
+        table["tables"][coulomb].between(3, 4).all()
+    )  # energies and both factors; changes by hops where there are many
     assert table["tables"][~coulomb].isna().all()
     assert (table["B/(site+ion)"] > 50).all()
     clipped = table[table["case"] == "Ni-MOF, barriers clipped"]

@@ -18,7 +18,7 @@ import structures
 from lattice.builder import build_network
 from lattice.network import PoreNetwork
 from lattice.rate_models import RATE_MODELS, RateModel
-from lattice.supercell import table_bytes
+from lattice.supercell import memory_of_tables, table_bytes
 from runs import deck, folder, job, network_source
 from runs.cli import main
 from runs.deck_file import SHIPPED_DECKS, read_deck
@@ -171,9 +171,11 @@ def test_a_table_that_does_not_fit_in_memory(call, monkeypatch):
 
 @pytest.mark.parametrize("command", ["run", "check"])
 def test_every_thread_needs_a_table_of_its_own(call, monkeypatch, command):
-    """Memory for the common table and six more is enough for three threads; 100 threads would run the 18 tasks."""
+    """Memory for the common table and three threads is not enough for four; 100 threads would run the 18 tasks."""
     monkeypatch.setattr(job, "run_job", lambda file, request: job.check_job(file, threads=request.threads))
-    monkeypatch.setattr("lattice.supercell.available_memory", lambda: 7 * table_bytes(network(), (3, 3, 3)))
+    enough = memory_of_tables(network(), (3, 3, 3), 3)
+    assert enough > 7 * table_bytes(network(), (3, 3, 3))
+    monkeypatch.setattr("lattice.supercell.available_memory", lambda: enough)
     assert call(command, "deck.toml", "--threads", "3").exit_code == 0
     assert "of 4 simultaneous tasks" in refused(call(command, "deck.toml", "--threads", "4"))
     assert "of 18 simultaneous tasks" in refused(call(command, "deck.toml", "--threads", "100"))

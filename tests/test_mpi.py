@@ -189,7 +189,7 @@ def run_scan(scan: Path, ranks: int, name: str) -> list[str]:
     return on_ranks(ranks, "-m", "runs.cli", "run", scan / "deck.toml", "--output", scan / name, "--threads", 1)
 
 
-@pytest.mark.parametrize("ranks", RANKS)
+@pytest.mark.parametrize("ranks", [pytest.param(n, marks=pytest.mark.validation if n == 3 else ()) for n in RANKS])
 def test_the_data_are_the_same_for_any_number_of_ranks(scan, ranks):
     """Streams come from seed and task key alone; the results are printed once."""
     result = subprocess.run(run_scan(scan, ranks, f"{ranks} ranks"), capture_output=True, text=True, timeout=200)
@@ -231,6 +231,7 @@ def goes_on(scan: Path, name: str) -> None:
     assert digests(scan / name) == digests(scan / "one")
 
 
+@pytest.mark.validation
 def test_a_batch_system_that_ends_the_job_loses_nothing(scan):
     """The launcher passes the signal on; all ranks keep what they have, one says how to go on, and the status is 0."""
     job = interrupted(scan, "ended", lambda job: job.terminate())

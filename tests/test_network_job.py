@@ -152,6 +152,7 @@ def of_oxide(tmp_path, monkeypatch) -> Callable[..., Result]:
     return command
 
 
+@pytest.mark.validation
 def test_grids_that_are_built_agree(of_oxide):
     """The barrier of a cubic array is that of one saddle, refined: the grid need only find it."""
     result = of_oxide(5.0, "--spacing", "0.4")

@@ -100,6 +100,7 @@ def test_threads_change_nothing(here):
         assert (Path("two") / name).read_bytes() == (RESULTS / name).read_bytes()
 
 
+@pytest.mark.validation
 def test_ranks_change_nothing(here):
     result = mpirun(2, "-m", "runs.cli", "run", "deck.toml", "--output", "ranks", "--threads", "1")
     assert result.returncode == 0, result.stderr
