@@ -81,6 +81,8 @@ class StudiedRun:
     draw : int
         Number of the draw from the posterior of a calibration; 0 for the best values.
     calibrated : bool
+    realisation : int
+        Seed of its disorder; runs of one seed, as far as they are of one size, have the same pieces missing.
     """
 
     entry: str
@@ -88,6 +90,7 @@ class StudiedRun:
     run: Run
     draw: int = 0
     calibrated: bool = False
+    realisation: int = 1
 
 
 def computed(run: Run, asked: Asked, loading: float | None = None) -> Interval:
@@ -209,6 +212,22 @@ def pooled(runs: Iterable[StudiedRun], asked: Asked, loading: float | None = Non
     return over_draws(best, [over_realisations(values, asked) for values in by_draw.values()], asked)
 
 
+def change_over_realisations(
+    runs: Sequence[StudiedRun], against: Sequence[StudiedRun], asked: Asked, loading: float | None = None
+) -> Interval:
+    """Compare two sets of runs, realisation by realisation where there are several: what is missing is the same in both.
+
+    The changes of single realisations are pooled as `over_realisations` does it, so that what realisations differ by
+    drops out as far as it is the same on both sides.
+    """
+    without = {one.realisation: one for one in against if not one.draw}
+    pairs = [(one, without[one.realisation]) for one in runs if not one.draw and one.realisation in without]
+    if len(pairs) < 2:
+        return change(pooled(runs, asked, loading), pooled(against, asked, loading), asked)
+    found = [change(computed(a.run, asked, loading), computed(b.run, asked, loading), asked) for a, b in pairs]
+    return over_realisations(found, asked)
+
+
 def groups(runs: Iterable[StudiedRun]) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[StudiedRun]]:
     """Put together the runs that are pooled: those of one entry with the same labels."""
     found: dict[tuple[str, tuple[tuple[str, str], ...]], list[StudiedRun]] = {}
@@ -265,16 +284,20 @@ def variation_table(runs: Iterable[StudiedRun], against: Sequence[StudiedRun]) -
     reference = {(x, one): pooled(against, one, x) for x in loadings for one in asked}
     for (_, labels), same in groups(runs).items():
         found = {(x, one): pooled(same, one, x) for x, one in reference}
-        compared = [(x, one, one.name, one.unit, found[x, one], reference[x, one]) for x, one in reference]
+        compared = [
+            (x, one, one.name, one.unit, found[x, one], reference[x, one], change_over_realisations(same, against, one, x))
+            for x, one in reference
+        ]
         room = Asked("sigma")
         for before, after in itertools.pairwise(loadings if room in asked else ()):
             step = change(found[after, room], found[before, room], room)
             without = change(reference[after, room], reference[before, room], room)
-            compared.append((after, room, f"sigma({after:.3g})/sigma({before:.3g})", "", step, without))
-        for x, one, name, unit, value, without in compared:
+            name = f"sigma({after:.3g})/sigma({before:.3g})"
+            compared.append((after, room, name, "", step, without, change(step, without, room)))
+        for x, one, name, unit, value, without, moved in compared:
             if not math.isfinite(value.value) and not math.isfinite(without.value):
                 continue
-            moved, same_as = change(value, without, one), 1.0 if one.is_positive else 0.0
+            same_as = 1.0 if one.is_positive else 0.0
             rows.append({
                 "varied": ", ".join(name for name, _ in labels),
                 "to": ", ".join(label for _, label in labels),

@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from kmc.kernels import ARITY, BLOCKED, DONE, PAUSED
 
 SPENT = 2**15  # the allowance of a block
+GHOSTS = 3  # copies of the first nodes of a line of a mesh, behind its end: the four around a site are side by side
 LARGEST_EXPONENT = 300.0
 MOVER, NEXT, LAST = 4, 5, 6  # columns of Walkers.cell
 
@@ -40,6 +41,7 @@ class Fields(NamedTuple):
     first: NDArray[np.int64]  # (n_levels + 1,)
     size: NDArray[np.int64]  # (n_levels, 3) cells, or nodes
     width: NDArray[np.int64]  # (n_levels,) numbers per cell or node: the sublattices on level 0, else 1
+    line: NDArray[np.int64]  # (n_levels,) numbers of one line along the third axis; see GHOSTS
     unit: NDArray[np.float64]  # (n_levels,) eV
     anchor: NDArray[np.int32]  # (n_levels, 3, longest) by cell: where the row of its ions is counted from
     phase: NDArray[np.int32]  # (n_levels, 3, longest) place of the cell in the period of cells and nodes
@@ -53,7 +55,8 @@ class Fields(NamedTuple):
     hop_run: NDArray[np.int32]  # the same as `run` for them, around the anchor of the old place; may be empty
     hop_run_data: NDArray[np.int64]
     hop_data: NDArray[np.int32]
-    node: NDArray[np.uint32]  # (n_levels, 3, longest * n_sublattices, 4) places in `value` of the nodes around a site
+    node: NDArray[np.uint32]  # (n_levels, 3, longest * n_sublattices, 4) places in `value` of the nodes around a site,
+    # along the third axis only the first of them is used
     weight: NDArray[np.float64]  # the same shape
     charge: NDArray[np.float64]  # (n_sublattices,) e
 
@@ -128,21 +131,22 @@ class Statistics(NamedTuple):
 
 
 @hot
-def _add_runs(value, data, run, run_data, first_run, last_run, start, width, n, anchor, sign):
+def _add_runs(value, data, run, run_data, first_run, last_run, start, width, n, stride, anchor, sign):
     """Add the runs of one row, times `sign`, to the values of one level around an anchor, in place.
 
-    `n`, `anchor`: three numbers each. Plain indices without a sign: views and tests for negative ones would cost more
+    `n`, `anchor`: three numbers each; `stride`: numbers of a line, its ghosts with it. Plain indices without a sign: views and tests for negative ones would cost more
     than the sums.
     """
     n1, n2, n3 = n
     a1, a2, a3 = anchor
+    end = n3 * width
     for r in range(first_run, last_run):
         x1, x2, x3 = a1 + run[r, 0], a2 + run[r, 1], a3 + run[r, 2]
         x1 += n1 if x1 < 0 else (-n1 if x1 >= n1 else 0)
         x2 += n2 if x2 < 0 else (-n2 if x2 >= n2 else 0)
         x3 += n3 if x3 < 0 else (-n3 if x3 >= n3 else 0)
         length, entry = np.int64(run[r, 3]), np.uint64(run_data[r])
-        line = start + (x1 * n2 + x2) * n3 * width
+        line = start + (x1 * n2 + x2) * stride
         inside = min(length, n3 - x3)
         place = np.uint64(line + x3 * width)
         if sign > 0:
@@ -159,6 +163,9 @@ def _add_runs(value, data, run, run_data, first_run, last_run, start, width, n, 
             else:
                 for k in range(np.uint64((length - inside) * width)):
                     value[place + k] -= data[entry + k]
+        if inside < length or x3 < GHOSTS:
+            for k in range(stride - end):
+                value[np.uint64(line + end + k)] = value[np.uint64(line + k)]
 
 
 @hot
@@ -166,34 +173,36 @@ def add_rows(fields, first_level, last_level, c1, c2, c3, sublattice, sign):
     """Add the rows of an ion in a cell, times `sign`, to the values of some levels, in place."""
     value, data, run, run_data, first_run = fields.value, fields.data, fields.run, fields.run_data, fields.first_run
     size, period, anchor, phase, width = fields.size, fields.period, fields.anchor, fields.phase, fields.width
+    line = fields.line
     for level in range(first_level, last_level):
         row = (sublattice * period[level, 0] + phase[level, 0, c1]) * period[level, 1] + phase[level, 1, c2]
         row = fields.first_row[level] + row * period[level, 2] + phase[level, 2, c3]
         n = (size[level, 0], size[level, 1], size[level, 2])
         around = (np.int64(anchor[level, 0, c1]), np.int64(anchor[level, 1, c2]), np.int64(anchor[level, 2, c3]))
         first, last, start = first_run[row], first_run[row + 1], fields.first[level]
-        _add_runs(value, data, run, run_data, first, last, start, width[level], n, around, sign)
+        _add_runs(value, data, run, run_data, first, last, start, width[level], n, line[level], around, sign)
 
 
 @inlined
 def _splines(value, unit, node, weight, i1, i2, i3):
-    """Potential of all levels but the first at a place along each axis, eV/e: tensor product of four splines each."""
+    """Potential of all levels but the first at a place along each axis, eV/e: tensor product of four splines each.
+
+    The four nodes along the third axis lie side by side, so that they are taken in one step.
+    """
     potential = 0.0
     for level in range(1, len(unit)):
-        k0, k1, k2, k3 = node[level, 2, i3, 0], node[level, 2, i3, 1], node[level, 2, i3, 2], node[level, 2, i3, 3]
-        w0, w1 = weight[level, 2, i3, 0], weight[level, 2, i3, 1]
-        w2, w3 = weight[level, 2, i3, 2], weight[level, 2, i3, 3]
-        total = 0.0
+        k, t0, t1, t2, t3 = np.uint64(node[level, 2, i3, 0]), 0.0, 0.0, 0.0, 0.0
         for i in range(4):
-            plane, part = node[level, 0, i1, i], 0.0
+            plane, w = np.uint64(node[level, 0, i1, i]), weight[level, 0, i1, i]
             for j in range(4):
-                line = plane + node[level, 1, i2, j]
-                inner = (w0 * value[line + k0] + w1 * value[line + k1]) + (
-                    w2 * value[line + k2] + w3 * value[line + k3]
-                )
-                part += weight[level, 1, i2, j] * inner
-            total += weight[level, 0, i1, i] * part
-        potential += unit[level] * total
+                p = plane + np.uint64(node[level, 1, i2, j]) + k
+                both = w * weight[level, 1, i2, j]
+                t0 += both * value[p]
+                t1 += both * value[p + np.uint64(1)]
+                t2 += both * value[p + np.uint64(2)]
+                t3 += both * value[p + np.uint64(3)]
+        near = weight[level, 2, i3, 0] * t0 + weight[level, 2, i3, 1] * t1
+        potential += unit[level] * (near + (weight[level, 2, i3, 2] * t2 + weight[level, 2, i3, 3] * t3))
     return potential
 
 
@@ -459,7 +468,8 @@ def _add_hop(fields, hop, c1, c2, c3):
         n = (size[level, 0], size[level, 1], size[level, 2])
         around = (np.int64(anchor[level, 0, c1]), np.int64(anchor[level, 1, c2]), np.int64(anchor[level, 2, c3]))
         first, last = fields.hop_first_run[row + level], fields.hop_first_run[row + level + 1]
-        _add_runs(value, data, run, run_data, first, last, fields.first[level], fields.width[level], n, around, 1)
+        start, width, line = fields.first[level], fields.width[level], fields.line[level]
+        _add_runs(value, data, run, run_data, first, last, start, width, n, line, around, 1)
 
 
 @hot

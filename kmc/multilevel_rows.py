@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc.multilevel_kernels import Fields, near_rows
+from kmc.multilevel_kernels import GHOSTS, Fields, near_rows
 from kmc.multilevel_meshes import Meshes, cubic, runs_of, splines
 from kmc.multilevel_plan import Level, charges, energy_sum, period_of, window_shape
 from lattice.screening import screened_cell
@@ -45,6 +45,8 @@ def make_fields(
     n_sublattices = network.n_sites
     sizes = np.array([lattice.repeats, *(level.nodes for level in levels)], np.int64)
     width = np.array([n_sublattices, *(1 for _ in levels)], np.int64)
+    line = sizes[:, 2] * width + np.array([0, *(GHOSTS for _ in levels)])
+    count = sizes[:, 0] * sizes[:, 1] * line
     common = np.lcm.reduce([period_of(lattice.repeats, level.nodes) for level in levels], axis=0)
     period = np.tile(common, (len(sizes), 1)).astype(np.int64)
     step = sizes * period // repeats
@@ -83,10 +85,11 @@ def make_fields(
     node, weight = splines(lattice, sizes)
     counts = np.arange(longest)
     fields = Fields(
-        value=np.zeros(int((sizes.prod(axis=1) * width).sum()), np.int32),
-        first=np.concatenate([[0], np.cumsum(sizes.prod(axis=1) * width)]).astype(np.int64),
+        value=np.zeros(int(count.sum()), np.int32),
+        first=np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
         size=sizes,
         width=width,
+        line=line,
         unit=unit,
         anchor=np.ascontiguousarray(counts // period[:, :, None] * step[:, :, None], np.int32),
         phase=np.ascontiguousarray(counts % period[:, :, None], np.int32),

@@ -145,6 +145,8 @@ class Member:
         The deck with these values; without those of the calibration.
     draw : int
         Number of the draw from the posterior of the calibration, from 1; 0 for its best values.
+    realisation : int
+        Seed of the defects, from 1.
     """
 
     name: str
@@ -153,6 +155,7 @@ class Member:
     values: Values
     file: DeckFile
     draw: int = 0
+    realisation: int = 1
 
     @property
     def is_calibrated(self) -> bool:
@@ -281,7 +284,7 @@ def _members(
             file = with_values(deck, {key: None if value == {} else value for key, value in own.items()})
             if not draw:
                 check_files(file)
-            yield Member(name, entry, labels, own, file, draw)
+            yield Member(name, entry, labels, own, file, draw, seed)
 
 
 def seed_of(name: str, seed: int) -> int:

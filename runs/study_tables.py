@@ -149,7 +149,9 @@ def study_results(
             if member.name not in reasons:
                 missing.append(f"{member.name}: {error}")
             continue
-        one = StudiedRun(member.run.name, member.labels, run, member.draw, member.is_calibrated)
+        one = StudiedRun(
+            member.run.name, member.labels, run, member.draw, member.is_calibrated, member.realisation
+        )
         runs.setdefault(member.run.name, []).append(one)
     report("analysis", 1.0)
     entries = [entry for entry in study.tables.run if entry.name in runs]
