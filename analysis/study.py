@@ -215,7 +215,7 @@ def pooled(runs: Iterable[StudiedRun], asked: Asked, loading: float | None = Non
 def change_over_realisations(
     runs: Sequence[StudiedRun], against: Sequence[StudiedRun], asked: Asked, loading: float | None = None
 ) -> Interval:
-    """Compare two sets of runs, realisation by realisation where there are several: what is missing is the same in both.
+    """Compare two sets of runs, realisation by realisation where there are several: both have the same pieces missing.
 
     The changes of single realisations are pooled as `over_realisations` does it, so that what realisations differ by
     drops out as far as it is the same on both sides.
@@ -285,7 +285,15 @@ def variation_table(runs: Iterable[StudiedRun], against: Sequence[StudiedRun]) -
     for (_, labels), same in groups(runs).items():
         found = {(x, one): pooled(same, one, x) for x, one in reference}
         compared = [
-            (x, one, one.name, one.unit, found[x, one], reference[x, one], change_over_realisations(same, against, one, x))
+            (
+                x,
+                one,
+                one.name,
+                one.unit,
+                found[x, one],
+                reference[x, one],
+                change_over_realisations(same, against, one, x),
+            )
             for x, one in reference
         ]
         room = Asked("sigma")

@@ -58,7 +58,8 @@ def sample_table(
     targets : sequence of (str, float)
         Sample and temperature, °C, of the measured conductivities that parameters were fitted to.
     variations : sequence of DataFrame
-        Of `analysis.study.variation_table`; they tell which assumption would move a value how far.
+        Of `analysis.study.variation_table`, of the same framework; they tell which assumption would move a value how
+        far.
 
     Returns
     -------

@@ -134,8 +134,8 @@ class Statistics(NamedTuple):
 def _add_runs(value, data, run, run_data, first_run, last_run, start, width, n, stride, anchor, sign):
     """Add the runs of one row, times `sign`, to the values of one level around an anchor, in place.
 
-    `n`, `anchor`: three numbers each; `stride`: numbers of a line, its ghosts with it. Plain indices without a sign: views and tests for negative ones would cost more
-    than the sums.
+    `n`, `anchor`: three numbers each; `stride`: numbers of a line, its ghosts with it. Plain indices without a sign:
+    views and tests for negative ones would cost more than the sums.
     """
     n1, n2, n3 = n
     a1, a2, a3 = anchor

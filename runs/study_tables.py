@@ -149,9 +149,7 @@ def study_results(
             if member.name not in reasons:
                 missing.append(f"{member.name}: {error}")
             continue
-        one = StudiedRun(
-            member.run.name, member.labels, run, member.draw, member.is_calibrated, member.realisation
-        )
+        one = StudiedRun(member.run.name, member.labels, run, member.draw, member.is_calibrated, member.realisation)
         runs.setdefault(member.run.name, []).append(one)
     report("analysis", 1.0)
     entries = [entry for entry in study.tables.run if entry.name in runs]
@@ -174,8 +172,11 @@ def study_results(
             of_cells.setdefault(entry.cells, []).extend(made)
             missing += without
     samples = [(entry.sample, entry.note, runs[entry.name]) for entry in entries if entry.role == "sample"]
+    framework = {member.run.name: _framework(member) for member in members}
+    sampled = {framework[entry.name] for entry in entries if entry.role == "sample"}
+    of_samples = [table for name, table in variations.items() if framework[name] in sampled]
     return StudyResults(
-        samples=sample_table(study.material, samples, targets, list(variations.values())),
+        samples=sample_table(study.material, samples, targets, of_samples),
         scans={e.name: scan_table(runs[e.name], loadings=loadings) for e in entries if e.role == "scan"},
         curves={entry.name: curve_table(runs[entry.name]) for entry in entries if entry.role == "scan"},
         variations=variations,
@@ -242,12 +243,16 @@ def common_assumptions(folder: Path, members: Sequence[Member]) -> Iterator[Rend
         if remarks.is_file():
             said = remarks.read_text(encoding="utf-8").splitlines()
             own = [line for line in said if line.startswith(tuple(f"{group}: " for group in GROUPS))]
-            structure = member.file.deck.structure
-            lines.setdefault(structure.cif or structure.sites or "", []).append(own)
+            lines.setdefault(_framework(member), []).append(own)
     for name, of_runs in lines.items():
         common = [line for line in of_runs[0] if all(line in own for own in of_runs[1:])]
         runs = "the run" if len(of_runs) == 1 else f"all {len(of_runs)} runs"
         yield listing(f"Assumptions of {runs} on {name}; more in the remarks.txt of each", common)
+
+
+def _framework(member: Member) -> str:
+    structure = member.file.deck.structure
+    return structure.cif or structure.sites or ""
 
 
 def samples_part(table: pd.DataFrame) -> TextTable:

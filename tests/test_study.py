@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from small_run import write_small_run
 
+from runs import study_tables
 from runs.cli import main
 from runs.deck_file import SHIPPED_DECKS
 from runs.study import is_study, members_of, read_study
@@ -221,6 +222,19 @@ def test_the_tables_hold_what_the_runs_give(finished):
     assert doubled["change lo"] < 2 < doubled["change hi"]
     for name in ("scan.png", "scan_map.png"):
         assert (out / name).stat().st_size > 10_000
+
+
+def test_only_what_was_varied_on_its_own_framework_explains_a_sample(finished, monkeypatch):
+    folder, path, *_ = finished
+    study = read_study(path)
+    members, given = members_of(study, quick=True), []
+    monkeypatch.setattr(
+        study_tables, "sample_table", lambda material, samples, targets, by: given.append(len(by)) or pd.DataFrame()
+    )
+    for framework in (study_tables._framework, lambda member: member.run.name):
+        monkeypatch.setattr(study_tables, "_framework", framework)
+        study_tables.study_results(study, folder / "out", members, {}, ())
+    assert given == [1, 0]
 
 
 def test_what_changes_in_the_file_is_computed_again_and_nothing_else(finished):

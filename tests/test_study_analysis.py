@@ -7,9 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis import study_plots, study_steps
+from analysis import study, study_plots, study_steps
 from analysis.statistics import Interval
-from analysis.study import Asked, StudiedRun, change, over_draws, over_realisations, sharpness_lines, significance_lines
+from analysis.study import (
+    Asked,
+    StudiedRun,
+    change,
+    change_over_realisations,
+    over_draws,
+    over_realisations,
+    sharpness_lines,
+    significance_lines,
+)
 from analysis.study_samples import measured_values, reason, too_wide
 from analysis.study_steps import step_table
 from structures.units import CELSIUS_ZERO
@@ -87,6 +96,18 @@ def test_a_change_is_a_ratio_of_conductivities_and_a_difference_of_energies():
     difference = change(Interval(0.3, 0.27, 0.33), Interval(0.2, 0.16, 0.24), ENERGY)
     assert (difference.value, difference.hi) == (pytest.approx(0.1), pytest.approx(0.15))
     assert math.isnan(change(Interval(0, 0, 1), Interval(2, 1, 3), SIGMA).value)
+
+
+def test_changes_are_compared_realisation_by_realisation(monkeypatch):
+    """A factor of two shows in three realisations that differ a hundredfold; one without a partner stays out."""
+    scale = {1: 1.0, 2: 10.0, 3: 100.0, 4: 7.0}
+    monkeypatch.setattr(study, "computed", lambda run, asked, loading: Interval(run, run / 1.1, run * 1.1))
+    before = [StudiedRun("a", {}, by, realisation=n) for n, by in scale.items()]
+    after = [StudiedRun("b", {}, by * 2, realisation=n) for n, by in scale.items() if n < 4]
+    found = change_over_realisations(after, before, SIGMA)
+    assert (found.value, found.lo, found.hi) == (pytest.approx(2), pytest.approx(2), pytest.approx(2))
+    single = change_over_realisations(after[:1], before[:1], SIGMA)
+    assert math.log(single.hi / 2) == pytest.approx(math.sqrt(2) * math.log(1.1))
 
 
 @pytest.fixture
