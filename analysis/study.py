@@ -158,15 +158,21 @@ def over_realisations(values: Sequence[Interval], asked: Asked) -> Interval:
     """Pool what realisations of the same disorder give: their mean, with Student's interval over the realisations.
 
     A single one keeps its own interval. Positive quantities are treated by their logarithms; where one is zero, as
-    without a path, the mean is that of the values and the interval ends at zero.
+    without a path, the mean is that of the values and the interval ends at zero. Intervals of shares end at 0 and 1.
     """
+    found = _mean(values, positive=asked.is_positive)
+    return Interval(found.value, *np.clip([found.lo, found.hi], 0.0, 1.0).tolist()) if asked.is_share else found
+
+
+def _mean(values: Sequence[Interval], *, positive: bool) -> Interval:
+    """Mean over realisations, of the logarithms where the values are positive, with Student's interval."""
     known = [value for value in values if math.isfinite(value.value)]
     if not known:
         return NOTHING
     if len(known) == 1:
         return known[0]
     plain = [value.value for value in known]
-    if not asked.is_positive:
+    if not positive:
         return t_interval(plain)
     if min(plain) > 0:
         found = t_interval(np.log(plain))
@@ -225,7 +231,7 @@ def change_over_realisations(
     if len(pairs) < 2:
         return change(pooled(runs, asked, loading), pooled(against, asked, loading), asked)
     found = [change(computed(a.run, asked, loading), computed(b.run, asked, loading), asked) for a, b in pairs]
-    return over_realisations(found, asked)
+    return _mean(found, positive=asked.is_positive)
 
 
 def groups(runs: Iterable[StudiedRun]) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[StudiedRun]]:

@@ -46,6 +46,8 @@ def test_realisations_are_the_unit_of_replication():
     found = over_realisations([Interval(v, v - 0.01, v + 0.01) for v in (1.0, 2.0, 3.0)], ENERGY)
     assert found.value == 2
     assert found.hi - found.value == pytest.approx(4.3027 / math.sqrt(3), rel=1e-4)
+    share = over_realisations([Interval(v, v, v) for v in (0.7, 0.9, 0.98)], Asked("t_Li"))
+    assert (share.lo > 0.4, share.hi) == (True, 1)
     single = Interval(1, 0.9, 1.1)
     assert over_realisations([single], SIGMA) is single
     assert math.isnan(over_realisations([Interval(math.nan, 0, 1)], SIGMA).value)
@@ -106,6 +108,12 @@ def test_changes_are_compared_realisation_by_realisation(monkeypatch):
     after = [StudiedRun("b", {}, by * 2, realisation=n) for n, by in scale.items() if n < 4]
     found = change_over_realisations(after, before, SIGMA)
     assert (found.value, found.lo, found.hi) == (pytest.approx(2), pytest.approx(2), pytest.approx(2))
+    lower = [StudiedRun("c", {}, one.run / 2, realisation=one.realisation) for one in before]
+    difference = change_over_realisations(lower, before, Asked("t_Li"))
+    assert (difference.value, difference.hi - difference.value) == (
+        pytest.approx(-np.mean(list(scale.values())) / 2),
+        pytest.approx(3.1824 * np.std(list(scale.values()), ddof=1) / 2 / 2, rel=1e-4),
+    )
     single = change_over_realisations(after[:1], before[:1], SIGMA)
     assert math.log(single.hi / 2) == pytest.approx(math.sqrt(2) * math.log(1.1))
 
