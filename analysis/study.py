@@ -224,13 +224,14 @@ def change_over_realisations(
     """Compare two sets of runs, realisation by realisation where there are several: both have the same pieces missing.
 
     The changes of single realisations are pooled as `over_realisations` does it, so that what realisations differ by
-    drops out as far as it is the same on both sides.
+    drops out as far as it is the same on both sides. Where one of them has no change, as with a conductivity of zero,
+    the pooled results are compared.
     """
     without = {one.realisation: one for one in against if not one.draw}
     pairs = [(one, without[one.realisation]) for one in runs if not one.draw and one.realisation in without]
-    if len(pairs) < 2:
-        return change(pooled(runs, asked, loading), pooled(against, asked, loading), asked)
     found = [change(computed(a.run, asked, loading), computed(b.run, asked, loading), asked) for a, b in pairs]
+    if len(found) < 2 or not all(math.isfinite(one.value) for one in found):
+        return change(pooled(runs, asked, loading), pooled(against, asked, loading), asked)
     return _mean(found, positive=asked.is_positive)
 
 
@@ -259,16 +260,19 @@ def change(value: Interval, reference: Interval, asked: Asked) -> Interval:
     return Interval(difference, difference - lo, difference + hi)
 
 
-def quantities_of(run: Run) -> list[Asked]:
-    """List what a run can be asked: sigma at every temperature, E_a over all of them, t_Li at room temperature."""
+def quantities_of(run: Run, windows: Sequence[tuple[float, float]] = ()) -> list[Asked]:
+    """List what a run can be asked: sigma at every temperature, E_a over all and in windows (K), t_Li at 25 °C."""
     T = sorted({point.temperature for point in analysis_of(run).points})
     asked = [Asked("sigma", t, t) for t in T]
-    if len(T) >= MIN_TEMPERATURES:
-        asked.append(Asked("E_a", T[0], T[-1]))
+    for low, high in ((T[0], T[-1]), *windows):
+        if sum(low - WINDOW_NEAR_K <= t <= high + WINDOW_NEAR_K for t in T) >= MIN_TEMPERATURES:
+            asked.append(Asked("E_a", low, high))
     return [*asked, Asked("t_Li")]
 
 
-def variation_table(runs: Iterable[StudiedRun], against: Sequence[StudiedRun]) -> pd.DataFrame:
+def variation_table(
+    runs: Iterable[StudiedRun], against: Sequence[StudiedRun], windows: Sequence[tuple[float, float]] = ()
+) -> pd.DataFrame:
     """Tell what changes when one thing is varied.
 
     Parameters
@@ -276,6 +280,8 @@ def variation_table(runs: Iterable[StudiedRun], against: Sequence[StudiedRun]) -
     runs : iterable of StudiedRun
     against : sequence of StudiedRun
         The runs without the change.
+    windows : sequence of (float, float), K
+        In which an activation energy is asked besides that over all temperatures.
 
     Returns
     -------
@@ -285,7 +291,7 @@ def variation_table(runs: Iterable[StudiedRun], against: Sequence[StudiedRun]) -
         With several loadings, the ratio of the conductivities at neighbouring ones is a quantity of the higher one.
     """
     rows = []
-    asked = quantities_of(against[0].run)
+    asked = quantities_of(against[0].run, windows)
     loadings = sorted({point.composition for point in analysis_of(against[0].run).points})
     reference = {(x, one): pooled(against, one, x) for x in loadings for one in asked}
     for (_, labels), same in groups(runs).items():

@@ -121,15 +121,15 @@ def reason(asked: Asked, value: float, found: Interval, x: float, note: str, var
     """Say which of the variations would bring a computed value to the measured one, or that none does.
 
     Changes are taken from the loading of the variations nearest to that of the sample, and only those that are known to
-    be one and within the width that tells anything. They are those of one thing at a time; what was fitted is not
-    fitted again, so that the conductivity at room temperature is said along with an energy or a transference number.
+    be one and within the width that tells anything, of the same temperature or window. They are those of one thing at a
+    time; what was fitted is not fitted again, so that the conductivity at room temperature is said along with an energy
+    or a transference number.
     """
     if note:
         return "its model was not varied"
-    at, through, asked_of = [], [], 0
+    at, through, asked_of, unknown = [], [], 0, 0
     for table in variations:
-        wanted = asked.name if asked.kind == "sigma" else asked.kind
-        same = table[table["quantity"].map(lambda name, wanted=wanted: wanted in (name, _kind(name)))]
+        same = table[table["quantity"] == asked.name]
         if same.empty:
             continue
         off = (same["loading"] - x).abs()
@@ -139,7 +139,9 @@ def reason(asked: Asked, value: float, found: Interval, x: float, note: str, var
                 found.value * row[f"change{end}"] if asked.is_positive else found.value + row[f"change{end}"]
                 for end in ("", " lo", " hi")
             )
-            if not row["significant"] or too_wide(Interval(to, lo, hi), asked):
+            wide = too_wide(Interval(to, lo, hi), asked)
+            unknown += wide
+            if wide or not row["significant"]:
                 continue
             name = f"{row['varied']} {row['to']}{_besides(table, row, asked)}"
             if lo <= value <= hi:
@@ -151,8 +153,11 @@ def reason(asked: Asked, value: float, found: Interval, x: float, note: str, var
     if through:
         return f"between this model and a variation: {'; '.join(through)}"
     if not asked_of:
-        return "nothing was varied at this temperature" if variations else ""
-    return "no variation alone is known to reach it"
+        where = "at this temperature" if asked.low == asked.high else "in this window"
+        return f"nothing was varied {where}" if variations else ""
+    return "no variation alone is known to reach it" + (
+        f"; {unknown} of {asked_of} are too uncertain to tell" if unknown else ""
+    )
 
 
 def _besides(table: pd.DataFrame, row: Any, asked: Asked) -> str:
@@ -162,7 +167,3 @@ def _besides(table: pd.DataFrame, row: Any, asked: Asked) -> str:
     same = (table[["varied", "to", "loading"]] == [row["varied"], row["to"], row["loading"]]).all(axis=1)
     moved = table[same & (table["quantity"] == Asked("sigma").name)]["change"]
     return f" (σ at 25 °C × {moved.iloc[0]:.2g})" if len(moved) and math.isfinite(moved.iloc[0]) else ""
-
-
-def _kind(name: Any) -> str:
-    return str(name).split(",")[0]

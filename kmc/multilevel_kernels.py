@@ -22,6 +22,8 @@ from numpy.typing import NDArray
 from kmc.kernels import ARITY, BLOCKED, DONE, PAUSED
 
 SPENT = 2**15  # the allowance of a block
+ROOM = 4  # hops between two looks at all blocks, at least
+STRETCH = 256  # blocks whose largest use is found at once
 GHOSTS = 3  # copies of the first nodes of a line of a mesh, behind its end: the four around a site are side by side
 LARGEST_EXPONENT = 300.0
 MOVER, NEXT, LAST = 4, 5, 6  # columns of Walkers.cell
@@ -410,8 +412,8 @@ def _renew_nearby(bounds, evaluation, walkers, hop, c1, c2, c3, ion):
 def _renew_far(bounds, evaluation, walkers, hop, c1, c2, c3):
     """Charge all blocks farther away with what a hop can have changed there, and renew those that have used up much.
 
-    The blocks are looked at only when the next hop could take the worst of them beyond its allowance; all that have
-    used half of it are renewed then.
+    The blocks are looked at only when the next hop could take the worst of them beyond its allowance; all that have no
+    room left for ROOM more hops of the worst kind are renewed then.
     """
     used, more, n = walkers.block_used, bounds.far, bounds.blocks
     b1, b2, b3 = bounds.block_of[0, c1], bounds.block_of[1, c2], bounds.block_of[2, c3]
@@ -429,29 +431,36 @@ def _renew_far(bounds, evaluation, walkers, hop, c1, c2, c3):
     left[0] -= bounds.far_largest[kind]
     for k in range(len(bounds.far_largest)):
         most = max(most, bounds.far_largest[k])
-    return _renew_blocks(evaluation, walkers) if left[0] < most else 0
+    return _renew_blocks(evaluation, walkers, SPENT - ROOM * most) if left[0] < most else 0
 
 
 @hot
-def _renew_blocks(evaluation, walkers):
-    """Renew the ions of all blocks that have used half of their allowance."""
+def _renew_blocks(evaluation, walkers, most_used):
+    """Renew the ions of all blocks that have used more than that of their allowance, or half of it."""
     fields, hops, constants = evaluation
     used, cell, head = walkers.block_used, walkers.cell, walkers.head
     tree, tree_first, blocked, rate = walkers.tree, walkers.tree_first, walkers.blocked, walkers.rate
-    renewals, largest = 0, 0
-    for block in range(len(used)):
-        if used[block] >= SPENT // 2:
-            used[block] = 0
-            other = np.int64(head[block])
-            while other >= 0:
-                e1, e2, e3, b = cell_of(cell, other)
-                _, bound = evaluate(fields, hops, blocked, rate, constants, e1, e2, e3, b)
-                mover = np.int64(cell[other, MOVER])
-                _set_bound(tree, tree_first, mover, bound)
-                walkers.used[mover] = 0.0
-                renewals += 1
-                other = np.int64(cell[other, NEXT])
-        largest = max(largest, np.int64(used[block]))
+    renewals, largest, limit = 0, np.int64(0), max(SPENT // 2, most_used)
+    for start in range(0, len(used), STRETCH):
+        end, top = min(start + STRETCH, len(used)), np.uint16(0)
+        for block in range(np.uint64(start), np.uint64(end)):
+            top = max(top, used[block])
+        if top >= limit:
+            top = np.uint16(0)
+            for block in range(start, end):
+                if used[block] >= limit:
+                    used[block] = 0
+                    other = np.int64(head[block])
+                    while other >= 0:
+                        e1, e2, e3, b = cell_of(cell, other)
+                        _, bound = evaluate(fields, hops, blocked, rate, constants, e1, e2, e3, b)
+                        mover = np.int64(cell[other, MOVER])
+                        _set_bound(tree, tree_first, mover, bound)
+                        walkers.used[mover] = 0.0
+                        renewals += 1
+                        other = np.int64(cell[other, NEXT])
+                top = max(top, used[block])
+        largest = max(largest, np.int64(top))
     walkers.left[0] = SPENT - largest
     return renewals
 

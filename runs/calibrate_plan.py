@@ -135,7 +135,7 @@ def _of_measurements(deck: Deck) -> Iterator[str]:
                 f"{where}, temperature_C: expected one of {there}, at which a conductivity of {target.sample} is "
                 f"printed, found {target.temperature_C:g}"
             )
-        elif at[0].exchange is None:
+        elif at[0].exchange is None and target.exchange is None:
             yield f"{where}, sample: expected one with an exchange fraction, found {target.sample} without"
 
 
@@ -148,7 +148,8 @@ def _targets(deck: Deck, table: Calibrate) -> Iterator[Target]:
     for target in table.target:
         point = next(p for p in known if p.sample == target.sample and _same(p, target.temperature_C))
         error = point.relative_error or table.measured_relative_error
-        yield Target(point.sample, float(point.exchange or 0.0), point.temperature, point.sigma, error)
+        exchange = point.exchange if target.exchange is None else target.exchange
+        yield Target(point.sample, float(exchange or 0.0), point.temperature, point.sigma, error)
 
 
 def _of_key(file: DeckFile, number: int) -> Iterator[str]:

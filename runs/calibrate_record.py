@@ -51,7 +51,7 @@ def signature(plan: CalibrationPlan) -> str:
         "settings": settings_checksum(deck),
         "scan": deck.scan.model_dump(mode="json", include={"replicas", "sigma_relative_error", "most_replicas"}),
         "temperatures": deck.scan.temperatures,
-        "calibrate": plan.table.model_dump(mode="json"),
+        "calibrate": plan.table.model_dump(mode="json", exclude={"target": {"__all__": {"exchange"}}}),  # in targets
         "targets": [asdict(target) for target in plan.targets],
         "points": plan.points,
         "inputs": input_checksums(plan.file),

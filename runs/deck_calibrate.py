@@ -35,6 +35,11 @@ class FittedTarget(Table):
 
     sample: str = declare("name of the sample, as the material of [output] compare_with has it")
     temperature_C: float = declare("temperature of the measurement", unit="°C", within=(-220, 1200))  # noqa: N815
+    exchange: float | None = declare(
+        "exchange fraction of the sample; left out: that of its paper, which assumes a charge of the framework",
+        within=(0, 1),
+        default=None,
+    )
 
 
 class Calibrate(Table):

@@ -36,6 +36,9 @@ class Study(Table):
         "values of decks, by dotted keys, in every run; an empty table, {}, takes the key out", default={}
     )
     quick: dict[str, Any] = declare("values in every run with --quick", default={})
+    quick_realisations: Whole = declare(
+        "realisations of defects with --quick, at most; 0: all", within=(0, 10_000), default=0
+    )
     quick_draws: Whole = declare("draws from the posterior with --quick, at most", within=(0, 1000), default=0)
 
 
@@ -273,7 +276,10 @@ def _members(
     for name, label, own in varied:
         labels[name] = label
         values |= own
-    for seed in range(1, entry.realisations + 1):
+    several = entry.realisations
+    if quick and common.quick_realisations:
+        several = min(several, common.quick_realisations)
+    for seed in range(1, several + 1):
         seeded = values if entry.realisations == 1 else {**values, "structure.defect_seed": seed}
         draws = min(entry.draws, common.quick_draws) if quick else entry.draws
         for draw in range(draws + 1):

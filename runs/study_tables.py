@@ -153,8 +153,12 @@ def study_results(
         runs.setdefault(member.run.name, []).append(one)
     report("analysis", 1.0)
     entries = [entry for entry in study.tables.run if entry.name in runs]
+    windows = {
+        member.run.name: [(low + CELSIUS_ZERO, high + CELSIUS_ZERO) for low, high in member.file.deck.output.windows_C]
+        for member in members
+    }
     variations = {
-        entry.name: variation_table(runs[entry.name], runs[entry.against])
+        entry.name: variation_table(runs[entry.name], runs[entry.against], windows[entry.against])
         for entry in entries
         if entry.role == "variation" and entry.against in runs
     }

@@ -19,6 +19,7 @@ import analysis.experiments
 from runs.assumptions import footnotes
 from runs.calibrate_plan import mobile_ions, plan_calibration, relation_of
 from runs.calibrate_points import bracket
+from runs.calibrate_record import signature
 from runs.calibrate_writing import posterior_draws
 from runs.cli import main
 from runs.deck_changes import differences, settings_checksum
@@ -307,6 +308,19 @@ def test_the_shipped_deck_fits_two_numbers_to_two_measurements():
     assert all(relation.own == (0, 1) for relation in plan.relations)
     assert quick.points < plan.points
     assert quick.file.deck.scan.replicas < file.deck.scan.replicas
+    one_charge = plan_calibration(read_deck(SHIPPED_DECKS / "papers" / "one_charge.toml"))
+    assert [target.exchange for target in one_charge.targets] == [0.0, pytest.approx(2 * 0.0759)]
+
+
+def test_a_sample_may_have_another_exchange_fraction_than_in_its_paper(folder):
+    """The exchange fraction of a target may be given; other ones make another calibration."""
+    file, one = read_deck(folder / "deck.toml"), 'sample = "One"\n'
+    (folder / "other.toml").write_text(DECK.replace(one, f"{one}exchange = 0.9\n"))
+    other = read_deck(folder / "other.toml")
+    assert signature(plan_calibration(file)) != signature(plan_calibration(other))
+    (folder / "wrong.toml").write_text(DECK.replace(one, f"{one}exchange = 9\n"))
+    with pytest.raises(InputError, match=r"target\]\] 1, exchange: expected 0 to 1, found 9"):
+        read_deck(folder / "wrong.toml")
 
 
 def test_loadings_around_that_of_a_sample():
