@@ -338,7 +338,8 @@ def scan_part(name: str, table: pd.DataFrame) -> TextTable:
         )
     made.caption = (
         "bound: sigma is largest at an end of the scan, which is no optimum. Loadings are rounded to whole ions. "
-        "Intervals are statistical, at one set of parameters."
+        "Intervals are statistical, at one set of parameters; what was fitted is not fitted again where something else "
+        "is varied."
     )
     return made
 
