@@ -132,7 +132,7 @@ def _optimum(run: Run, asked: Asked) -> Interval:
     if row is None:
         return NOTHING
     name = f"{analysis_of(run).composition_name}*"
-    return Interval(*(float(row[f"{name}{end}"]) for end in ("", " lo", " hi")))
+    return Interval(*(round(float(row[f"{name}{end}"]), 9) for end in ("", " lo", " hi")))  # 0 of an interpolation too
 
 
 def _row_of_optimum(run: Run, temperature: float) -> pd.Series | None:
