@@ -219,20 +219,26 @@ def pooled(runs: Iterable[StudiedRun], asked: Asked, loading: float | None = Non
 
 
 def change_over_realisations(
-    runs: Sequence[StudiedRun], against: Sequence[StudiedRun], asked: Asked, loading: float | None = None
+    runs: Sequence[StudiedRun],
+    against: Sequence[StudiedRun],
+    value: Interval,
+    reference: Interval,
+    asked: Asked,
+    loading: float | None = None,
 ) -> Interval:
     """Compare two sets of runs, realisation by realisation where there are several: both have the same pieces missing.
 
     The changes of single realisations are pooled as `over_realisations` does it, so that what realisations differ by
-    drops out as far as it is the same on both sides. Where one of them has no change, as with a conductivity of zero,
-    the pooled results are compared.
+    drops out as far as it is the same on both sides. Without two of them, or where one has no change, as with a
+    conductivity of zero, the pooled results `value` and `reference` are compared.
     """
     without = {one.realisation: one for one in against if not one.draw}
     pairs = [(one, without[one.realisation]) for one in runs if not one.draw and one.realisation in without]
-    found = [change(computed(a.run, asked, loading), computed(b.run, asked, loading), asked) for a, b in pairs]
-    if len(found) < 2 or not all(math.isfinite(one.value) for one in found):
-        return change(pooled(runs, asked, loading), pooled(against, asked, loading), asked)
-    return _mean(found, positive=asked.is_positive)
+    if len(pairs) >= 2:
+        found = [change(computed(a.run, asked, loading), computed(b.run, asked, loading), asked) for a, b in pairs]
+        if all(math.isfinite(one.value) for one in found):
+            return _mean(found, positive=asked.is_positive)
+    return change(value, reference, asked)
 
 
 def groups(runs: Iterable[StudiedRun]) -> dict[tuple[str, tuple[tuple[str, str], ...]], list[StudiedRun]]:
@@ -296,18 +302,10 @@ def variation_table(
     reference = {(x, one): pooled(against, one, x) for x in loadings for one in asked}
     for (_, labels), same in groups(runs).items():
         found = {(x, one): pooled(same, one, x) for x, one in reference}
-        compared = [
-            (
-                x,
-                one,
-                one.name,
-                one.unit,
-                found[x, one],
-                reference[x, one],
-                change_over_realisations(same, against, one, x),
-            )
-            for x, one in reference
-        ]
+        compared = []
+        for (x, one), without in reference.items():
+            moved = change_over_realisations(same, against, found[x, one], without, one, x)
+            compared.append((x, one, one.name, one.unit, found[x, one], without, moved))
         room = Asked("sigma")
         for before, after in itertools.pairwise(loadings if room in asked else ()):
             step = change(found[after, room], found[before, room], room)

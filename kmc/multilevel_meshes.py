@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, special
 
-from kmc.multilevel_kernels import GHOSTS
 from kmc.multilevel_plan import Level, charges
 from lattice.screening import screened_cell, screening_factor
 from lattice.supercell import Lattice
@@ -141,27 +140,27 @@ def _inverse_spline(nodes: tuple[int, int, int]) -> NDArray[np.float64]:
     return np.asarray(1.0 / product_of_axes)
 
 
-def splines(lattice: Lattice, sizes: NDArray[np.int64]) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
+def splines(
+    lattice: Lattice, sizes: NDArray[np.int64], line: NDArray[np.int64], first: NDArray[np.int64]
+) -> tuple[NDArray[np.uint32], NDArray[np.float64]]:
     """Nodes around every site along each axis, as places in the values of all levels, and their weights.
 
-    Those along the third axis run on into the copies behind the end of a line.
+    `sizes`, `line`, `first` as in `Fields`. Those along the third axis run on into the copies behind the end of a line.
     """
     frac, n_sublattices = lattice.network.site_frac, lattice.network.n_sites
     longest = max(lattice.repeats)
     node = np.zeros((len(sizes), 3, longest * n_sublattices, 4), np.uint32)
     weight = np.zeros(node.shape)
-    first = n_sublattices * lattice.n_cells
     for level, nodes in enumerate(sizes[1:], start=1):
-        line = nodes[2] + GHOSTS
-        stride = (nodes[1] * line, line, 1)
+        length = (nodes[0], nodes[1], line[level])
+        stride = (length[1] * length[2], length[2], 1)
         for axis, n in enumerate(lattice.repeats):
             place = ((np.arange(n)[:, None] + frac[:, axis]) * (nodes[axis] / n)).ravel()
             low, weights = cubic(place)
             lowest = (low[:, None] - 1) % nodes[axis]
-            around = (lowest + np.arange(4)) % (nodes[axis] if axis < 2 else line) * stride[axis]
-            node[level, axis, : len(place)] = around + (first if axis == 0 else 0)
+            around = (lowest + np.arange(4)) % length[axis] * stride[axis]
+            node[level, axis, : len(place)] = around + (first[level] if axis == 0 else 0)
             weight[level, axis, : len(place)] = weights
-        first += int(nodes[0] * nodes[1] * line)
     return node, weight
 
 

@@ -46,7 +46,7 @@ def make_fields(
     sizes = np.array([lattice.repeats, *(level.nodes for level in levels)], np.int64)
     width = np.array([n_sublattices, *(1 for _ in levels)], np.int64)
     line = sizes[:, 2] * width + np.array([0, *(GHOSTS for _ in levels)])
-    count = sizes[:, 0] * sizes[:, 1] * line
+    first = np.concatenate([[0], np.cumsum(sizes[:, 0] * sizes[:, 1] * line)]).astype(np.int64)
     common = np.lcm.reduce([period_of(lattice.repeats, level.nodes) for level in levels], axis=0)
     period = np.tile(common, (len(sizes), 1)).astype(np.int64)
     step = sizes * period // repeats
@@ -82,11 +82,11 @@ def make_fields(
     length = np.concatenate(lengths).astype(np.int64)
     n_rows = n_sublattices * period.prod(axis=1)
     longest = int(repeats.max())
-    node, weight = splines(lattice, sizes)
+    node, weight = splines(lattice, sizes, line, first)
     counts = np.arange(longest)
     fields = Fields(
-        value=np.zeros(int(count.sum()), np.int32),
-        first=np.concatenate([[0], np.cumsum(count)]).astype(np.int64),
+        value=np.zeros(int(first[-1]), np.int32),
+        first=first,
         size=sizes,
         width=width,
         line=line,

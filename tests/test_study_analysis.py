@@ -16,6 +16,7 @@ from analysis.study import (
     change_over_realisations,
     over_draws,
     over_realisations,
+    pooled,
     sharpness_lines,
     significance_lines,
 )
@@ -106,19 +107,23 @@ def test_changes_are_compared_realisation_by_realisation(monkeypatch):
     monkeypatch.setattr(study, "computed", lambda run, asked, loading: Interval(run, run / 1.1, run * 1.1))
     before = [StudiedRun("a", {}, by, realisation=n) for n, by in scale.items()]
     after = [StudiedRun("b", {}, by * 2, realisation=n) for n, by in scale.items() if n < 4]
-    found = change_over_realisations(after, before, SIGMA)
+
+    def changed(runs, against, asked):
+        return change_over_realisations(runs, against, pooled(runs, asked), pooled(against, asked), asked)
+
+    found = changed(after, before, SIGMA)
     assert (found.value, found.lo, found.hi) == (pytest.approx(2), pytest.approx(2), pytest.approx(2))
     blocked = [StudiedRun("b", {}, one.run * (one.realisation != 2), realisation=one.realisation) for one in after]
-    unsure = change_over_realisations(blocked, before, SIGMA)
+    unsure = changed(blocked, before, SIGMA)
     assert unsure.value == pytest.approx(np.mean([2, 0, 200]) / math.exp(np.mean(np.log(list(scale.values())))))
     assert not unsure.lo > 0
     lower = [StudiedRun("c", {}, one.run / 2, realisation=one.realisation) for one in before]
-    difference = change_over_realisations(lower, before, Asked("t_Li"))
+    difference = changed(lower, before, Asked("t_Li"))
     assert (difference.value, difference.hi - difference.value) == (
         pytest.approx(-np.mean(list(scale.values())) / 2),
         pytest.approx(3.1824 * np.std(list(scale.values()), ddof=1) / 2 / 2, rel=1e-4),
     )
-    single = change_over_realisations(after[:1], before[:1], SIGMA)
+    single = changed(after[:1], before[:1], SIGMA)
     assert math.log(single.hi / 2) == pytest.approx(math.sqrt(2) * math.log(1.1))
 
 
