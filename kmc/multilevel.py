@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from kmc import kernels as common
 from kmc import multilevel_kernels as kernels
 from kmc.kernels import DONE, PAUSED, Sampler, Sites
-from kmc.multilevel_kernels import MOVER, N_COUNTERS, TRIALS, VIOLATIONS, Model, Statistics, UnitHops, Walkers
+from kmc.multilevel_kernels import MOVER, N_COUNTERS, SLOT, TRIALS, Model, Statistics, UnitHops, Walkers
 from kmc.multilevel_plan import ACCURACIES, Level, charges, pair_window, plan_levels, window_shape
 from kmc.multilevel_rows import make_fields
 from kmc.state import State
@@ -31,6 +31,7 @@ TOLERANCE = 1e-4  # eV, of the energy of every hop
 RECOUNT_EVERY = 2**20  # events
 _MARGIN = 5.5  # standard deviations of the measured errors that must lie within the tolerance
 _CHECKED_IONS = 48
+_SLOTS = 8  # for the mobile ions of a block, at first
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +190,7 @@ class Multilevel:
         self.model = prepared.model._replace(fields=fields._replace(value=np.zeros_like(fields.value)))
         self._walkers = _walkers(self.lattice, state, self.model)
         kernels.place_all(self.model, self._walkers)
+        self._fill_blocks()
         kernels.renew_all(self.model, self._walkers)
         if state.thinning.size:
             self._take_bounds(state.thinning[1:])
@@ -207,7 +209,8 @@ class Multilevel:
         walkers, n = self._walkers, len(self._walkers.mover)
         if len(kept) != 2 * n + len(walkers.block_used) + 1:
             raise ValueError(f"state must hold the bounds of {n} mobile ions of this lattice; got others")
-        walkers.tree[:n], walkers.used[:], walkers.left[0] = kept[:n], kept[n : 2 * n], int(kept[-1])
+        walkers.tree[:n], walkers.left[0] = kept[:n], int(kept[-1])
+        walkers.used[self._slots()] = kept[n : 2 * n]
         walkers.block_used[:] = kept[2 * n : -1]
         kernels.sum_bounds(walkers)
 
@@ -241,6 +244,7 @@ class Multilevel:
 
     def settle(self, drift: NDArray[np.float64]) -> None:
         """Compute the bounds for places that ions have reached without hops; `drift`, (1,) eV, is changed in place."""
+        self._fill_blocks()
         kernels.renew_all(self.model, self._walkers)
         self.clock[1] = np.nan
         drift[0] = max(drift[0], self.check().worst)
@@ -254,10 +258,14 @@ class Multilevel:
         FloatingPointError
             If a rate was above its bound.
         """
-        walkers, n_samples, taken = self._walkers, len(sampler.time), sampler.next_sample
+        n_samples, taken = len(sampler.time), sampler.next_sample
         statistics = Statistics(sampler.orbit_hops, sampler.arrival, sampler.site_time, sampler.departures)
         status = PAUSED
-        while walkers.events[0] < last_event:
+        while self.events[0] < last_event:
+            walkers = self._walkers
+            if walkers.held.max(initial=0) * len(walkers.held) == len(walkers.tenant):
+                self._fill_blocks()
+                walkers = self._walkers
             until = sampler.begin + sampler.time[taken[0]] if taken[0] < n_samples else math.inf
             check_at = (int(walkers.events[0]) // self._check_every + 1) * self._check_every
             status = int(kernels.advance(self.model, walkers, statistics, until, min(last_event, check_at), rng))
@@ -273,14 +281,15 @@ class Multilevel:
                 status = PAUSED
             elif status == common.BLOCKED:
                 break
-        if walkers.counters[VIOLATIONS]:
-            raise FloatingPointError(f"rates must stay below their bounds; got {walkers.counters[VIOLATIONS]} above")
+        if violations := self.counters["violations"]:
+            raise FloatingPointError(f"rates must stay below their bounds; got {violations} above")
         return status
 
     def keep(self) -> None:
         """Bring the state up to date, so that it is all that a restart needs."""
         walkers, n = self._walkers, len(self._walkers.mover)
-        parts = ([self.prepared.accuracy], walkers.tree[:n], walkers.used, walkers.block_used, walkers.left)
+        used = walkers.used[self._slots()]
+        parts = ([self.prepared.accuracy], walkers.tree[:n], used, walkers.block_used, walkers.left)
         self.state.thinning = np.concatenate(parts).astype(np.float64)
 
     def energy(self) -> float:
@@ -370,6 +379,27 @@ class Multilevel:
                     total[k] += changed[(a, *offset, b)]
         return total
 
+    def _slots(self) -> NDArray[np.int32]:
+        """Slot of every mobile ion, (n_movers,)."""
+        return np.asarray(self._walkers.cell[self._walkers.mover, SLOT])
+
+    def _fill_blocks(self) -> None:
+        """Give every mobile ion a slot in the block that it is in, and every block at least one slot to spare."""
+        walkers, bounds, movers = self._walkers, self.model.bounds, self._walkers.mover
+        places = [row[c] for row, c in zip(bounds.block_of, walkers.cell[movers, :3].T, strict=True)]
+        block = np.ravel_multi_index(places, tuple(bounds.blocks))
+        held = np.bincount(block, minlength=len(walkers.block_used))
+        slots = max(_SLOTS, 2 ** int(held.max()).bit_length())
+        order = np.argsort(block, kind="stable")
+        slot = np.empty(len(movers), np.int32)
+        slot[order] = block[order] * slots + np.arange(len(movers)) - np.repeat(np.cumsum(held) - held, held)
+        tenant, used = np.zeros(len(held) * slots, np.int32), np.zeros(len(held) * slots, np.float32)
+        place = np.zeros((len(held) * slots, 4), np.int16)
+        tenant[slot], used[slot] = np.arange(len(movers)), walkers.used[self._slots()]
+        place[slot] = walkers.cell[movers, :4]
+        walkers.cell[movers, SLOT] = slot
+        self._walkers = walkers._replace(held=held.astype(np.int32), place=place, tenant=tenant, used=used)
+
     def _refuse_overflow(self) -> None:
         if kernels.largest_values(self.model.fields).max() > 0.5:
             raise FloatingPointError(
@@ -398,7 +428,7 @@ def _walkers(lattice: Lattice, state: State, model: Model) -> Walkers:
     cells, sublattice = np.divmod(state.ion_site.astype(np.int64), lattice.network.n_sites)
     place = np.full((state.n_ions, 8), -1, np.int32)
     place[:, :4] = np.column_stack([*np.unravel_index(cells, lattice.repeats), sublattice])
-    place[movers, MOVER] = np.arange(len(movers))
+    place[movers, MOVER], place[movers, SLOT] = np.arange(len(movers)), 0
     tree, tree_first = empty_tree(len(movers))
     blocks = tuple(int(n) for n in model.bounds.blocks)
     return Walkers(
@@ -411,11 +441,13 @@ def _walkers(lattice: Lattice, state: State, model: Model) -> Walkers:
         mover=movers,
         tree=tree,
         tree_first=tree_first,
-        used=np.zeros(len(movers)),
-        head=np.full(math.prod(blocks), -1, np.int32),
+        held=np.zeros(math.prod(blocks), np.int32),
+        place=np.zeros((1, 4), np.int16),
+        tenant=np.zeros(1, np.int32),
+        used=np.zeros(1, np.float32),
         block_used=np.zeros(math.prod(blocks), np.uint16),
         left=np.zeros(1, np.int64),
-        rate=np.zeros(max(int(np.diff(model.hops.first).max(initial=0)), 1)),
+        rate=np.zeros((2, max(int(np.diff(model.hops.first).max(initial=0)), 1))),
         clock=np.array([state.time, state.next_time]),
         events=np.array([state.n_events], np.int64),
         counters=np.zeros(N_COUNTERS, np.int64),

@@ -26,7 +26,9 @@ ROOM = 4  # hops between two looks at all blocks, at least
 STRETCH = 256  # blocks whose largest use is found at once
 GHOSTS = 3  # copies of the first nodes of a line of a mesh, behind its end: the four around a site are side by side
 LARGEST_EXPONENT = 300.0
-MOVER, NEXT, LAST = 4, 5, 6  # columns of Walkers.cell
+MOVER, SLOT = 4, 5  # columns of Walkers.cell
+
+U1, U2, U3, U4, U5, U6, U7, U8 = (np.uint64(k) for k in range(1, 9))  # steps of places without a sign
 
 TRIALS, RENEWALS, FAR_RENEWALS, VIOLATIONS, N_COUNTERS = 0, 1, 2, 3, 4
 
@@ -105,7 +107,7 @@ class Walkers(NamedTuple):
     """What changes: the arrays of a State, and workspace."""
 
     site: NDArray[np.int32]  # (n_ions,)
-    cell: NDArray[np.int32]  # (n_ions, 8): cell coordinates, sublattice, mover; next, last in the list of the block
+    cell: NDArray[np.int32]  # (n_ions, 8): cell coordinates, sublattice, mover and its slot
     occupant: NDArray[np.int32]  # (n_sites,)
     blocked: NDArray[np.int16]  # (n_sites,)
     image: NDArray[np.int32]  # (n_ions, 3)
@@ -113,11 +115,13 @@ class Walkers(NamedTuple):
     mover: NDArray[np.int32]  # (n_movers,) ion
     tree: NDArray[np.float64]  # bounds of the movers, 1/s, and above them the sums of every ARITY of a level
     tree_first: NDArray[np.int64]  # (n_tree_levels,) the leaves first
-    used: NDArray[np.float64]  # (n_movers,) eV, of the allowance for hops nearby
-    head: NDArray[np.int32]  # (n_blocks,) a mobile ion in the block, or -1
+    held: NDArray[np.int32]  # (n_blocks,) mobile ions in the block, in the first of its slots; less than its slots
+    place: NDArray[np.int16]  # (n_slots, 4) cell coordinates and sublattice; the slots of a block are side by side
+    tenant: NDArray[np.int32]  # (n_slots,) mover
+    used: NDArray[np.float32]  # (n_slots,) eV, of the allowance for hops nearby
     block_used: NDArray[np.uint16]  # (n_blocks,) of the allowance for hops far away
     left: NDArray[np.int64]  # (1,) what a block may still use for certain
-    rate: NDArray[np.float64]  # (largest number of hops of a site,) scratch
+    rate: NDArray[np.float64]  # (2, largest number of hops of a site) scratch: rates, 1/s, and energies, eV
     clock: NDArray[np.float64]  # (2,) s: time, next_time
     events: NDArray[np.int64]  # (1,)
     counters: NDArray[np.int64]  # (N_COUNTERS,)
@@ -132,6 +136,22 @@ class Statistics(NamedTuple):
     departures: NDArray[np.int64]  # (n_sublattices,)
 
 
+@inlined
+def _add_line(value, place, data, entry, length, sign):
+    """Add entries, times `sign`, to numbers side by side; eight are loaded before they are stored, so as one vector."""
+    for _ in range(length >> 3):
+        v0, v1 = value[place] + sign * data[entry], value[place + U1] + sign * data[entry + U1]
+        v2, v3 = value[place + U2] + sign * data[entry + U2], value[place + U3] + sign * data[entry + U3]
+        v4, v5 = value[place + U4] + sign * data[entry + U4], value[place + U5] + sign * data[entry + U5]
+        v6, v7 = value[place + U6] + sign * data[entry + U6], value[place + U7] + sign * data[entry + U7]
+        value[place], value[place + U1], value[place + U2], value[place + U3] = v0, v1, v2, v3
+        value[place + U4], value[place + U5], value[place + U6], value[place + U7] = v4, v5, v6, v7
+        place, entry = place + U8, entry + U8
+    for _ in range(length & 7):
+        value[place] += sign * data[entry]
+        place, entry = place + U1, entry + U1
+
+
 @hot
 def _add_runs(value, data, run, run_data, first_run, last_run, start, width, n, stride, anchor, sign):
     """Add the runs of one row, times `sign`, to the values of one level around an anchor, in place.
@@ -141,7 +161,7 @@ def _add_runs(value, data, run, run_data, first_run, last_run, start, width, n, 
     """
     n1, n2, n3 = n
     a1, a2, a3 = anchor
-    end = n3 * width
+    end, sign = n3 * width, np.int32(sign)
     for r in range(first_run, last_run):
         x1, x2, x3 = a1 + run[r, 0], a2 + run[r, 1], a3 + run[r, 2]
         x1 += n1 if x1 < 0 else (-n1 if x1 >= n1 else 0)
@@ -150,21 +170,9 @@ def _add_runs(value, data, run, run_data, first_run, last_run, start, width, n, 
         length, entry = np.int64(run[r, 3]), np.uint64(run_data[r])
         line = start + (x1 * n2 + x2) * stride
         inside = min(length, n3 - x3)
-        place = np.uint64(line + x3 * width)
-        if sign > 0:
-            for k in range(np.uint64(inside * width)):
-                value[place + k] += data[entry + k]
-        else:
-            for k in range(np.uint64(inside * width)):
-                value[place + k] -= data[entry + k]
+        _add_line(value, np.uint64(line + x3 * width), data, entry, inside * width, sign)
         if inside < length:
-            place, entry = np.uint64(line), entry + np.uint64(inside * width)
-            if sign > 0:
-                for k in range(np.uint64((length - inside) * width)):
-                    value[place + k] += data[entry + k]
-            else:
-                for k in range(np.uint64((length - inside) * width)):
-                    value[place + k] -= data[entry + k]
+            _add_line(value, np.uint64(line), data, entry + np.uint64(inside * width), (length - inside) * width, sign)
         if inside < length or x3 < GHOSTS:
             for k in range(stride - end):
                 value[np.uint64(line + end + k)] = value[np.uint64(line + k)]
@@ -186,25 +194,51 @@ def add_rows(fields, first_level, last_level, c1, c2, c3, sublattice, sign):
 
 
 @inlined
-def _splines(value, unit, node, weight, i1, i2, i3):
-    """Potential of all levels but the first at a place along each axis, eV/e: tensor product of four splines each.
+def _plane(value, p0, p1, p2, p3, weight):
+    """Sum four lines of a mesh times their weights, at four nodes side by side: in steps of one vector."""
+    w0, w1, w2, w3 = weight
+    s0 = (w0 * value[p0] + w1 * value[p1]) + (w2 * value[p2] + w3 * value[p3])
+    s1 = (w0 * value[p0 + U1] + w1 * value[p1 + U1]) + (w2 * value[p2 + U1] + w3 * value[p3 + U1])
+    s2 = (w0 * value[p0 + U2] + w1 * value[p1 + U2]) + (w2 * value[p2 + U2] + w3 * value[p3 + U2])
+    s3 = (w0 * value[p0 + U3] + w1 * value[p1 + U3]) + (w2 * value[p2 + U3] + w3 * value[p3 + U3])
+    return s0, s1, s2, s3
 
-    The four nodes along the third axis lie side by side, so that they are taken in one step.
-    """
+
+@inlined
+def _four(array, level, axis, place):
+    return (
+        array[level, axis, place, 0],
+        array[level, axis, place, 1],
+        array[level, axis, place, 2],
+        array[level, axis, place, 3],
+    )
+
+
+@inlined
+def _splines(value, unit, node, weight, i1, i2, i3):
+    """Potential of all levels but the first at a place along each axis, eV/e: tensor product of four splines each."""
     potential = 0.0
     for level in range(1, len(unit)):
-        k, t0, t1, t2, t3 = np.uint64(node[level, 2, i3, 0]), 0.0, 0.0, 0.0, 0.0
-        for i in range(4):
-            plane, w = np.uint64(node[level, 0, i1, i]), weight[level, 0, i1, i]
-            for j in range(4):
-                p = plane + np.uint64(node[level, 1, i2, j]) + k
-                both = w * weight[level, 1, i2, j]
-                t0 += both * value[p]
-                t1 += both * value[p + np.uint64(1)]
-                t2 += both * value[p + np.uint64(2)]
-                t3 += both * value[p + np.uint64(3)]
-        near = weight[level, 2, i3, 0] * t0 + weight[level, 2, i3, 1] * t1
-        potential += unit[level] * (near + (weight[level, 2, i3, 2] * t2 + weight[level, 2, i3, 3] * t3))
+        first, across, along = (
+            np.uint64(node[level, 2, i3, 0]),
+            _four(weight, level, 1, i2),
+            _four(weight, level, 0, i1),
+        )
+        l0, l1, l2, l3 = _four(node, level, 1, i2)
+        l0, l1, l2, l3 = first + np.uint64(l0), first + np.uint64(l1), first + np.uint64(l2), first + np.uint64(l3)
+        p = np.uint64(node[level, 0, i1, 0])
+        a0, a1, a2, a3 = _plane(value, p + l0, p + l1, p + l2, p + l3, across)
+        p = np.uint64(node[level, 0, i1, 1])
+        b0, b1, b2, b3 = _plane(value, p + l0, p + l1, p + l2, p + l3, across)
+        p = np.uint64(node[level, 0, i1, 2])
+        c0, c1, c2, c3 = _plane(value, p + l0, p + l1, p + l2, p + l3, across)
+        p = np.uint64(node[level, 0, i1, 3])
+        d0, d1, d2, d3 = _plane(value, p + l0, p + l1, p + l2, p + l3, across)
+        w0, w1, w2, w3 = along
+        t0, t1 = (w0 * a0 + w1 * b0) + (w2 * c0 + w3 * d0), (w0 * a1 + w1 * b1) + (w2 * c1 + w3 * d1)
+        t2, t3 = (w0 * a2 + w1 * b2) + (w2 * c2 + w3 * d2), (w0 * a3 + w1 * b3) + (w2 * c3 + w3 * d3)
+        w0, w1, w2, w3 = _four(weight, level, 2, i3)
+        potential += unit[level] * ((w0 * t0 + w1 * t1) + (w2 * t2 + w3 * t3))
     return potential
 
 
@@ -242,33 +276,35 @@ def _fold(c, n):
 
 @hot
 def evaluate(fields_here, hops_here, blocked, rate, constants, c1, c2, c3, a):
-    """Leaving rate of an ion in a cell on sublattice a, and the bound on it; `rate` becomes those of its hops, 1/s.
+    """Leaving rate of an ion in a cell on sublattice a, and the bound on it; rate[0] becomes those of its hops, 1/s.
 
-    Takes what `evaluation` has unpacked.
+    Takes what `evaluation` has unpacked. What lies far apart in memory is read first, so that the waits overlap.
     """
     value, unit, node, weight, charge = fields_here
     first_hop, place, constant = hops_here
     n1, n2, n3, inverse, stretch = constants
-    n, q, first = len(charge), charge[a], first_hop[a]
-    i1, i2, i3 = np.uint64(c1 * n + a), np.uint64(c2 * n + a), np.uint64(c3 * n + a)
+    n, q, first, last = len(charge), charge[a], first_hop[a], first_hop[a + 1]
     here = unit[0] * value[np.uint64(((c1 * n2 + c2) * n3 + c3) * n + a)]
+    for h in range(first, last):
+        t1, t2, t3 = _fold(c1 + place[h, 0], n1), _fold(c2 + place[h, 1], n2), _fold(c3 + place[h, 2], n3)
+        site = np.uint64(((t1 * n2 + t2) * n3 + t3) * n + place[h, 3])
+        rate[0, h - first] = 1.0 if blocked[site] == place[h, 4] else 0.0
+        rate[1, h - first] = unit[0] * value[site]
+    i1, i2, i3 = np.uint64(c1 * n + a), np.uint64(c2 * n + a), np.uint64(c3 * n + a)
     here += q * _splines(value, unit, node, weight, i1, i2, i3)
     total, bound = 0.0, 0.0
-    for h in range(first, first_hop[a + 1]):
-        t1, t2, t3 = _fold(c1 + place[h, 0], n1), _fold(c2 + place[h, 1], n2), _fold(c3 + place[h, 2], n3)
-        b = place[h, 3]
-        site = np.uint64(((t1 * n2 + t2) * n3 + t3) * n + b)
-        hop = 0.0
-        if blocked[site] == place[h, 4]:
+    for h in range(first, last):
+        if rate[0, h - first] > 0.0:
+            t1, t2, t3 = _fold(c1 + place[h, 0], n1), _fold(c2 + place[h, 1], n2), _fold(c3 + place[h, 2], n3)
+            b = place[h, 3]
             i1, i2, i3 = np.uint64(t1 * n + b), np.uint64(t2 * n + b), np.uint64(t3 * n + b)
-            there = unit[0] * value[site] + q * _splines(value, unit, node, weight, i1, i2, i3)
+            there = rate[1, h - first] + q * _splines(value, unit, node, weight, i1, i2, i3)
             exponent = constant[h, 0] + (here - there) * inverse
             x = math.exp(min(max(exponent, -LARGEST_EXPONENT), LARGEST_EXPONENT))
-            hop = min(constant[h, 1], min(constant[h, 3] * x, constant[h, 2]) * x)
+            rate[0, h - first] = min(constant[h, 1], min(constant[h, 3] * x, constant[h, 2]) * x)
+            total += rate[0, h - first]
             x *= stretch
             bound += min(constant[h, 1], min(constant[h, 3] * x, constant[h, 2]) * x)
-            total += hop
-        rate[h - first] = hop
     return total, bound
 
 
@@ -317,27 +353,33 @@ def _block(block_of, blocks, c1, c2, c3):
 
 
 @inlined
-def _enter_block(head, cell, ion, block):
-    first = head[block]
-    head[block], cell[ion, NEXT], cell[ion, LAST] = ion, first, -1
-    if first >= 0:
-        cell[first, LAST] = ion
+def _settle(walkers, ion, slot, used):
+    """Give a slot to a mobile ion."""
+    cell, place = walkers.cell, walkers.place
+    place[slot, 0], place[slot, 1], place[slot, 2], place[slot, 3] = cell_of(cell, ion)
+    walkers.tenant[slot], walkers.used[slot], cell[ion, SLOT] = cell[ion, MOVER], used, slot
 
 
 @inlined
-def _leave_block(head, cell, ion, block):
-    before, after = cell[ion, LAST], cell[ion, NEXT]
-    if before >= 0:
-        cell[before, NEXT] = after
-    else:
-        head[block] = after
-    if after >= 0:
-        cell[after, LAST] = before
+def _enter_block(walkers, ion, block):
+    """Give the first free slot of a block to a mobile ion."""
+    slots = len(walkers.tenant) // len(walkers.held)
+    _settle(walkers, ion, block * slots + walkers.held[block], 0.0)
+    walkers.held[block] += 1
+
+
+@inlined
+def _leave_block(walkers, ion, block):
+    """Give the slot of an ion to the one in the last slot of its block."""
+    slots, freed = len(walkers.tenant) // len(walkers.held), np.int64(walkers.cell[ion, SLOT])
+    walkers.held[block] -= 1
+    last = block * slots + walkers.held[block]
+    _settle(walkers, np.int64(walkers.mover[walkers.tenant[last]]), freed, walkers.used[last])
 
 
 @inlined
 def cell_of(cell, ion):
-    """Cell coordinates and sublattice of an ion as 64-bit numbers."""
+    """Cell coordinates and sublattice of an ion, or of the one in a slot, as 64-bit numbers."""
     return np.int64(cell[ion, 0]), np.int64(cell[ion, 1]), np.int64(cell[ion, 2]), np.int64(cell[ion, 3])
 
 
@@ -360,30 +402,31 @@ def mover_rates(model, walkers, rates):
 
 @hot
 def renew_all(model, walkers):
-    """Put all movers into their blocks and renew every bound."""
+    """Renew the bounds of all movers."""
     fields, hops, constants = evaluation(model)
     tree = walkers.tree
-    walkers.head[:] = -1
+    walkers.used[:] = 0.0
     walkers.block_used[:] = 0
     walkers.left[0] = SPENT
-    walkers.used[:] = 0.0
     tree[:] = 0.0
     for m in range(len(walkers.mover)):
         ion = walkers.mover[m]
         c1, c2, c3, a = cell_of(walkers.cell, ion)
-        _enter_block(walkers.head, walkers.cell, ion, _block(model.bounds.block_of, model.bounds.blocks, c1, c2, c3))
         _, tree[m] = evaluate(fields, hops, walkers.blocked, walkers.rate, constants, c1, c2, c3, a)
     sum_bounds(walkers)
 
 
 @hot
-def _renew_nearby(bounds, evaluation, walkers, hop, c1, c2, c3, ion):
-    """Charge the ions around a hop from a cell with what it can have changed, and renew those that have used up all."""
+def _renew_nearby(bounds, evaluation, walkers, hop, c1, c2, c3, own):
+    """Charge the ions around a hop from a cell with what it can have changed, and renew those that have used up all.
+
+    The ion in slot `own` is left out: it has hopped.
+    """
     fields, hops, (n1, n2, n3, inverse, stretch) = evaluation
     constants = (n1, n2, n3, inverse, stretch)
     block_of, blocks, reach, pair, limit = bounds.block_of, bounds.blocks, bounds.reach, bounds.pair, bounds.limit
-    cell, used, head, tree, tree_first = walkers.cell, walkers.used, walkers.head, walkers.tree, walkers.tree_first
-    blocked, rate, renewals = walkers.blocked, walkers.rate, 0
+    held, place, used, tree, tree_first = walkers.held, walkers.place, walkers.used, walkers.tree, walkers.tree_first
+    blocked, rate, renewals, slots = walkers.blocked, walkers.rate, 0, len(walkers.used) // len(held)
     b1, b2, b3 = np.int64(block_of[0, c1]), np.int64(block_of[1, c2]), np.int64(block_of[2, c3])
     s1, s2, s3 = bounds.pair_shift[0] - c1, bounds.pair_shift[1] - c2, bounds.pair_shift[2] - c3
     for o1 in range(reach[0, 0], reach[0, 1] + 1):
@@ -391,20 +434,16 @@ def _renew_nearby(bounds, evaluation, walkers, hop, c1, c2, c3, ion):
         for o2 in range(reach[1, 0], reach[1, 1] + 1):
             x2 = (x1 * blocks[1] + _fold(b2 + o2, blocks[1])) * blocks[2]
             for o3 in range(reach[2, 0], reach[2, 1] + 1):
-                other = np.int64(head[x2 + _fold(b3 + o3, blocks[2])])
-                while other >= 0:
-                    if other != ion:
-                        e1, e2, e3, b = cell_of(cell, other)
-                        mover = np.int64(cell[other, MOVER])
-                        change = pair[hop, _fold(e1 + s1, n1), _fold(e2 + s2, n2), _fold(e3 + s3, n3), b]
-                        total = used[mover] + change
-                        if total > limit:
-                            _, bound = evaluate(fields, hops, blocked, rate, constants, e1, e2, e3, b)
-                            _set_bound(tree, tree_first, mover, bound)
-                            total = 0.0
-                            renewals += 1
-                        used[mover] = total
-                    other = np.int64(cell[other, NEXT])
+                block = x2 + _fold(b3 + o3, blocks[2])
+                for s in range(np.uint64(block * slots), np.uint64(block * slots + held[block])):
+                    e1, e2, e3, b = cell_of(place, s)
+                    total = used[s] + pair[hop, _fold(e1 + s1, n1), _fold(e2 + s2, n2), _fold(e3 + s3, n3), b]
+                    if total > limit and s != own:
+                        _, bound = evaluate(fields, hops, blocked, rate, constants, e1, e2, e3, b)
+                        _set_bound(tree, tree_first, np.int64(walkers.tenant[s]), bound)
+                        total = 0.0
+                        renewals += 1
+                    used[s] = total
     return renewals
 
 
@@ -438,7 +477,7 @@ def _renew_far(bounds, evaluation, walkers, hop, c1, c2, c3):
 def _renew_blocks(evaluation, walkers, most_used):
     """Renew the ions of all blocks that have used more than that of their allowance, or half of it."""
     fields, hops, constants = evaluation
-    used, cell, head = walkers.block_used, walkers.cell, walkers.head
+    used, held, place, slots = walkers.block_used, walkers.held, walkers.place, len(walkers.used) // len(walkers.held)
     tree, tree_first, blocked, rate = walkers.tree, walkers.tree_first, walkers.blocked, walkers.rate
     renewals, largest, limit = 0, np.int64(0), max(SPENT // 2, most_used)
     for start in range(0, len(used), STRETCH):
@@ -450,15 +489,12 @@ def _renew_blocks(evaluation, walkers, most_used):
             for block in range(start, end):
                 if used[block] >= limit:
                     used[block] = 0
-                    other = np.int64(head[block])
-                    while other >= 0:
-                        e1, e2, e3, b = cell_of(cell, other)
+                    for s in range(block * slots, block * slots + held[block]):
+                        e1, e2, e3, b = cell_of(place, s)
                         _, bound = evaluate(fields, hops, blocked, rate, constants, e1, e2, e3, b)
-                        mover = np.int64(cell[other, MOVER])
-                        _set_bound(tree, tree_first, mover, bound)
-                        walkers.used[mover] = 0.0
+                        _set_bound(tree, tree_first, np.int64(walkers.tenant[s]), bound)
+                        walkers.used[s] = 0.0
                         renewals += 1
-                        other = np.int64(cell[other, NEXT])
                 top = max(top, used[block])
         largest = max(largest, np.int64(top))
     walkers.left[0] = SPENT - largest
@@ -505,7 +541,10 @@ def relocate(model, walkers, ion, t1, t2, t3, sublattice, hop):
 
 @hot
 def _hop(model, walkers, statistics, mover, hop):
-    """Carry out a hop and enter it into the ion's image and the statistics, in place."""
+    """Carry out a hop and enter it into the ion's image and the statistics, in place.
+
+    Returns True if the block that the ion is in now has no slot left.
+    """
     ion, place, repeats = np.int64(walkers.mover[mover]), model.hops.place, model.repeats
     c1, c2, c3, a = cell_of(walkers.cell, ion)
     t1, t2, t3 = c1 + place[hop, 0], c2 + place[hop, 1], c3 + place[hop, 2]
@@ -525,9 +564,12 @@ def _hop(model, walkers, statistics, mover, hop):
     walkers.events[0] += 1
     block_of, blocks = model.bounds.block_of, model.bounds.blocks
     before, after = _block(block_of, blocks, c1, c2, c3), _block(block_of, blocks, f1, f2, f3)
-    if before != after:
-        _leave_block(walkers.head, walkers.cell, ion, before)
-        _enter_block(walkers.head, walkers.cell, ion, after)
+    if before == after:
+        _settle(walkers, ion, np.int64(walkers.cell[ion, SLOT]), 0.0)
+    else:
+        _leave_block(walkers, ion, before)
+        _enter_block(walkers, ion, after)
+    return walkers.held[after] == len(walkers.tenant) // len(walkers.held)
 
 
 @inlined
@@ -550,10 +592,10 @@ def advance(model, walkers, statistics, until, last_event, rng):
     A trial at the total bound B takes three random numbers: its time, its ion, and its place below the ion's bound. The
     time is drawn as soon as the state before it is known and kept in the clock.
 
-    `walkers` and `statistics` are modified in place. Returns DONE at `until`, PAUSED at `last_event` or BLOCKED (no hop
-    is open).
+    `walkers` and `statistics` are modified in place. Returns DONE at `until`, PAUSED at `last_event` or when a block
+    has no slot left, or BLOCKED (no hop is open).
     """
-    clock, events, counters, used = walkers.clock, walkers.events, walkers.counters, walkers.used
+    clock, events, counters, used, full = walkers.clock, walkers.events, walkers.counters, walkers.used, False
     tree, tree_first, rate, blocked, cell = (
         walkers.tree,
         walkers.tree_first,
@@ -564,7 +606,7 @@ def advance(model, walkers, statistics, until, last_event, rng):
     ion_of, bounds, unpacked = walkers.mover, model.bounds, evaluation(model)
     fields, hops, constants = unpacked
     first_hop = model.hops.first
-    while events[0] < last_event:
+    while events[0] < last_event and not full:
         total = tree[tree_first[-1]]
         if np.isnan(clock[1]):
             clock[1] = clock[0] - math.log1p(-rng.random()) / total if total > 0.0 else np.inf
@@ -583,14 +625,14 @@ def advance(model, walkers, statistics, until, last_event, rng):
         if leaving > bound * (1.0 + 1e-9):
             counters[VIOLATIONS] += 1
         if x < leaving:
-            hop = first_hop[a] + _choose(rate, first_hop[a + 1] - first_hop[a], x)
-            _hop(model, walkers, statistics, mover, hop)
+            hop = first_hop[a] + _choose(rate[0], first_hop[a + 1] - first_hop[a], x)
+            full = _hop(model, walkers, statistics, mover, hop)
             t1, t2, t3, b = cell_of(cell, ion)
             _, fresh = evaluate(fields, hops, blocked, rate, constants, t1, t2, t3, b)
-            counters[RENEWALS] += _renew_nearby(bounds, unpacked, walkers, hop, c1, c2, c3, ion)
+            counters[RENEWALS] += _renew_nearby(bounds, unpacked, walkers, hop, c1, c2, c3, np.uint64(cell[ion, SLOT]))
             counters[FAR_RENEWALS] += _renew_far(bounds, unpacked, walkers, hop, c1, c2, c3)
         _set_bound(tree, tree_first, mover, fresh)
-        used[mover] = 0.0
+        used[cell[ion, SLOT]] = 0.0
     return PAUSED
 
 

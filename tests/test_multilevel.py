@@ -9,6 +9,7 @@ from lattices import ion, network_of
 from replicas import z_score
 from scipy import stats
 
+from kmc import multilevel
 from kmc import multilevel_kernels as kernels
 from kmc.multilevel import TOLERANCE, Multilevel
 from kmc.placement import place_ions
@@ -222,6 +223,23 @@ def test_a_run_in_parts_and_from_its_checkpoint_has_the_same_bits(tmp_path):
         assert np.array_equal(array, parts.state.arrays()[name]), name
     assert found.drift < TOLERANCE
     assert found.site_occupation.sum() * lattice.n_cells == pytest.approx(15)
+
+
+def test_blocks_that_fill_up_get_more_slots_and_no_bit_changes(monkeypatch):
+    lattice, runs = large(cubic(), (6, 6, 6)), []
+    for slots in (1, 64):
+        monkeypatch.setattr(multilevel, "_SLOTS", slots)
+        simulation = start(lattice, {"A": 12}, seed=6)
+        first = len(simulation.engine._walkers.tenant)
+        simulation.step(3000)
+        walkers = simulation.engine._walkers
+        assert (len(walkers.tenant) > first) == (slots == 1)
+        assert walkers.held.sum() == 12
+        assert walkers.held.max() < len(walkers.tenant) // len(walkers.held)
+        simulation.engine.keep()
+        runs.append(simulation.state.arrays())
+    for name, array in runs[0].items():
+        assert np.array_equal(array, runs[1][name]), name
 
 
 def test_a_blocked_state_is_a_result():
