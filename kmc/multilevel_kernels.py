@@ -25,6 +25,7 @@ SPENT = 2**15  # the allowance of a block
 ROOM = 4  # hops between two looks at all blocks, at least
 STRETCH = 256  # blocks whose largest use is found at once
 GHOSTS = 3  # copies of the first nodes of a line of a mesh, behind its end: the four around a site are side by side
+VECTOR = 8  # numbers of a line that are added at once
 LARGEST_EXPONENT = 300.0
 MOVER, SLOT = 4, 5  # columns of Walkers.cell
 
@@ -55,8 +56,10 @@ class Fields(NamedTuple):
     run: NDArray[np.int32]  # (n_runs, 4): offset along each axis from the anchor, and length
     run_data: NDArray[np.int64]  # (n_runs,) first entry of `data`
     data: NDArray[np.int32]
-    hop_first_run: NDArray[np.int64]  # (n_levels * n_hops * n_phases + 1,) rows of hops: of the new place less the old
-    hop_run: NDArray[np.int32]  # the same as `run` for them, around the anchor of the old place; may be empty
+    hop_row: NDArray[np.int32]  # (n_hops,) row of the hop, of the new place less the old; or -1 - the row of its reverse
+    hop_first_run: NDArray[np.int64]  # (n_levels * n_hop_rows * n_phases + 1,)
+    hop_run: NDArray[np.int32]  # the same as `run` for them, around the anchor of the old place; may be empty. The last
+    # level has one run for all of its lines, each nearly twice: first, first + 1, ..., last, first, ...
     hop_run_data: NDArray[np.int64]
     hop_data: NDArray[np.int32]
     node: NDArray[np.uint32]  # (n_levels, 3, longest * n_sublattices, 4) places in `value` of the nodes around a site,
@@ -137,6 +140,12 @@ class Statistics(NamedTuple):
 
 
 @inlined
+def _fold(c, n):
+    """Cell coordinate modulo the supercell; hops reach less than one supercell away."""
+    return c + n if c < 0 else (c - n if c >= n else c)
+
+
+@inlined
 def _add_line(value, place, data, entry, length, sign):
     """Add entries, times `sign`, to numbers side by side; eight are loaded before they are stored, so as one vector."""
     for _ in range(length >> 3):
@@ -176,6 +185,23 @@ def _add_runs(value, data, run, run_data, first_run, last_run, start, width, n, 
         if inside < length or x3 < GHOSTS:
             for k in range(stride - end):
                 value[np.uint64(line + end + k)] = value[np.uint64(line + k)]
+
+
+@hot
+def _add_lines(value, data, entry, start, n, stride, anchor, sign):
+    """Add the row of a hop on the last mesh, times `sign`, to its values around an anchor, in place: it has no end.
+
+    Its lines are tabulated nearly twice over, so that from any place on there is a whole one, with its ghosts.
+    """
+    n1, n2, n3 = n
+    a1, a2, a3 = anchor
+    entry += _fold(-a3, n3)
+    for x1 in range(n1):
+        o1 = _fold(x1 - a1, n1) * n2
+        for x2 in range(n2):
+            there = entry + (o1 + _fold(x2 - a2, n2)) * (n3 + stride - 1)
+            here = start + (x1 * n2 + x2) * stride
+            _add_line(value, np.uint64(here), data, np.uint64(there), stride, np.int32(sign))
 
 
 @hot
@@ -266,12 +292,6 @@ def site_energies(model, n_sites):
         c1, c2, c3 = c // (repeats[1] * repeats[2]), c // repeats[2] % repeats[1], c % repeats[2]
         energy[site] = site_energy(model.fields, site, c1, c2, c3, b)
     return energy
-
-
-@inlined
-def _fold(c, n):
-    """Cell coordinate modulo the supercell; hops reach less than one supercell away."""
-    return c + n if c < 0 else (c - n if c >= n else c)
 
 
 @hot
@@ -502,19 +522,22 @@ def _renew_blocks(evaluation, walkers, most_used):
 
 
 @hot
-def _add_hop(fields, hop, c1, c2, c3):
-    """Add the rows of a hop from a cell to the values of all levels, in place."""
+def _add_hop(fields, hop_row, c1, c2, c3, sign):
+    """Add the rows of a hop from a cell, or with the other sign those of its reverse to it, to all levels, in place."""
     value, data, run, run_data = fields.value, fields.hop_data, fields.hop_run, fields.hop_run_data
     size, anchor, phase, period = fields.size, fields.anchor, fields.phase, fields.period
     n_levels = len(fields.width)
-    row = (hop * period[0, 0] + phase[0, 0, c1]) * period[0, 1] + phase[0, 1, c2]
+    row = (hop_row * period[0, 0] + phase[0, 0, c1]) * period[0, 1] + phase[0, 1, c2]
     row = (row * period[0, 2] + phase[0, 2, c3]) * n_levels
     for level in range(n_levels):
         n = (size[level, 0], size[level, 1], size[level, 2])
         around = (np.int64(anchor[level, 0, c1]), np.int64(anchor[level, 1, c2]), np.int64(anchor[level, 2, c3]))
         first, last = fields.hop_first_run[row + level], fields.hop_first_run[row + level + 1]
         start, width, line = fields.first[level], fields.width[level], fields.line[level]
-        _add_runs(value, data, run, run_data, first, last, start, width, n, line, around, 1)
+        if level < n_levels - 1:
+            _add_runs(value, data, run, run_data, first, last, start, width, n, line, around, sign)
+        else:
+            _add_lines(value, data, run_data[first], start, n, line, around, sign)
 
 
 @hot
@@ -525,7 +548,11 @@ def relocate(model, walkers, ion, t1, t2, t3, sublattice, hop):
     new = ((t1 * repeats[1] + t2) * repeats[2] + t3) * len(fields.charge) + sublattice
     c1, c2, c3, a = cell_of(cell, ion)
     if hop >= 0 and len(fields.hop_data) > 0:
-        _add_hop(fields, hop, c1, c2, c3)
+        row = np.int64(fields.hop_row[hop])
+        if row >= 0:
+            _add_hop(fields, row, c1, c2, c3, 1)
+        else:
+            _add_hop(fields, -1 - row, t1, t2, t3, -1)
     else:
         add_rows(fields, 0, n_levels, c1, c2, c3, a, -1)
         add_rows(fields, 0, n_levels, t1, t2, t3, sublattice, 1)

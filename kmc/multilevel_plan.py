@@ -28,8 +28,9 @@ from lattice.supercell import Lattice
 from structures.errors import InputError
 from structures.units import COULOMB
 
-ACCURACIES = ((0.60, 3.2), (0.52, 3.4), (0.45, 3.6), (0.38, 3.9))  # (A, X), each better than the one before
-_NEAR_SITES = 4500  # within the reach of level 0, at the first accuracy
+ACCURACIES = ((0.66, 3.1), (0.60, 3.2), (0.52, 3.4), (0.45, 3.6), (0.38, 3.9))  # (A, X), each better than the one before
+_NEAR_SITES = (1500, 2200, 3300, 5000, 7500, 11000)  # within the reach of level 0: what is tried
+_LEVEL = 4000.0  # what the splines of one more level cost, in entries of a row
 _LONGEST_PERIOD = 8  # cells
 
 
@@ -55,7 +56,6 @@ def plan_levels(lattice: Lattice, accuracy: int = 0) -> tuple[float, tuple[Level
     cell = screened_cell(lattice.cell, lattice.permittivity)
     lengths = np.linalg.norm(cell, axis=1)
     volume = float(abs(np.linalg.det(cell)))
-    spacing = A / X * (3.0 * _NEAR_SITES * volume / (4.0 * math.pi * lattice.n_sites)) ** (1.0 / 3.0)
 
     def entries(reach: float, nodes: tuple[int, ...]) -> float:
         count = float(math.prod(nodes))
@@ -73,12 +73,19 @@ def plan_levels(lattice: Lattice, accuracy: int = 0) -> tuple[float, tuple[Level
             seen.add(coarse)
             beyond = best(coarse, period_of(repeats, coarse))
             reach = X / beyond[1][0].alpha
-            cost = entries(reach, nodes) + beyond[0] + 400.0  # of the splines of one more level
+            cost = entries(reach, nodes) + beyond[0] + _LEVEL
             if cost < choice[0]:
                 choice = (cost, (Level(nodes, alpha, reach), *beyond[1]))
         return choice
 
-    finest = _nodes(repeats, lengths, 1.06 * spacing, (1, 1, 1))
+    found: dict[tuple[int, int, int], float] = {}
+    for sites in _NEAR_SITES:
+        reach = (3.0 * sites * volume / (4.0 * math.pi * lattice.n_sites)) ** (1.0 / 3.0)
+        finest = _nodes(repeats, lengths, A / X * reach, (1, 1, 1))
+        reach = X / A * max(n / m for n, m in zip(lengths, finest, strict=True))
+        near = min(float(lattice.n_sites), 4.0 / 3.0 * math.pi * reach**3 * lattice.n_sites / volume)
+        found[finest] = near + best(finest, period_of(repeats, finest))[0]
+    finest = min(found, key=lambda nodes: found[nodes])
     levels = best(finest, period_of(repeats, finest))[1]
     return X / levels[0].alpha, levels
 

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc.multilevel_kernels import GHOSTS, Fields, near_rows
+from kmc.multilevel_kernels import GHOSTS, VECTOR, Fields, near_rows
 from kmc.multilevel_meshes import Meshes, cubic, runs_of, splines
 from kmc.multilevel_plan import Level, charges, energy_sum, period_of, window_shape
 from lattice.screening import screened_cell
@@ -46,6 +46,7 @@ def make_fields(
     sizes = np.array([lattice.repeats, *(level.nodes for level in levels)], np.int64)
     width = np.array([n_sublattices, *(1 for _ in levels)], np.int64)
     line = sizes[:, 2] * width + np.array([0, *(GHOSTS for _ in levels)])
+    line[-1] = -(-line[-1] // VECTOR) * VECTOR
     first = np.concatenate([[0], np.cumsum(sizes[:, 0] * sizes[:, 1] * line)]).astype(np.int64)
     common = np.lcm.reduce([period_of(lattice.repeats, level.nodes) for level in levels], axis=0)
     period = np.tile(common, (len(sizes), 1)).astype(np.int64)
@@ -99,6 +100,7 @@ def make_fields(
         run=run.astype(np.int32),
         run_data=np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64),
         data=np.concatenate([np.zeros(entries, np.int32), *data]),
+        hop_row=np.zeros(0, np.int32),
         hop_first_run=np.zeros(1, np.int64),
         hop_run=np.zeros((0, 4), np.int32),
         hop_run_data=np.zeros(0, np.int64),
@@ -122,30 +124,53 @@ def _with_hop_rows(lattice: Lattice, fields: Fields) -> Fields:
     One pass over them instead of two halves the cost of an event.
     """
     network, period, n_levels = lattice.network, fields.period[0], len(fields.width)
-    mean_row = len(fields.data) / (len(fields.first_run) - 1)
-    if 1.2 * mean_row * n_levels * len(network.hop_origin) * int(period.prod()) > _MOST_HOP_ENTRIES:
+    ends = fields.first_run[fields.first_row]  # of the runs of every level
+    entries = np.append(fields.run_data, len(fields.data))[ends]
+    mean_row = np.diff(entries) / np.diff(fields.first_row)
+    tabulated = np.flatnonzero(network.hop_reverse >= np.arange(len(network.hop_reverse)))
+    if (1.2 * mean_row[:-1].sum() + 2.2 * mean_row[-1]) * len(tabulated) * period.prod() > _MOST_HOP_ENTRIES:
         return fields
+    hop_row = -1 - np.searchsorted(tabulated, network.hop_reverse)
+    hop_row[tabulated] = np.arange(len(tabulated))
     step = fields.size * fields.period // np.array(lattice.repeats)
     runs, data = [], []
-    for a, b, image in zip(network.hop_origin, network.hop_target, network.hop_image.astype(np.int64), strict=True):
+    for hop in tabulated:
+        a, b, image = network.hop_origin[hop], network.hop_target[hop], network.hop_image[hop].astype(np.int64)
         for phase in product(*(range(p) for p in period)):
             cycle, there = np.divmod(np.array(phase) + image, period)
-            for level in range(n_levels):
+            for level in range(n_levels - 1):
                 old = _row(fields, level, int(a), np.array(phase))
                 new = _row(fields, level, int(b), there)
                 new[0][:, :3] += cycle * step[level]
                 run, values = _difference_row(old, new, int(fields.width[level]))
                 runs.append(run)
                 data.append(values)
+            lines = _difference_lines(fields, (int(a), np.array(phase)), (int(b), there), cycle * step[-1])
+            runs.append(np.array([[0, 0, 0, len(lines)]]))
+            data.append(lines)
     run = np.concatenate(runs)
     width = np.tile(fields.width, len(runs) // n_levels)
     length = run[:, 3].astype(np.int64) * np.repeat(width, [len(r) for r in runs])
     return fields._replace(
+        hop_row=hop_row.astype(np.int32),
         hop_first_run=np.concatenate([[0], np.cumsum([len(r) for r in runs])]).astype(np.int64),
         hop_run=run.astype(np.int32),
         hop_run_data=np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64),
         hop_data=np.concatenate(data),
     )
+
+
+def _difference_lines(
+    fields: Fields,
+    old: tuple[int, NDArray[np.int64]],
+    new: tuple[int, NDArray[np.int64]],
+    shift: NDArray[np.int64],
+) -> NDArray[np.int32]:
+    """Row of one (sublattice, phase) on the last mesh, shifted, less that of another; see `hop_run` of Fields."""
+    level, nodes = len(fields.width) - 1, fields.size[-1]
+    away, comes = (_row(fields, level, *place)[1].reshape(nodes) for place in (old, new))
+    difference = np.roll(comes, shift, axis=(0, 1, 2)) - away
+    return difference[:, :, np.arange(nodes[2] + fields.line[-1] - 1) % nodes[2]].ravel()
 
 
 def _row(
