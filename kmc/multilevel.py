@@ -30,6 +30,7 @@ from structures.units import COULOMB
 TOLERANCE = 1e-4  # eV, of the energy of every hop
 RECOUNT_EVERY = 2**20  # events
 _MARGIN = 5.5  # standard deviations of the measured errors that must lie within the tolerance
+_ROUNDING = 0.07  # of the tolerance, for the rounding errors of a mesh
 _CHECKED_IONS = 48
 _SLOTS = 8  # for the mobile ions of a block, at first
 
@@ -168,7 +169,8 @@ class Multilevel:
         _, wide = pair_shape(lattice, grouping)
         shape = np.maximum(window_shape(lattice, reach), wide)
         energy, overridden = pair_window(lattice, shape, overrides)
-        fields = make_fields(lattice, reach, levels, energy, overridden, state.n_ions / lattice.n_sites)
+        filling, rounding = state.n_ions / lattice.n_sites, _ROUNDING * self.largest_drift
+        fields = make_fields(lattice, reach, levels, energy, overridden, filling, rounding)
         own_field = _own_field(lattice, energy)
         first = np.searchsorted(network.hop_origin, np.arange(network.n_sites + 1)).astype(np.int64)
         mobile = np.isin(network.site_species, np.unique(state.ion_species[state.mobile])) & (np.diff(first) > 0)

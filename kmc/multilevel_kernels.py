@@ -59,9 +59,10 @@ class Fields(NamedTuple):
     hop_row: NDArray[np.int32]  # (n_hops,) row of the hop, of the new place less the old; or -1 - the row of its reverse
     hop_first_run: NDArray[np.int64]  # (n_levels * n_hop_rows * n_phases + 1,)
     hop_run: NDArray[np.int32]  # the same as `run` for them, around the anchor of the old place; may be empty. The last
-    # level has one run for all of its lines, each nearly twice: first, first + 1, ..., last, first, ...
-    hop_run_data: NDArray[np.int64]
-    hop_data: NDArray[np.int32]
+    # level has one run for all of its lines, each with its first entries once more behind its end
+    hop_run_data: NDArray[np.int64]  # first entries in `hop_near` for level 0, in `hop_mesh` for the others
+    hop_near: NDArray[np.int32]
+    hop_mesh: NDArray[np.int16] | NDArray[np.int32]
     node: NDArray[np.uint32]  # (n_levels, 3, longest * n_sublattices, 4) places in `value` of the nodes around a site,
     # along the third axis only the first of them is used
     weight: NDArray[np.float64]  # the same shape
@@ -191,17 +192,18 @@ def _add_runs(value, data, run, run_data, first_run, last_run, start, width, n, 
 def _add_lines(value, data, entry, start, n, stride, anchor, sign):
     """Add the row of a hop on the last mesh, times `sign`, to its values around an anchor, in place: it has no end.
 
-    Its lines are tabulated nearly twice over, so that from any place on there is a whole one, with its ghosts.
+    Its lines go on with their first entries, so that from every entry on there is a whole vector.
     """
     n1, n2, n3 = n
     a1, a2, a3 = anchor
-    entry += _fold(-a3, n3)
     for x1 in range(n1):
         o1 = _fold(x1 - a1, n1) * n2
         for x2 in range(n2):
-            there = entry + (o1 + _fold(x2 - a2, n2)) * (n3 + stride - 1)
+            there = entry + (o1 + _fold(x2 - a2, n2)) * (n3 + VECTOR - 1)
             here = start + (x1 * n2 + x2) * stride
-            _add_line(value, np.uint64(here), data, np.uint64(there), stride, np.int32(sign))
+            for x3 in range(0, stride, VECTOR):
+                source = np.uint64(there + _fold(_fold(x3 - a3, n3), n3))
+                _add_line(value, np.uint64(here + x3), data, source, VECTOR, np.int32(sign))
 
 
 @hot
@@ -524,9 +526,8 @@ def _renew_blocks(evaluation, walkers, most_used):
 @hot
 def _add_hop(fields, hop_row, c1, c2, c3, sign):
     """Add the rows of a hop from a cell, or with the other sign those of its reverse to it, to all levels, in place."""
-    value, data, run, run_data = fields.value, fields.hop_data, fields.hop_run, fields.hop_run_data
-    size, anchor, phase, period = fields.size, fields.anchor, fields.phase, fields.period
-    n_levels = len(fields.width)
+    value, run, run_data, size, anchor = fields.value, fields.hop_run, fields.hop_run_data, fields.size, fields.anchor
+    phase, period, n_levels = fields.phase, fields.period, len(fields.width)
     row = (hop_row * period[0, 0] + phase[0, 0, c1]) * period[0, 1] + phase[0, 1, c2]
     row = (row * period[0, 2] + phase[0, 2, c3]) * n_levels
     for level in range(n_levels):
@@ -534,10 +535,12 @@ def _add_hop(fields, hop_row, c1, c2, c3, sign):
         around = (np.int64(anchor[level, 0, c1]), np.int64(anchor[level, 1, c2]), np.int64(anchor[level, 2, c3]))
         first, last = fields.hop_first_run[row + level], fields.hop_first_run[row + level + 1]
         start, width, line = fields.first[level], fields.width[level], fields.line[level]
-        if level < n_levels - 1:
-            _add_runs(value, data, run, run_data, first, last, start, width, n, line, around, sign)
+        if level == 0:
+            _add_runs(value, fields.hop_near, run, run_data, first, last, start, width, n, line, around, sign)
+        elif level < n_levels - 1:
+            _add_runs(value, fields.hop_mesh, run, run_data, first, last, start, width, n, line, around, sign)
         else:
-            _add_lines(value, data, run_data[first], start, n, line, around, sign)
+            _add_lines(value, fields.hop_mesh, run_data[first], start, n, line, around, sign)
 
 
 @hot
@@ -547,7 +550,7 @@ def relocate(model, walkers, ion, t1, t2, t3, sublattice, hop):
     cell, old = walkers.cell, np.int64(walkers.site[ion])
     new = ((t1 * repeats[1] + t2) * repeats[2] + t3) * len(fields.charge) + sublattice
     c1, c2, c3, a = cell_of(cell, ion)
-    if hop >= 0 and len(fields.hop_data) > 0:
+    if hop >= 0 and len(fields.hop_near) > 0:
         row = np.int64(fields.hop_row[hop])
         if row >= 0:
             _add_hop(fields, row, c1, c2, c3, 1)

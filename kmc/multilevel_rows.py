@@ -27,6 +27,7 @@ def make_fields(
     energy: NDArray[np.float64],
     changed: NDArray[np.float64],
     filling: float,
+    rounding: float,
 ) -> Fields:
     """Rows of all levels.
 
@@ -40,6 +41,8 @@ def make_fields(
         Of pairs, holding at least the window of `reach`, and the part of overrides; see `pair_window`.
     filling : float
         Ions per site.
+    rounding : float, eV
+        What the rounding errors of the rows of all ions on a mesh may add up to.
     """
     repeats, network, q = np.array(lattice.repeats, np.int64), lattice.network, charges(lattice)
     n_sublattices = network.n_sites
@@ -73,7 +76,9 @@ def make_fields(
     sources = [meshes.rows(a, phase) for a in range(n_sublattices) for phase in product(*(range(p) for p in common))]
     for number, level in enumerate(levels, start=1):
         found = [source[number - 1] for source in sources]
-        unit[number] = _unit([values for _, values in found], filling * lattice.n_sites / math.prod(level.nodes))
+        smallest = _unit([values for _, values in found], filling * lattice.n_sites / math.prod(level.nodes))
+        n_ions = max(1.0, filling * lattice.n_sites * len(found[0][1]) / math.prod(level.nodes))
+        unit[number] = max(smallest, rounding * math.sqrt(12.0 / n_ions))
         for run, values in found:
             runs.append(run)
             lengths.append(run[:, 3])
@@ -104,7 +109,8 @@ def make_fields(
         hop_first_run=np.zeros(1, np.int64),
         hop_run=np.zeros((0, 4), np.int32),
         hop_run_data=np.zeros(0, np.int64),
-        hop_data=np.zeros(0, np.int32),
+        hop_near=np.zeros(0, np.int32),
+        hop_mesh=np.zeros(0, np.int16),
         node=node,
         weight=weight,
         charge=q,
@@ -128,12 +134,12 @@ def _with_hop_rows(lattice: Lattice, fields: Fields) -> Fields:
     entries = np.append(fields.run_data, len(fields.data))[ends]
     mean_row = np.diff(entries) / np.diff(fields.first_row)
     tabulated = np.flatnonzero(network.hop_reverse >= np.arange(len(network.hop_reverse)))
-    if (1.2 * mean_row[:-1].sum() + 2.2 * mean_row[-1]) * len(tabulated) * period.prod() > _MOST_HOP_ENTRIES:
+    if (1.2 * mean_row[:-1].sum() + 1.5 * mean_row[-1]) * len(tabulated) * period.prod() > _MOST_HOP_ENTRIES:
         return fields
     hop_row = -1 - np.searchsorted(tabulated, network.hop_reverse)
     hop_row[tabulated] = np.arange(len(tabulated))
     step = fields.size * fields.period // np.array(lattice.repeats)
-    runs, data = [], []
+    runs, near, mesh = [], [], []
     for hop in tabulated:
         a, b, image = network.hop_origin[hop], network.hop_target[hop], network.hop_image[hop].astype(np.int64)
         for phase in product(*(range(p) for p in period)):
@@ -144,19 +150,23 @@ def _with_hop_rows(lattice: Lattice, fields: Fields) -> Fields:
                 new[0][:, :3] += cycle * step[level]
                 run, values = _difference_row(old, new, int(fields.width[level]))
                 runs.append(run)
-                data.append(values)
+                (near if level == 0 else mesh).append(values)
             lines = _difference_lines(fields, (int(a), np.array(phase)), (int(b), there), cycle * step[-1])
             runs.append(np.array([[0, 0, 0, len(lines)]]))
-            data.append(lines)
-    run = np.concatenate(runs)
-    width = np.tile(fields.width, len(runs) // n_levels)
-    length = run[:, 3].astype(np.int64) * np.repeat(width, [len(r) for r in runs])
+            mesh.append(lines)
+    run, on_mesh = np.concatenate(runs), np.concatenate(mesh)
+    level = np.repeat(np.tile(np.arange(n_levels), len(runs) // n_levels), [len(r) for r in runs])
+    length, first = run[:, 3].astype(np.int64) * fields.width[level], np.empty(len(run), np.int64)
+    for table in (level == 0, level > 0):
+        first[table] = np.cumsum(length[table]) - length[table]
+    fits = np.abs(on_mesh).max() <= np.iinfo(np.int16).max
     return fields._replace(
         hop_row=hop_row.astype(np.int32),
         hop_first_run=np.concatenate([[0], np.cumsum([len(r) for r in runs])]).astype(np.int64),
         hop_run=run.astype(np.int32),
-        hop_run_data=np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64),
-        hop_data=np.concatenate(data),
+        hop_run_data=first,
+        hop_near=np.concatenate(near),
+        hop_mesh=on_mesh.astype(np.int16) if fits else on_mesh,
     )
 
 
@@ -170,7 +180,7 @@ def _difference_lines(
     level, nodes = len(fields.width) - 1, fields.size[-1]
     away, comes = (_row(fields, level, *place)[1].reshape(nodes) for place in (old, new))
     difference = np.roll(comes, shift, axis=(0, 1, 2)) - away
-    return difference[:, :, np.arange(nodes[2] + fields.line[-1] - 1) % nodes[2]].ravel()
+    return difference[:, :, np.arange(nodes[2] + VECTOR - 1) % nodes[2]].ravel()
 
 
 def _row(
