@@ -56,9 +56,11 @@ class Fields(NamedTuple):
     run: NDArray[np.int32]  # (n_runs, 4): offset along each axis from the anchor, and length
     run_data: NDArray[np.int64]  # (n_runs,) first entry of `data`
     data: NDArray[np.int32]
-    hop_row: NDArray[np.int32]  # (n_hops,) row of the hop, of the new place less the old; or -1 - the row of its reverse
+    hop_row: NDArray[
+        np.int32
+    ]  # (n_hops,) row of the hop, of the new place less the old; or -1 - the row of its reverse
     hop_first_run: NDArray[np.int64]  # (n_levels * n_hop_rows * n_phases + 1,)
-    hop_run: NDArray[np.int32]  # the same as `run` for them, around the anchor of the old place; may be empty. The last
+    hop_run: NDArray[np.int32]  # as `run`, around the anchor of the old place; may be empty. The last
     # level has one run for all of its lines, each with its first entries once more behind its end
     hop_run_data: NDArray[np.int64]  # first entries in `hop_near` for level 0, in `hop_mesh` for the others
     hop_near: NDArray[np.int32]

@@ -28,7 +28,8 @@ from lattice.supercell import Lattice
 from structures.errors import InputError
 from structures.units import COULOMB
 
-ACCURACIES = ((0.66, 3.1), (0.60, 3.2), (0.52, 3.4), (0.45, 3.6), (0.38, 3.9))  # (A, X), each better than the one before
+# (A, X), each better than the one before.
+ACCURACIES = ((0.66, 3.1), (0.60, 3.2), (0.52, 3.4), (0.45, 3.6), (0.38, 3.9))
 _NEAR_SITES = (1500, 2200, 3300, 5000, 7500, 11000)  # within the reach of level 0: what is tried
 _LEVEL = 4000.0  # what the splines of one more level cost, in entries of a row
 _LONGEST_PERIOD = 8  # cells

@@ -139,7 +139,9 @@ def _with_hop_rows(lattice: Lattice, fields: Fields) -> Fields:
     hop_row = -1 - np.searchsorted(tabulated, network.hop_reverse)
     hop_row[tabulated] = np.arange(len(tabulated))
     step = fields.size * fields.period // np.array(lattice.repeats)
-    runs, near, mesh = [], [], []
+    runs: list[NDArray[np.int64]] = []
+    near: list[NDArray[np.int32]] = []
+    mesh: list[NDArray[np.int32]] = []
     for hop in tabulated:
         a, b, image = network.hop_origin[hop], network.hop_target[hop], network.hop_image[hop].astype(np.int64)
         for phase in product(*(range(p) for p in period)):
@@ -155,9 +157,9 @@ def _with_hop_rows(lattice: Lattice, fields: Fields) -> Fields:
             runs.append(np.array([[0, 0, 0, len(lines)]]))
             mesh.append(lines)
     run, on_mesh = np.concatenate(runs), np.concatenate(mesh)
-    level = np.repeat(np.tile(np.arange(n_levels), len(runs) // n_levels), [len(r) for r in runs])
-    length, first = run[:, 3].astype(np.int64) * fields.width[level], np.empty(len(run), np.int64)
-    for table in (level == 0, level > 0):
+    level_of = np.repeat(np.tile(np.arange(n_levels), len(runs) // n_levels), [len(r) for r in runs])
+    length, first = run[:, 3] * fields.width[level_of], np.empty(len(run), np.int64)
+    for table in (level_of == 0, level_of > 0):
         first[table] = np.cumsum(length[table]) - length[table]
     fits = np.abs(on_mesh).max() <= np.iinfo(np.int16).max
     return fields._replace(

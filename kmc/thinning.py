@@ -8,8 +8,10 @@ largest |H| beyond their distance.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +27,8 @@ from structures.units import COULOMB
 CHANGE = 1.0  # allowance for the change of ΔE of the hops of an ion, of 2kT, in lattices with a table
 _STEPS = 16  # codes of a change for a factor of two
 _DRIFT = 1e-5  # eV, by which kept energies may differ from those of the table
+_LARGEST_TABLE = 2**22  # entries of the bounds of blocks far away, if hops have classes by their direction
+_MOST_PAIRS = 3 * 10**8  # of hops that are looked at one by one for them
 _SAFETY = 1.1  # of |H| between the points where it was computed
 
 
@@ -42,9 +46,9 @@ class Allowance:
         Farther away, ions are renewed together with those in the same block of cells.
     """
 
-    near: float = 0.4
-    far: float = 1.3
-    share: float = 0.1
+    near: float = 0.5
+    far: float = 1.0
+    share: float = 0.05
     ions_per_block: float = 1.5
 
 
@@ -184,64 +188,99 @@ def _far_bounds(
     reach: NDArray[np.int64],
     allowance: float,
 ) -> tuple[NDArray[np.int32], NDArray[np.uint16]]:
-    """Class of every hop by charge times length, and what hops of each class cost the blocks by their offset."""
-    network = lattice.network
+    """Class of every hop, and what hops of each class cost the blocks by their offset.
+
+    From the largest |H| beyond the distance of the blocks; where hops point in few directions only, also from 1/r
+    between the ends of all pairs of hops and the largest |H| of the other images.
+    """
+    network, repeats = lattice.network, np.array(lattice.repeats, np.int64)
     cell = screened_cell(network.cell, lattice.permittivity)
-    charge = np.array([species.charge for species in network.species], np.float64)[network.site_species]
+    charge = np.abs([species.charge for species in network.species])[network.site_species][network.hop_origin]
     vector = (network.site_frac[network.hop_target] + network.hop_image - network.site_frac[network.hop_origin]) @ cell
-    length = np.linalg.norm(vector, axis=1)
-    moves = mobile[network.hop_origin]
-    strength = np.abs(charge[network.hop_origin]) * length
-    scale = np.maximum(strength, 1e-9) / max(strength[moves].max(initial=0.0), 1e-9)
-    step = np.clip(np.floor(-2.0 * np.log2(np.minimum(scale, 1.0))), 0, 7).astype(np.int32)
-    classes, hop_class = np.unique(step, return_inverse=True)
-    distance = _block_distances(lattice, cell, mobile, size, blocks)
+    length, moves = np.linalg.norm(vector, axis=1), mobile[network.hop_origin]
+    strength = charge * length
+    distance, images = _cell_distances(lattice, cell, mobile)
+    by_block = _by_block(distance, size, blocks, np.min)
     nearby = np.zeros(blocks, bool)
     nearby[np.ix_(*(np.arange(low, high + 1) % n for (low, high), n in zip(reach, blocks, strict=True)))] = True
-    far = np.zeros((len(classes), *blocks), np.uint16)
-    if moves.any() and not nearby.all():
-        other = float((np.abs(charge[network.hop_origin]) * length)[moves].max())
-        longest_other = float(length[moves].max())
-        radius, largest = _second_derivative(screened_cell(lattice.cell, lattice.permittivity))
-        for n in range(len(classes)):
-            mine = (hop_class == n) & moves
-            if mine.any():
-                u = float(length[mine].max())
-                grid = (np.arange(8) + 0.5) / 8
-                closer = grid[:, None] * u + grid[None, :] * longest_other
-                between = np.maximum(distance[..., None] - closer.ravel(), radius[0])
-                mean = np.interp(between, radius, largest).mean(axis=-1)
-                bound = mean * float(strength[mine].max()) * other * COULOMB * screening_factor(lattice.permittivity)
-                far[n] = np.where(nearby, 0, np.minimum(np.ceil(bound / allowance * SPENT), SPENT // 2 - 1))
-    return hop_class.astype(np.int32), far
+    cost = int(repeats.prod()) * int(moves.sum()) ** 2
+    hop_class, directed = _hop_classes(
+        charge[:, None] * vector, strength, moves, _LARGEST_TABLE / blocks.prod() / blocks[2]
+    )
+    far = np.zeros((int(hop_class.max(initial=0)) + 1, *blocks), np.uint16)
+    if not moves.any() or nearby.all():
+        return hop_class, far
+    unit = COULOMB * screening_factor(lattice.permittivity)
+    other, longest = float(strength[moves].max()), float(length[moves].max())
+    radius, largest, of_images = _second_derivative(screened_cell(lattice.cell, lattice.permittivity))
+    change = np.full((len(far), *repeats), np.inf)
+    if directed and cost < _MOST_PAIRS:
+        hops = np.flatnonzero(moves)
+        first = np.searchsorted(network.hop_origin[hops], np.arange(network.n_sites + 1))
+        change[:] = 0.0
+        thinning_kernels.pair_changes(
+            first, hops, charge, vector, hop_class, network.site_frac, repeats, cell * repeats[:, None], images, change
+        )
+        np.nan_to_num(change, copy=False, nan=np.inf)
+    beyond = distance + 2.0 * longest + 2.0 * np.linalg.norm(np.ptp(network.site_frac[mobile] @ cell, axis=0))
+    for n in range(len(far)):
+        mine = (hop_class == n) & moves
+        if mine.any():
+            grid = (np.arange(8) + 0.5) / 8
+            closer = grid[:, None] * float(length[mine].max()) + grid[None, :] * longest
+            between = np.maximum(by_block[..., None] - closer.ravel(), radius[0])
+            bound = np.interp(between, radius, largest).mean(axis=-1) * float(strength[mine].max()) * other
+            images_too = change[n] + np.interp(beyond, radius, of_images) * float(strength[mine].max()) * other
+            bound = unit * np.minimum(bound, _by_block(images_too, size, blocks, np.max))
+            far[n] = np.where(nearby, 0, np.minimum(np.ceil(bound / allowance * SPENT), SPENT // 2 - 1))
+    return hop_class, far
 
 
-def _block_distances(
-    lattice: Lattice,
-    cell: NDArray[np.float64],
-    mobile: NDArray[np.bool_],
-    size: NDArray[np.int64],
-    blocks: NDArray[np.int64],
-) -> NDArray[np.float64]:
-    """Smallest distance between sites of two blocks by their offset, screened Å, (b1, b2, b3)."""
+def _hop_classes(
+    dipole: NDArray[np.float64], strength: NDArray[np.float64], moves: NDArray[np.bool_], most: float
+) -> tuple[NDArray[np.int32], bool]:
+    """Class of every hop, by its dipole up to the sign if that makes no more than so many classes, else by its size."""
+    turned = dipole * np.sign(dipole[np.arange(len(dipole)), np.abs(dipole).argmax(axis=1)])[:, None]
+    turned = np.where(moves[:, None], turned, turned[moves][:1] if moves.any() else 0.0)
+    classes, hop_class = np.unique(turned.round(6) + 0.0, axis=0, return_inverse=True)
+    if len(classes) <= most:
+        return hop_class.ravel().astype(np.int32), True
+    scale = np.maximum(strength, 1e-9) / max(strength[moves].max(initial=0.0), 1e-9)
+    step = np.clip(np.floor(-2.0 * np.log2(np.minimum(scale, 1.0))), 0, 7)
+    return np.unique(step, return_inverse=True)[1].astype(np.int32), False
+
+
+def _cell_distances(
+    lattice: Lattice, cell: NDArray[np.float64], mobile: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Smallest distance between sites of two cells by their offset, screened Å, and the images to look at."""
     repeats = np.array(lattice.repeats, np.int64)
     supercell = cell * repeats[:, None]
     right_angles = np.abs(supercell @ supercell.T - np.diag(np.diag(supercell @ supercell.T))).max() < 1e-6
-    images = [(0, 0, 0)] if right_angles else list(product((-1, 0, 1), repeat=3))
-    frac = lattice.network.site_frac[mobile]
+    images = np.array([(0, 0, 0)] if right_angles else list(product((-1, 0, 1), repeat=3)), np.float64)
     distance = np.empty(lattice.repeats)
-    thinning_kernels.cell_distances(frac, repeats, supercell, np.array(images, np.float64), distance)
-    distance = ndimage.minimum_filter(distance, size=tuple(2 * size - 1), mode="wrap")
+    thinning_kernels.cell_distances(lattice.network.site_frac[mobile], repeats, supercell, images, distance)
+    return distance, images
+
+
+def _by_block(
+    by_cell: NDArray[np.float64], size: NDArray[np.int64], blocks: NDArray[np.int64], extreme: Callable[..., Any]
+) -> NDArray[np.float64]:
+    """Least or largest (np.min or np.max) of a number by cell offset, over all cells of two blocks, (b1, b2, b3)."""
+    filtered = ndimage.minimum_filter if extreme is np.min else ndimage.maximum_filter
+    by_cell = filtered(by_cell, size=tuple(2 * size - 1), mode="wrap")
     places = [
         np.stack([np.arange(b) * s % n, (np.arange(b) * s - b * s) % n])
-        for b, s, n in zip(blocks, size, repeats, strict=True)
+        for b, s, n in zip(blocks, size, by_cell.shape, strict=True)
     ]
-    both = [distance[np.ix_(places[0][i], places[1][j], places[2][k])] for i, j, k in product((0, 1), repeat=3)]
-    return np.asarray(np.min(both, axis=0))
+    found = [by_cell[np.ix_(places[0][i], places[1][j], places[2][k])] for i, j, k in product((0, 1), repeat=3)]
+    return np.asarray(extreme(found, axis=0))
 
 
-def _second_derivative(cell: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Bound on the second derivatives of psi beyond a distance: radii, Å, and the largest |H| there, 1/Å³.
+def _second_derivative(
+    cell: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Bounds on second derivatives H of psi: radii, Å; the largest |H| beyond; that of all images but one within, 1/Å³.
 
     |H| r³ is 2 nearby and larger where images meet; it is sampled on a grid, in shells.
     """
@@ -260,10 +299,11 @@ def _second_derivative(cell: NDArray[np.float64]) -> tuple[NDArray[np.float64], 
     for i, j in product(range(3), repeat=2):
         hessian[..., i, j] = -fft.ifftn(weight * k[..., i] * k[..., j]).real * math.prod(grid)
     frac = np.stack(np.meshgrid(*(np.fft.fftfreq(n) for n in grid), indexing="ij"), axis=-1)
-    nearest = np.full(tuple(grid), np.inf)
+    nearest, towards = np.full(tuple(grid), np.inf), np.zeros((*grid, 3))
     for image in product((-1, 0, 1), repeat=3):
         vector = (frac + np.array(image)) @ cell
         r = np.linalg.norm(vector, axis=-1)
+        towards = np.where((r < nearest)[..., None], vector, towards)
         nearest = np.minimum(nearest, r)
         safe = np.maximum(r, 0.5 * spacing)
         gauss = 2.0 * alpha / np.sqrt(np.pi) * np.exp(-((alpha * safe) ** 2))
@@ -273,12 +313,18 @@ def _second_derivative(cell: NDArray[np.float64]) -> tuple[NDArray[np.float64], 
         unit = vector / safe[..., None]
         hessian += across[..., None, None] * np.eye(3)
         hessian += (along - across)[..., None, None] * unit[..., :, None] * unit[..., None, :]
+    safe = np.maximum(nearest, 0.5 * spacing)
+    unit = towards / safe[..., None]
+    alone = (3.0 * unit[..., :, None] * unit[..., None, :] - np.eye(3)) / safe[..., None, None] ** 3
+    rest = np.abs(np.linalg.eigvalsh(hessian - alone)).max(axis=-1)
     product_r3 = np.abs(np.linalg.eigvalsh(hessian)).max(axis=-1) * nearest**3
     reached = nearest > 2.0 * spacing
     radius = np.geomspace(min(1.0, 0.1 * spacing), float(nearest.max()) + spacing, 200)
-    factor = np.full(len(radius), 2.0)
+    factor, of_images = np.full(len(radius), 2.0), np.empty(len(radius))
     for n, r in enumerate(radius):
         shell = reached & (np.abs(nearest - r) <= spacing)
         factor[n] = max(2.0, _SAFETY * float(product_r3[shell].max(initial=0.0)))
+        within = reached & (nearest <= max(r, 2.0 * spacing) + spacing)
+        of_images[n] = _SAFETY * float(rest[within].max())
     largest = np.maximum.accumulate((factor / radius**3)[::-1])[::-1]
-    return radius, largest
+    return radius, largest, of_images

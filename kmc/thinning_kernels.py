@@ -75,6 +75,64 @@ def encode_changes(offset, target, difference, allowance, steps, code):
 
 
 @jit
+def pair_changes(first, hops, strength, vector, hop_class, frac, repeats, supercell, images, change):
+    """Largest change of ΔE of a hop by one of each class with 1/r between the nearest images, by cell offset, 1/Å.
+
+    Parameters
+    ----------
+    first : (n_sublattices + 1,) int64
+    hops : (n_hops,) int64
+        By sublattice of their origin: those of mobile ions.
+    strength : (n_hops_in_all,) float64, e
+        Of the charge that hops.
+    vector : (n_hops_in_all, 3) float64, Å
+    hop_class : (n_hops_in_all,) int32
+    frac : (n_sublattices, 3) float64
+    repeats : (3,) int64
+    supercell : (3, 3) float64, Å
+    images : (n_images, 3) float64
+    change : (n_classes, r1, r2, r3) float64
+        Modified in place; the offset of the cell of the other hop.
+    """
+    n = len(frac)
+    for x1 in range(repeats[0]):
+        for x2 in range(repeats[1]):
+            for x3 in range(repeats[2]):
+                for a in range(n):
+                    if first[a] == first[a + 1]:
+                        continue
+                    for b in range(n):
+                        if first[b] == first[b + 1]:
+                            continue
+                        f1 = (frac[b, 0] - frac[a, 0] + x1) / repeats[0]
+                        f2 = (frac[b, 1] - frac[a, 1] + x2) / repeats[1]
+                        f3 = (frac[b, 2] - frac[a, 2] + x3) / repeats[2]
+                        f1, f2, f3 = f1 - np.rint(f1), f2 - np.rint(f2), f3 - np.rint(f3)
+                        nearest, x, y, z = np.inf, 0.0, 0.0, 0.0
+                        for k in range(len(images)):
+                            g1, g2, g3 = f1 + images[k, 0], f2 + images[k, 1], f3 + images[k, 2]
+                            p = g1 * supercell[0, 0] + g2 * supercell[1, 0] + g3 * supercell[2, 0]
+                            q = g1 * supercell[0, 1] + g2 * supercell[1, 1] + g3 * supercell[2, 1]
+                            r = g1 * supercell[0, 2] + g2 * supercell[1, 2] + g3 * supercell[2, 2]
+                            if p * p + q * q + r * r < nearest:
+                                nearest, x, y, z = p * p + q * q + r * r, p, q, r
+                        for i in range(first[a], first[a + 1]):
+                            u = hops[i]
+                            u1, u2, u3 = vector[u, 0], vector[u, 1], vector[u, 2]
+                            largest = 0.0
+                            for j in range(first[b], first[b + 1]):
+                                v = hops[j]
+                                v1, v2, v3 = x + vector[v, 0], y + vector[v, 1], z + vector[v, 2]
+                                both = 1.0 / math.sqrt((v1 - u1) ** 2 + (v2 - u2) ** 2 + (v3 - u3) ** 2)
+                                one = 1.0 / math.sqrt((x - u1) ** 2 + (y - u2) ** 2 + (z - u3) ** 2)
+                                other = 1.0 / math.sqrt(v1**2 + v2**2 + v3**2)
+                                here = abs(both - one - other + 1.0 / math.sqrt(nearest))
+                                largest = max(largest, strength[v] * here)
+                            c = hop_class[u]
+                            change[c, x1, x2, x3] = max(change[c, x1, x2, x3], strength[u] * largest)
+
+
+@jit
 def cell_distances(frac, repeats, supercell, images, distance):
     """Smallest distance between sites of two cells by their offset modulo the supercell; `distance` changes."""
     for x1 in range(repeats[0]):
