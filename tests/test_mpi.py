@@ -189,7 +189,7 @@ def run_scan(scan: Path, ranks: int, name: str) -> list[str]:
     return on_ranks(ranks, "-m", "runs.cli", "run", scan / "deck.toml", "--output", scan / name, "--threads", 1)
 
 
-@pytest.mark.parametrize("ranks", [pytest.param(n, marks=pytest.mark.validation if n == 3 else ()) for n in RANKS])
+@pytest.mark.parametrize("ranks", [pytest.param(n, marks=pytest.mark.validation if n in (2, 3) else ()) for n in RANKS])
 def test_the_data_are_the_same_for_any_number_of_ranks(scan, ranks):
     """Streams come from seed and task key alone; the results are printed once."""
     result = subprocess.run(run_scan(scan, ranks, f"{ranks} ranks"), capture_output=True, text=True, timeout=200)
