@@ -32,6 +32,7 @@ RECOUNT_EVERY = 2**20  # events
 _MARGIN = 5.5  # standard deviations of the measured errors that must lie within the tolerance
 _ROUNDING = 0.07  # of the tolerance, for the rounding errors of a mesh
 _CHECKED_IONS = 48
+_KEPT = 4  # numbers before the bounds that say what they are of: accuracy and allowances
 _SLOTS = 8  # for the mobile ions of a block, at first
 
 
@@ -125,8 +126,8 @@ class Multilevel:
         if prepared is not None:
             self._begin(prepared)
             return
-        if state.thinning.size and state.thinning[0] in range(len(ACCURACIES)):
-            accuracy = int(state.thinning[0])
+        if state.thinning.size > _KEPT and tuple(state.thinning[:2]) in ACCURACIES:
+            accuracy = ACCURACIES.index(tuple(state.thinning[:2]))
         else:
             state.thinning = np.zeros(0)  # what another engine has left
         for attempt in range(len(ACCURACIES)) if accuracy is None else (accuracy,):
@@ -194,8 +195,8 @@ class Multilevel:
         kernels.place_all(self.model, self._walkers)
         self._fill_blocks()
         kernels.renew_all(self.model, self._walkers)
-        if state.thinning.size:
-            self._take_bounds(state.thinning[1:])
+        if state.thinning.size and tuple(state.thinning[2:_KEPT]) == (self._allowance.near, self._allowance.far):
+            self._take_bounds(state.thinning[_KEPT:])
         else:
             self._walkers.clock[1] = np.nan  # the bounds are new: a time drawn before is drawn again
         self._refuse_overflow()
@@ -291,7 +292,8 @@ class Multilevel:
         """Bring the state up to date, so that it is all that a restart needs."""
         walkers, n = self._walkers, len(self._walkers.mover)
         used = walkers.used[self._slots()]
-        parts = ([self.prepared.accuracy], walkers.tree[:n], used, walkers.block_used, walkers.left)
+        kept = (*ACCURACIES[self.prepared.accuracy], self._allowance.near, self._allowance.far)
+        parts = (kept, walkers.tree[:n], used, walkers.block_used, walkers.left)
         self.state.thinning = np.concatenate(parts).astype(np.float64)
 
     def energy(self) -> float:

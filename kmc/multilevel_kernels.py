@@ -46,7 +46,7 @@ class Fields(NamedTuple):
     first: NDArray[np.int64]  # (n_levels + 1,)
     size: NDArray[np.int64]  # (n_levels, 3) cells, or nodes
     width: NDArray[np.int64]  # (n_levels,) numbers per cell or node: the sublattices on level 0, else 1
-    line: NDArray[np.int64]  # (n_levels,) numbers of one line along the third axis; see GHOSTS
+    line: NDArray[np.int64]  # (n_levels,) numbers of one line along the third axis; see GHOSTS, last level: and VECTOR
     unit: NDArray[np.float64]  # (n_levels,) eV
     anchor: NDArray[np.int32]  # (n_levels, 3, longest) by cell: where the row of its ions is counted from
     phase: NDArray[np.int32]  # (n_levels, 3, longest) place of the cell in the period of cells and nodes
@@ -124,7 +124,7 @@ class Walkers(NamedTuple):
     held: NDArray[np.int32]  # (n_blocks,) mobile ions in the block, in the first of its slots; less than its slots
     place: NDArray[np.int16]  # (n_slots, 4) cell coordinates and sublattice; the slots of a block are side by side
     tenant: NDArray[np.int32]  # (n_slots,) mover
-    used: NDArray[np.float32]  # (n_slots,) eV, of the allowance for hops nearby
+    used: NDArray[np.float32]  # (n_slots,) eV, of the allowance for hops nearby; `pair` makes up for the rounding
     block_used: NDArray[np.uint16]  # (n_blocks,) of the allowance for hops far away
     left: NDArray[np.int64]  # (1,) what a block may still use for certain
     rate: NDArray[np.float64]  # (2, largest number of hops of a site) scratch: rates, 1/s, and energies, eV
@@ -204,7 +204,7 @@ def _add_lines(value, data, entry, start, n, stride, anchor, sign):
             there = entry + (o1 + _fold(x2 - a2, n2)) * (n3 + VECTOR - 1)
             here = start + (x1 * n2 + x2) * stride
             for x3 in range(0, stride, VECTOR):
-                source = np.uint64(there + _fold(_fold(x3 - a3, n3), n3))
+                source = np.uint64(there + _fold(x3 - a3, n3))
                 _add_line(value, np.uint64(here + x3), data, source, VECTOR, np.int32(sign))
 
 
@@ -547,7 +547,7 @@ def _add_hop(fields, hop_row, c1, c2, c3, sign):
 
 @hot
 def relocate(model, walkers, ion, t1, t2, t3, sublattice, hop):
-    """Move an ion, by a hop of the network or (-1) anywhere, and bring fields, occupants and counts up to date."""
+    """Move an ion, by a hop of the network or (-1) anywhere; fields, occupants and counts are kept, slots are not."""
     repeats, fields, n_levels = model.repeats, model.fields, len(model.fields.width)
     cell, old = walkers.cell, np.int64(walkers.site[ion])
     new = ((t1 * repeats[1] + t2) * repeats[2] + t3) * len(fields.charge) + sublattice
@@ -754,8 +754,9 @@ def _excludes(model, site, other):
 def equilibrate(model, walkers, free_energy, first, species, n_trials, rng):
     """Metropolis Monte Carlo: a random ion to a random site of its species, accepted with min(1, exp(-ΔE/kT)).
 
-    The ion is taken out of the fields, so that the energies of both places are those with all others. The bounds are
-    not kept; call `renew_all` afterwards. `first`: (n_species + 1,) sublattices; returns the accepted moves.
+    The ion is taken out of the fields, so that the energies of both places are those with all others. Slots and bounds
+    are not kept; give the ions slots and call `renew_all` afterwards. `first`: (n_species + 1,) sublattices; returns
+    the accepted moves.
     N. Metropolis et al., J. Chem. Phys. 21, 1087 (1953).
     """
     fields, repeats, n = model.fields, model.repeats, len(model.fields.charge)

@@ -42,7 +42,7 @@ def make_fields(
     filling : float
         Ions per site.
     rounding : float, eV
-        What the rounding errors of the rows of all ions on a mesh may add up to.
+        What the rounding errors of the rows of all ions on a mesh may add up to for an ion.
     """
     repeats, network, q = np.array(lattice.repeats, np.int64), lattice.network, charges(lattice)
     n_sublattices = network.n_sites
@@ -78,7 +78,7 @@ def make_fields(
         found = [source[number - 1] for source in sources]
         smallest = _unit([values for _, values in found], filling * lattice.n_sites / math.prod(level.nodes))
         n_ions = max(1.0, filling * lattice.n_sites * len(found[0][1]) / math.prod(level.nodes))
-        unit[number] = max(smallest, rounding * math.sqrt(12.0 / n_ions))
+        unit[number] = max(smallest, rounding / np.abs(q).max() * math.sqrt(12.0 / n_ions))
         for run, values in found:
             runs.append(run)
             lengths.append(run[:, 3])
@@ -150,7 +150,7 @@ def _with_hop_rows(lattice: Lattice, fields: Fields) -> Fields:
                 old = _row(fields, level, int(a), np.array(phase))
                 new = _row(fields, level, int(b), there)
                 new[0][:, :3] += cycle * step[level]
-                run, values = _difference_row(old, new, int(fields.width[level]))
+                run, values = _difference_row(old, new, fields.size[level], int(fields.width[level]))
                 runs.append(run)
                 (near if level == 0 else mesh).append(values)
             lines = _difference_lines(fields, (int(a), np.array(phase)), (int(b), there), cycle * step[-1])
@@ -197,23 +197,28 @@ def _row(
 
 
 def _difference_row(
-    old: tuple[NDArray[np.int64], NDArray[np.int32]], new: tuple[NDArray[np.int64], NDArray[np.int32]], width: int
+    old: tuple[NDArray[np.int64], NDArray[np.int32]],
+    new: tuple[NDArray[np.int64], NDArray[np.int32]],
+    size: NDArray[np.int64],
+    width: int,
 ) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Row `new` less row `old`, on the runs that hold both."""
+    """Row `new` less row `old`, on the runs that hold both; places are those of a level of this size, modulo it."""
     start = np.minimum(old[0][:, :3].min(axis=0), new[0][:, :3].min(axis=0))
     ends = [np.column_stack([r[:, :2] + 1, r[:, 2] + r[:, 3]]).max(axis=0) for r in (old[0], new[0])]
-    shape = np.maximum(*ends) - start
+    shape = np.minimum(np.maximum(*ends) - start, size)
     box, inside = np.zeros((*shape, width), np.int32), np.zeros(shape, bool)
     for sign, (runs, values) in ((-1, old), (1, new)):
         line = np.repeat(runs[:, :3] - start, runs[:, 3], axis=0)
         line[:, 2] += np.arange(len(line)) - np.repeat(np.cumsum(runs[:, 3]) - runs[:, 3], runs[:, 3])
-        place = tuple(line.T)
+        place = tuple((line % size).T)
         box[place] += sign * values.reshape(-1, width)
         inside[place] = True
-    union = runs_of(inside, start)
-    line = np.repeat(union[:, :3] - start, union[:, 3], axis=0)
+    union = runs_of(inside, np.zeros(3, np.int64))
+    line = np.repeat(union[:, :3], union[:, 3], axis=0)
     line[:, 2] += np.arange(len(line)) - np.repeat(np.cumsum(union[:, 3]) - union[:, 3], union[:, 3])
-    return union, box[tuple(line.T)].ravel()
+    values = box[tuple(line.T)].ravel()
+    union[:, :3] = (union[:, :3] + start) % size
+    return union, values
 
 
 def _balance(

@@ -2,7 +2,7 @@
 
 A hop of charge q along u changes ΔE of a hop q', v by q q' u·H·v with H the second derivatives of psi between both
 places. Near pairs get the exact value, from the Ewald energies; blocks of cells farther away get a bound from the
-largest |H| beyond their distance.
+largest |H| beyond their distance, or where it is less, from 1/r between the ends of the hops and |H| of other images.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ CHANGE = 1.0  # allowance for the change of ΔE of the hops of an ion, of 2kT, i
 _STEPS = 16  # codes of a change for a factor of two
 _DRIFT = 1e-5  # eV, by which kept energies may differ from those of the table
 _LARGEST_TABLE = 2**22  # entries of the bounds of blocks far away, if hops have classes by their direction
-_MOST_PAIRS = 3 * 10**8  # of hops that are looked at one by one for them
+_MOST_PAIRS = 3 * 10**8  # of hops, whose ends are looked at one by one for these classes
 _SAFETY = 1.1  # of |H| between the points where it was computed
 
 
@@ -203,37 +203,52 @@ def _far_bounds(
     by_block = _by_block(distance, size, blocks, np.min)
     nearby = np.zeros(blocks, bool)
     nearby[np.ix_(*(np.arange(low, high + 1) % n for (low, high), n in zip(reach, blocks, strict=True)))] = True
-    cost = int(repeats.prod()) * int(moves.sum()) ** 2
-    hop_class, directed = _hop_classes(
-        charge[:, None] * vector, strength, moves, _LARGEST_TABLE / blocks.prod() / blocks[2]
-    )
+    most = _LARGEST_TABLE / (blocks.prod() * blocks[2])
+    if repeats.prod() * moves.sum() ** 2 > _MOST_PAIRS:
+        most = 0.0
+    hop_class, directed = _hop_classes(charge[:, None] * vector, strength, moves, most)
     far = np.zeros((int(hop_class.max(initial=0)) + 1, *blocks), np.uint16)
     if not moves.any() or nearby.all():
         return hop_class, far
     unit = COULOMB * screening_factor(lattice.permittivity)
     other, longest = float(strength[moves].max()), float(length[moves].max())
-    radius, largest, of_images = _second_derivative(screened_cell(lattice.cell, lattice.permittivity))
-    change = np.full((len(far), *repeats), np.inf)
-    if directed and cost < _MOST_PAIRS:
-        hops = np.flatnonzero(moves)
-        first = np.searchsorted(network.hop_origin[hops], np.arange(network.n_sites + 1))
-        change[:] = 0.0
-        thinning_kernels.pair_changes(
-            first, hops, charge, vector, hop_class, network.site_frac, repeats, cell * repeats[:, None], images, change
-        )
-        np.nan_to_num(change, copy=False, nan=np.inf)
-    beyond = distance + 2.0 * longest + 2.0 * np.linalg.norm(np.ptp(network.site_frac[mobile] @ cell, axis=0))
+    bounds = _second_derivative(screened_cell(lattice.cell, lattice.permittivity), 4.0 * longest)
+    radius, largest, largest_of_images = bounds
+    spread = np.ptp(network.site_frac[mobile], axis=0) @ np.linalg.norm(cell, axis=1)
+    farthest = distance + 2.0 * (longest + spread)  # of any two points of two hops
     for n in range(len(far)):
-        mine = (hop_class == n) & moves
-        if mine.any():
+        mine = np.flatnonzero((hop_class == n) & moves)
+        if len(mine):
+            dipole = float(strength[mine].max()) * other
             grid = (np.arange(8) + 0.5) / 8
             closer = grid[:, None] * float(length[mine].max()) + grid[None, :] * longest
             between = np.maximum(by_block[..., None] - closer.ravel(), radius[0])
-            bound = np.interp(between, radius, largest).mean(axis=-1) * float(strength[mine].max()) * other
-            images_too = change[n] + np.interp(beyond, radius, of_images) * float(strength[mine].max()) * other
-            bound = unit * np.minimum(bound, _by_block(images_too, size, blocks, np.max))
-            far[n] = np.where(nearby, 0, np.minimum(np.ceil(bound / allowance * SPENT), SPENT // 2 - 1))
+            bound = np.interp(between, radius, largest).mean(axis=-1) * dipole
+            if directed:
+                change = _pair_changes(lattice, mine, np.flatnonzero(moves), charge, vector, images)
+                change += np.interp(farthest, radius, largest_of_images) * dipole
+                bound = np.minimum(bound, _by_block(change, size, blocks, np.max))
+            far[n] = np.where(nearby, 0, np.minimum(np.ceil(unit * bound / allowance * SPENT), SPENT // 2 - 1))
     return hop_class, far
+
+
+def _pair_changes(
+    lattice: Lattice,
+    mine: NDArray[np.int64],
+    others: NDArray[np.int64],
+    charge: NDArray[np.float64],
+    vector: NDArray[np.float64],
+    images: NDArray[np.float64],
+) -> NDArray[np.float64]:
+    """Largest change of ΔE of one of `others` by one of the hops `mine` with 1/r of nearest images, e²/Å, by cell."""
+    network, repeats = lattice.network, np.array(lattice.repeats, np.int64)
+    supercell = screened_cell(network.cell, lattice.permittivity) * repeats[:, None]
+    first = [np.searchsorted(network.hop_origin[hops], np.arange(network.n_sites + 1)) for hops in (mine, others)]
+    change = np.zeros(lattice.repeats)
+    thinning_kernels.pair_changes(
+        first[0], mine, first[1], others, charge, vector, network.site_frac, repeats, supercell, images, change
+    )
+    return change
 
 
 def _hop_classes(
@@ -278,11 +293,18 @@ def _by_block(
 
 
 def _second_derivative(
-    cell: NDArray[np.float64],
+    cell: NDArray[np.float64], beside: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Bounds on second derivatives H of psi: radii, Å; the largest |H| beyond; that of all images but one within, 1/Å³.
+    """Sample the second derivatives H of psi on a grid, in shells; |H| r³ is 2 nearby and larger where images meet.
 
-    |H| r³ is 2 nearby and larger where images meet; it is sampled on a grid, in shells.
+    Returns
+    -------
+    radius : (n,) float64, Å
+    largest : (n,) float64, 1/Å³
+        |H| beyond the radius.
+    largest_of_images : (n,) float64, 1/Å³
+        |H| of all images but one within the radius; of the nearest, and any up to `beside` (Å) farther away, the one
+        that leaves the most.
     """
     lengths = np.linalg.norm(cell, axis=1)
     grid = np.clip(np.rint(28 * lengths / lengths.max()), 8, 28).astype(int)
@@ -299,11 +321,10 @@ def _second_derivative(
     for i, j in product(range(3), repeat=2):
         hessian[..., i, j] = -fft.ifftn(weight * k[..., i] * k[..., j]).real * math.prod(grid)
     frac = np.stack(np.meshgrid(*(np.fft.fftfreq(n) for n in grid), indexing="ij"), axis=-1)
-    nearest, towards = np.full(tuple(grid), np.inf), np.zeros((*grid, 3))
+    nearest = np.full(tuple(grid), np.inf)
     for image in product((-1, 0, 1), repeat=3):
         vector = (frac + np.array(image)) @ cell
         r = np.linalg.norm(vector, axis=-1)
-        towards = np.where((r < nearest)[..., None], vector, towards)
         nearest = np.minimum(nearest, r)
         safe = np.maximum(r, 0.5 * spacing)
         gauss = 2.0 * alpha / np.sqrt(np.pi) * np.exp(-((alpha * safe) ** 2))
@@ -313,18 +334,22 @@ def _second_derivative(
         unit = vector / safe[..., None]
         hessian += across[..., None, None] * np.eye(3)
         hessian += (along - across)[..., None, None] * unit[..., :, None] * unit[..., None, :]
-    safe = np.maximum(nearest, 0.5 * spacing)
-    unit = towards / safe[..., None]
-    alone = (3.0 * unit[..., :, None] * unit[..., None, :] - np.eye(3)) / safe[..., None, None] ** 3
-    rest = np.abs(np.linalg.eigvalsh(hessian - alone)).max(axis=-1)
+    rest = np.zeros(tuple(grid))
+    for image in product((-1, 0, 1), repeat=3):
+        vector = (frac + np.array(image)) @ cell
+        r = np.linalg.norm(vector, axis=-1)
+        one = (r <= nearest + beside) & (r > 0.5 * spacing)
+        direction = vector[one] / r[one, None]
+        alone = (3.0 * direction[:, :, None] * direction[:, None, :] - np.eye(3)) / r[one, None, None] ** 3
+        rest[one] = np.maximum(rest[one], np.abs(np.linalg.eigvalsh(hessian[one] - alone)).max(axis=-1))
     product_r3 = np.abs(np.linalg.eigvalsh(hessian)).max(axis=-1) * nearest**3
     reached = nearest > 2.0 * spacing
     radius = np.geomspace(min(1.0, 0.1 * spacing), float(nearest.max()) + spacing, 200)
-    factor, of_images = np.full(len(radius), 2.0), np.empty(len(radius))
+    factor, largest_of_images = np.full(len(radius), 2.0), np.empty(len(radius))
     for n, r in enumerate(radius):
         shell = reached & (np.abs(nearest - r) <= spacing)
         factor[n] = max(2.0, _SAFETY * float(product_r3[shell].max(initial=0.0)))
         within = reached & (nearest <= max(r, 2.0 * spacing) + spacing)
-        of_images[n] = _SAFETY * float(rest[within].max())
+        largest_of_images[n] = _SAFETY * float(rest[within].max())
     largest = np.maximum.accumulate((factor / radius**3)[::-1])[::-1]
-    return radius, largest, of_images
+    return radius, largest, largest_of_images

@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 
 jit = njit(cache=True, nogil=True, error_model="numpy")
+inlined = njit(cache=True, nogil=True, error_model="numpy", forceinline=True)
 
 
 @jit
@@ -74,62 +75,65 @@ def encode_changes(offset, target, difference, allowance, steps, code):
         code[site] = 0 if share == 0.0 else np.uint8(min(255, max(0, 255 + math.ceil(steps * math.log2(share)))))
 
 
+@inlined
+def _nearest(f1, f2, f3, supercell, images):
+    """Nearest image of a place, fractional, and its distance squared, Å²."""
+    nearest, x, y, z = np.inf, 0.0, 0.0, 0.0
+    f1, f2, f3 = f1 - np.rint(f1), f2 - np.rint(f2), f3 - np.rint(f3)
+    for k in range(len(images)):
+        g1, g2, g3 = f1 + images[k, 0], f2 + images[k, 1], f3 + images[k, 2]
+        p = g1 * supercell[0, 0] + g2 * supercell[1, 0] + g3 * supercell[2, 0]
+        q = g1 * supercell[0, 1] + g2 * supercell[1, 1] + g3 * supercell[2, 1]
+        r = g1 * supercell[0, 2] + g2 * supercell[1, 2] + g3 * supercell[2, 2]
+        if p * p + q * q + r * r < nearest:
+            nearest, x, y, z = p * p + q * q + r * r, p, q, r
+    return x, y, z, nearest
+
+
 @jit
-def pair_changes(first, hops, strength, vector, hop_class, frac, repeats, supercell, images, change):
-    """Largest change of ΔE of a hop by one of each class with 1/r between the nearest images, by cell offset, 1/Å.
+def pair_changes(first, hops, first_other, others, charge, vector, frac, repeats, supercell, images, change):
+    """Largest change of ΔE of one hop by another with 1/r between the nearest images of their origins, e²/Å.
+
+    Infinite where two ends meet.
 
     Parameters
     ----------
-    first : (n_sublattices + 1,) int64
-    hops : (n_hops,) int64
-        By sublattice of their origin: those of mobile ions.
-    strength : (n_hops_in_all,) float64, e
-        Of the charge that hops.
-    vector : (n_hops_in_all, 3) float64, Å
-    hop_class : (n_hops_in_all,) int32
+    first, first_other : (n_sublattices + 1,) int64
+    hops, others : (n,) int64
+        By sublattice of their origin; places in `charge` and `vector`.
+    charge : (n_hops,) float64, e
+        Of the ion that hops, without its sign.
+    vector : (n_hops, 3) float64, Å
     frac : (n_sublattices, 3) float64
     repeats : (3,) int64
     supercell : (3, 3) float64, Å
     images : (n_images, 3) float64
-    change : (n_classes, r1, r2, r3) float64
-        Modified in place; the offset of the cell of the other hop.
+    change : (r1, r2, r3) float64
+        By the offset of the cell of the other hop; modified in place.
     """
     n = len(frac)
     for x1 in range(repeats[0]):
         for x2 in range(repeats[1]):
             for x3 in range(repeats[2]):
                 for a in range(n):
-                    if first[a] == first[a + 1]:
-                        continue
                     for b in range(n):
-                        if first[b] == first[b + 1]:
+                        if first[a] == first[a + 1] or first_other[b] == first_other[b + 1]:
                             continue
                         f1 = (frac[b, 0] - frac[a, 0] + x1) / repeats[0]
                         f2 = (frac[b, 1] - frac[a, 1] + x2) / repeats[1]
                         f3 = (frac[b, 2] - frac[a, 2] + x3) / repeats[2]
-                        f1, f2, f3 = f1 - np.rint(f1), f2 - np.rint(f2), f3 - np.rint(f3)
-                        nearest, x, y, z = np.inf, 0.0, 0.0, 0.0
-                        for k in range(len(images)):
-                            g1, g2, g3 = f1 + images[k, 0], f2 + images[k, 1], f3 + images[k, 2]
-                            p = g1 * supercell[0, 0] + g2 * supercell[1, 0] + g3 * supercell[2, 0]
-                            q = g1 * supercell[0, 1] + g2 * supercell[1, 1] + g3 * supercell[2, 1]
-                            r = g1 * supercell[0, 2] + g2 * supercell[1, 2] + g3 * supercell[2, 2]
-                            if p * p + q * q + r * r < nearest:
-                                nearest, x, y, z = p * p + q * q + r * r, p, q, r
+                        x, y, z, square = _nearest(f1, f2, f3, supercell, images)
                         for i in range(first[a], first[a + 1]):
                             u = hops[i]
                             u1, u2, u3 = vector[u, 0], vector[u, 1], vector[u, 2]
-                            largest = 0.0
-                            for j in range(first[b], first[b + 1]):
-                                v = hops[j]
+                            for j in range(first_other[b], first_other[b + 1]):
+                                v = others[j]
                                 v1, v2, v3 = x + vector[v, 0], y + vector[v, 1], z + vector[v, 2]
                                 both = 1.0 / math.sqrt((v1 - u1) ** 2 + (v2 - u2) ** 2 + (v3 - u3) ** 2)
                                 one = 1.0 / math.sqrt((x - u1) ** 2 + (y - u2) ** 2 + (z - u3) ** 2)
                                 other = 1.0 / math.sqrt(v1**2 + v2**2 + v3**2)
-                                here = abs(both - one - other + 1.0 / math.sqrt(nearest))
-                                largest = max(largest, strength[v] * here)
-                            c = hop_class[u]
-                            change[c, x1, x2, x3] = max(change[c, x1, x2, x3], strength[u] * largest)
+                                four = charge[u] * charge[v] * abs((both - one) - (other - 1.0 / math.sqrt(square)))
+                                change[x1, x2, x3] = max(change[x1, x2, x3], np.inf if math.isnan(four) else four)
 
 
 @jit
@@ -144,11 +148,5 @@ def cell_distances(frac, repeats, supercell, images, distance):
                         f1 = (frac[b, 0] - frac[a, 0] + x1) / repeats[0]
                         f2 = (frac[b, 1] - frac[a, 1] + x2) / repeats[1]
                         f3 = (frac[b, 2] - frac[a, 2] + x3) / repeats[2]
-                        f1, f2, f3 = f1 - np.rint(f1), f2 - np.rint(f2), f3 - np.rint(f3)
-                        for n in range(len(images)):
-                            g1, g2, g3 = f1 + images[n, 0], f2 + images[n, 1], f3 + images[n, 2]
-                            x = g1 * supercell[0, 0] + g2 * supercell[1, 0] + g3 * supercell[2, 0]
-                            y = g1 * supercell[0, 1] + g2 * supercell[1, 1] + g3 * supercell[2, 1]
-                            z = g1 * supercell[0, 2] + g2 * supercell[1, 2] + g3 * supercell[2, 2]
-                            smallest = min(smallest, x * x + y * y + z * z)
+                        smallest = min(smallest, _nearest(f1, f2, f3, supercell, images)[3])
                 distance[x1, x2, x3] = math.sqrt(smallest)

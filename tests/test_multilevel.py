@@ -9,9 +9,10 @@ from lattices import ion, network_of
 from replicas import z_score
 from scipy import stats
 
-from kmc import multilevel
+from kmc import multilevel, thinning
 from kmc import multilevel_kernels as kernels
 from kmc.multilevel import TOLERANCE, Multilevel
+from kmc.multilevel_plan import pair_window
 from kmc.placement import place_ions
 from kmc.rates import exclusion_counts, open_hops
 from kmc.simulation import Simulation
@@ -117,6 +118,52 @@ def test_fields_occupants_and_bounds_equal_their_recount(name, request):
     assert np.isclose(walkers.tree[walkers.tree_first[-1]], engine.bounds().sum(), rtol=1e-12)
 
 
+@pytest.mark.parametrize(("repeats", "n_meshes"), [((54, 54, 27), 2), ((12, 12, 3), 1), ((24, 24, 24), 1)])
+def test_fields_after_many_hops_equal_their_recount_in_slabs_too(repeats, n_meshes):
+    """Rows of hops that reach around the whole crystal, past the end of a line, and back; both signs of a row."""
+    lattice = large(cubic(saddle=0.1), repeats)
+    simulation = start(lattice, {"A": lattice.n_sites // 50})
+    simulation.step(3000)
+    engine, fields = simulation.engine, simulation.engine.model.fields
+    assert len(fields.width) == 1 + n_meshes
+    assert set(np.sign(fields.hop_row + 0.5)) == {-1.0, 1.0}
+    kept = fields.value.copy()
+    kernels.place_all(engine.model, engine._walkers)
+    assert (kept == fields.value).all()
+    assert engine.check().worst < TOLERANCE
+
+
+@pytest.mark.parametrize("most", [0, 2**22])
+@pytest.mark.parametrize(("network", "repeats"), [(cubic(), (11, 12, 10)), (two_species(), (7, 6, 6))])
+def test_no_hop_far_away_changes_more_than_its_bound(network, repeats, most, monkeypatch):
+    """Against the full Ewald sum of the four ends, for all pairs of hops and all offsets of cells."""
+    monkeypatch.setattr(thinning, "_LARGEST_TABLE", most)
+    lattice, twice_kT, allowance = large(network, repeats), 2 * BOLTZMANN * T, Allowance(far=20.0)
+    grouping = thinning.Blocks(np.array([2, 1, 2]), np.array([1, 1, 1]))
+    shape = np.array(lattice.repeats)
+    energy, _ = pair_window(lattice, shape, ())
+    bounds = thinning.make_bounds(lattice, energy, np.ones(network.n_sites, bool), allowance, grouping, twice_kT, 0.0)
+    blocks, n_checked = bounds.blocks, 0
+    far = bounds.far.reshape(-1, blocks[2], *blocks)[:, 0] / kernels.SPENT * allowance.far * twice_kT
+    assert most == 0 or len(far) > 2
+    offsets = np.array(list(np.ndindex(*lattice.repeats)))
+    for u, v in np.ndindex(len(network.hop_origin), len(network.hop_origin)):
+        a, b, image = network.hop_origin[u], network.hop_target[u], network.hop_image[u]
+        c, d, other = network.hop_origin[v], network.hop_target[v], network.hop_image[v]
+
+        def pair(i, j, shift):
+            return energy[(i, *((offsets + shift) % shape).T, j)]
+
+        change = np.abs(pair(b, d, other - image) - pair(b, c, -image) - pair(a, d, other) + pair(a, c, 0))
+        for source in np.ndindex(2, 1, 2):  # the place of the cell of u in the block 0
+            block = [bounds.block_of[k, (offsets[:, k] + source[k]) % shape[k]] for k in range(3)]
+            bound = far[(bounds.hop_class[u], *block)]
+            checked = (bound > 0) & (bound < 0.49 * allowance.far * twice_kT)
+            n_checked += checked.sum()
+            assert (change[checked] <= bound[checked]).all(), (u, v, (change[checked] / bound[checked]).max())
+    assert n_checked > 1000
+
+
 @pytest.mark.parametrize("name", ["gas", "salt"])
 def test_rates_are_those_of_the_plain_reference(name, request):
     """Leaving rates from the kept fields against kmc.rates on the full table, within what the tolerance allows."""
@@ -131,18 +178,16 @@ def test_rates_are_those_of_the_plain_reference(name, request):
 
 
 def test_thinning_draws_waiting_times_and_hops_of_the_true_rates():
-    """From one state: the first hop's time is exponential with the total rate, its ion drawn by the rates; loose and
-    tight allowances alike."""
+    """From one state: the first hop's time is exponential with the total rate, its ion drawn by the rates."""
     lattice = large(cubic(saddle=0.1), (12, 12, 12))
     simulation = start(lattice, {"A": 8})
-    simulation.engine = Multilevel(
-        lattice, simulation.state, simulation.conditions, allowance=Allowance(near=0.5, far=1.0)
-    )
+    loose = Allowance(near=0.8, far=0.6)
+    simulation.engine = Multilevel(lattice, simulation.state, simulation.conditions, allowance=loose)
     hops = open_hops(replicate(lattice.network, lattice.repeats), simulation.state, simulation.conditions)
     total = hops.rate.sum()
     expected = np.bincount(hops.ion, weights=hops.rate, minlength=8) / total
     engine = simulation.engine
-    walkers, times, ions = engine._walkers, [], np.zeros(8)
+    walkers, times, ions = engine._walkers, [], np.zeros(8)  # of these, only arrays that are never made anew are used
     sites, cells = walkers.site.copy(), walkers.cell.copy()
     for _ in range(2000):
         begin = float(walkers.clock[0])
@@ -151,7 +196,8 @@ def test_thinning_draws_waiting_times_and_hops_of_the_true_rates():
         moved = int(np.flatnonzero(walkers.site != sites)[0])
         ions[moved] += 1
         kernels.relocate(engine.model, walkers, moved, *(int(c) for c in cells[moved, :4]), -1)
-        kernels.renew_all(engine.model, walkers)
+        engine._fill_blocks()
+        kernels.renew_all(engine.model, engine._walkers)
     assert stats.kstest(times, "expon", args=(0, 1 / total)).pvalue > 1e-3
     assert stats.chisquare(ions, expected * ions.sum()).pvalue > 1e-3
 
