@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from kmc import kernels as common
 from kmc import multilevel_kernels as kernels
 from kmc.kernels import DONE, PAUSED, Sampler, Sites
+from kmc.multilevel_fields import largest_values
 from kmc.multilevel_kernels import MOVER, N_COUNTERS, SLOT, TRIALS, Model, Statistics, UnitHops, Walkers
 from kmc.multilevel_plan import ACCURACIES, Level, charges, pair_window, plan_levels, window_shape
 from kmc.multilevel_rows import make_fields
@@ -405,7 +406,7 @@ class Multilevel:
         self._walkers = walkers._replace(held=held.astype(np.int32), place=place, tenant=tenant, used=used)
 
     def _refuse_overflow(self) -> None:
-        if kernels.largest_values(self.model.fields).max() > 0.5:
+        if largest_values(self.model.fields).max() > 0.5:
             raise FloatingPointError(
                 "the potential of the ions leaves the range of the fields; they are too unevenly placed"
             )

@@ -1,9 +1,4 @@
-"""Every jitted function of the multilevel engine: fields on meshes, bounds of rates, and the event loop by thinning.
-
-The energy of site j with all ions is V_j = near_j + q_j Σ_l Σ_n B_l(r_j - r_n) c_l,n: `near` is kept for all sites,
-c_l are coefficients of cubic splines on meshes that become coarser with the level. An ion adds one tabulated row to
-every level, so that the fields are a function of the ions' places alone; they are whole numbers of a small unit and
-never drift. See kmc/multilevel_plan.py for the levels.
+"""Jitted functions of the multilevel engine: rates and their bounds, and the event loop by thinning.
 
 An event is drawn by thinning: every ion has a bound that its leaving rate cannot exceed before it is renewed, an ion is
 drawn by its bound and hops if a uniform number below the bound lies below its true rate. The times between the trials
@@ -16,59 +11,18 @@ import math
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from kmc.kernels import ARITY, BLOCKED, DONE, PAUSED
+from kmc.multilevel_fields import Fields, add_hop, add_rows, fold, hot, inlined, jit, site_energy, splines
 
 SPENT = 2**15  # the allowance of a block
 ROOM = 4  # hops between two looks at all blocks, at least
 STRETCH = 256  # blocks whose largest use is found at once
-GHOSTS = 3  # copies of the first nodes of a line of a mesh, behind its end: the four around a site are side by side
-VECTOR = 8  # numbers of a line that are added at once
 LARGEST_EXPONENT = 300.0
 MOVER, SLOT = 4, 5  # columns of Walkers.cell
 
-U1, U2, U3, U4, U5, U6, U7, U8 = (np.uint64(k) for k in range(1, 9))  # steps of places without a sign
-
 TRIALS, RENEWALS, FAR_RENEWALS, VIOLATIONS, N_COUNTERS = 0, 1, 2, 3, 4
-
-jit = njit(cache=True, nogil=True, error_model="numpy")
-# Without counting the users of arrays, see kmc/kernels.py; these allocate nothing, and hand arrays to each other alone.
-hot = njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
-inlined = njit(cache=True, nogil=True, error_model="numpy", _nrt=False, forceinline=True)
-
-
-class Fields(NamedTuple):
-    """Level 0: energy on every site with the ions near it; the others: splines of the potential on meshes."""
-
-    value: NDArray[np.int32]  # all levels one after the other
-    first: NDArray[np.int64]  # (n_levels + 1,)
-    size: NDArray[np.int64]  # (n_levels, 3) cells, or nodes
-    width: NDArray[np.int64]  # (n_levels,) numbers per cell or node: the sublattices on level 0, else 1
-    line: NDArray[np.int64]  # (n_levels,) numbers of one line along the third axis; see GHOSTS, last level: and VECTOR
-    unit: NDArray[np.float64]  # (n_levels,) eV
-    anchor: NDArray[np.int32]  # (n_levels, 3, longest) by cell: where the row of its ions is counted from
-    phase: NDArray[np.int32]  # (n_levels, 3, longest) place of the cell in the period of cells and nodes
-    period: NDArray[np.int64]  # (n_levels, 3) cells
-    first_row: NDArray[np.int64]  # (n_levels + 1,)
-    first_run: NDArray[np.int64]  # (n_rows + 1,) runs of row, (sublattice, phase) in C order
-    run: NDArray[np.int32]  # (n_runs, 4): offset along each axis from the anchor, and length
-    run_data: NDArray[np.int64]  # (n_runs,) first entry of `data`
-    data: NDArray[np.int32]
-    hop_row: NDArray[
-        np.int32
-    ]  # (n_hops,) row of the hop, of the new place less the old; or -1 - the row of its reverse
-    hop_first_run: NDArray[np.int64]  # (n_levels * n_hop_rows * n_phases + 1,)
-    hop_run: NDArray[np.int32]  # as `run`, around the anchor of the old place; may be empty. The last
-    # level has one run for all of its lines, each with its first entries once more behind its end
-    hop_run_data: NDArray[np.int64]  # first entries in `hop_near` for level 0, in `hop_mesh` for the others
-    hop_near: NDArray[np.int32]
-    hop_mesh: NDArray[np.int16] | NDArray[np.int32]
-    node: NDArray[np.uint32]  # (n_levels, 3, longest * n_sublattices, 4) places in `value` of the nodes around a site,
-    # along the third axis only the first of them is used
-    weight: NDArray[np.float64]  # the same shape
-    charge: NDArray[np.float64]  # (n_sublattices,) e
 
 
 class UnitHops(NamedTuple):
@@ -142,151 +96,6 @@ class Statistics(NamedTuple):
     departures: NDArray[np.int64]  # (n_sublattices,)
 
 
-@inlined
-def _fold(c, n):
-    """Cell coordinate modulo the supercell; hops reach less than one supercell away."""
-    return c + n if c < 0 else (c - n if c >= n else c)
-
-
-@inlined
-def _add_line(value, place, data, entry, length, sign):
-    """Add entries, times `sign`, to numbers side by side; eight are loaded before they are stored, so as one vector."""
-    for _ in range(length >> 3):
-        v0, v1 = value[place] + sign * data[entry], value[place + U1] + sign * data[entry + U1]
-        v2, v3 = value[place + U2] + sign * data[entry + U2], value[place + U3] + sign * data[entry + U3]
-        v4, v5 = value[place + U4] + sign * data[entry + U4], value[place + U5] + sign * data[entry + U5]
-        v6, v7 = value[place + U6] + sign * data[entry + U6], value[place + U7] + sign * data[entry + U7]
-        value[place], value[place + U1], value[place + U2], value[place + U3] = v0, v1, v2, v3
-        value[place + U4], value[place + U5], value[place + U6], value[place + U7] = v4, v5, v6, v7
-        place, entry = place + U8, entry + U8
-    for _ in range(length & 7):
-        value[place] += sign * data[entry]
-        place, entry = place + U1, entry + U1
-
-
-@hot
-def _add_runs(value, data, run, run_data, first_run, last_run, start, width, n, stride, anchor, sign):
-    """Add the runs of one row, times `sign`, to the values of one level around an anchor, in place.
-
-    `n`, `anchor`: three numbers each; `stride`: numbers of a line, its ghosts with it. Plain indices without a sign:
-    views and tests for negative ones would cost more than the sums.
-    """
-    n1, n2, n3 = n
-    a1, a2, a3 = anchor
-    end, sign = n3 * width, np.int32(sign)
-    for r in range(first_run, last_run):
-        x1, x2, x3 = a1 + run[r, 0], a2 + run[r, 1], a3 + run[r, 2]
-        x1 += n1 if x1 < 0 else (-n1 if x1 >= n1 else 0)
-        x2 += n2 if x2 < 0 else (-n2 if x2 >= n2 else 0)
-        x3 += n3 if x3 < 0 else (-n3 if x3 >= n3 else 0)
-        length, entry = np.int64(run[r, 3]), np.uint64(run_data[r])
-        line = start + (x1 * n2 + x2) * stride
-        inside = min(length, n3 - x3)
-        _add_line(value, np.uint64(line + x3 * width), data, entry, inside * width, sign)
-        if inside < length:
-            _add_line(value, np.uint64(line), data, entry + np.uint64(inside * width), (length - inside) * width, sign)
-        if inside < length or x3 < GHOSTS:
-            for k in range(stride - end):
-                value[np.uint64(line + end + k)] = value[np.uint64(line + k)]
-
-
-@hot
-def _add_lines(value, data, entry, start, n, stride, anchor, sign):
-    """Add the row of a hop on the last mesh, times `sign`, to its values around an anchor, in place: it has no end.
-
-    Its lines go on with their first entries, so that from every entry on there is a whole vector.
-    """
-    n1, n2, n3 = n
-    a1, a2, a3 = anchor
-    for x1 in range(n1):
-        o1 = _fold(x1 - a1, n1) * n2
-        for x2 in range(n2):
-            there = entry + (o1 + _fold(x2 - a2, n2)) * (n3 + VECTOR - 1)
-            here = start + (x1 * n2 + x2) * stride
-            for x3 in range(0, stride, VECTOR):
-                source = np.uint64(there + _fold(x3 - a3, n3))
-                _add_line(value, np.uint64(here + x3), data, source, VECTOR, np.int32(sign))
-
-
-@hot
-def add_rows(fields, first_level, last_level, c1, c2, c3, sublattice, sign):
-    """Add the rows of an ion in a cell, times `sign`, to the values of some levels, in place."""
-    value, data, run, run_data, first_run = fields.value, fields.data, fields.run, fields.run_data, fields.first_run
-    size, period, anchor, phase, width = fields.size, fields.period, fields.anchor, fields.phase, fields.width
-    line = fields.line
-    for level in range(first_level, last_level):
-        row = (sublattice * period[level, 0] + phase[level, 0, c1]) * period[level, 1] + phase[level, 1, c2]
-        row = fields.first_row[level] + row * period[level, 2] + phase[level, 2, c3]
-        n = (size[level, 0], size[level, 1], size[level, 2])
-        around = (np.int64(anchor[level, 0, c1]), np.int64(anchor[level, 1, c2]), np.int64(anchor[level, 2, c3]))
-        first, last, start = first_run[row], first_run[row + 1], fields.first[level]
-        _add_runs(value, data, run, run_data, first, last, start, width[level], n, line[level], around, sign)
-
-
-@inlined
-def _plane(value, p0, p1, p2, p3, weight):
-    """Sum four lines of a mesh times their weights, at four nodes side by side: in steps of one vector."""
-    w0, w1, w2, w3 = weight
-    s0 = (w0 * value[p0] + w1 * value[p1]) + (w2 * value[p2] + w3 * value[p3])
-    s1 = (w0 * value[p0 + U1] + w1 * value[p1 + U1]) + (w2 * value[p2 + U1] + w3 * value[p3 + U1])
-    s2 = (w0 * value[p0 + U2] + w1 * value[p1 + U2]) + (w2 * value[p2 + U2] + w3 * value[p3 + U2])
-    s3 = (w0 * value[p0 + U3] + w1 * value[p1 + U3]) + (w2 * value[p2 + U3] + w3 * value[p3 + U3])
-    return s0, s1, s2, s3
-
-
-@inlined
-def _four(array, level, axis, place):
-    return (
-        array[level, axis, place, 0],
-        array[level, axis, place, 1],
-        array[level, axis, place, 2],
-        array[level, axis, place, 3],
-    )
-
-
-@inlined
-def _splines(value, unit, node, weight, i1, i2, i3):
-    """Potential of all levels but the first at a place along each axis, eV/e: tensor product of four splines each."""
-    potential = 0.0
-    for level in range(1, len(unit)):
-        first, across, along = (
-            np.uint64(node[level, 2, i3, 0]),
-            _four(weight, level, 1, i2),
-            _four(weight, level, 0, i1),
-        )
-        l0, l1, l2, l3 = _four(node, level, 1, i2)
-        l0, l1, l2, l3 = first + np.uint64(l0), first + np.uint64(l1), first + np.uint64(l2), first + np.uint64(l3)
-        p = np.uint64(node[level, 0, i1, 0])
-        a0, a1, a2, a3 = _plane(value, p + l0, p + l1, p + l2, p + l3, across)
-        p = np.uint64(node[level, 0, i1, 1])
-        b0, b1, b2, b3 = _plane(value, p + l0, p + l1, p + l2, p + l3, across)
-        p = np.uint64(node[level, 0, i1, 2])
-        c0, c1, c2, c3 = _plane(value, p + l0, p + l1, p + l2, p + l3, across)
-        p = np.uint64(node[level, 0, i1, 3])
-        d0, d1, d2, d3 = _plane(value, p + l0, p + l1, p + l2, p + l3, across)
-        w0, w1, w2, w3 = along
-        t0, t1 = (w0 * a0 + w1 * b0) + (w2 * c0 + w3 * d0), (w0 * a1 + w1 * b1) + (w2 * c1 + w3 * d1)
-        t2, t3 = (w0 * a2 + w1 * b2) + (w2 * c2 + w3 * d2), (w0 * a3 + w1 * b3) + (w2 * c3 + w3 * d3)
-        w0, w1, w2, w3 = _four(weight, level, 2, i3)
-        potential += unit[level] * ((w0 * t0 + w1 * t1) + (w2 * t2 + w3 * t3))
-    return potential
-
-
-@hot
-def mesh_potential(fields, c1, c2, c3, sublattice):
-    """Potential of all levels but the first on a site, eV/e."""
-    n = len(fields.charge)
-    i1, i2, i3 = np.uint64(c1 * n + sublattice), np.uint64(c2 * n + sublattice), np.uint64(c3 * n + sublattice)
-    return _splines(fields.value, fields.unit, fields.node, fields.weight, i1, i2, i3)
-
-
-@hot
-def site_energy(fields, site, c1, c2, c3, sublattice):
-    """Energy V of an ion on a site with all ions, eV."""
-    near = fields.unit[0] * fields.value[site]
-    return near + fields.charge[sublattice] * mesh_potential(fields, c1, c2, c3, sublattice)
-
-
 @jit
 def site_energies(model, n_sites):
     """Energy V on every site with all ions, (n_sites,), eV."""
@@ -310,19 +119,19 @@ def evaluate(fields_here, hops_here, blocked, rate, constants, c1, c2, c3, a):
     n, q, first, last = len(charge), charge[a], first_hop[a], first_hop[a + 1]
     here = unit[0] * value[np.uint64(((c1 * n2 + c2) * n3 + c3) * n + a)]
     for h in range(first, last):
-        t1, t2, t3 = _fold(c1 + place[h, 0], n1), _fold(c2 + place[h, 1], n2), _fold(c3 + place[h, 2], n3)
+        t1, t2, t3 = fold(c1 + place[h, 0], n1), fold(c2 + place[h, 1], n2), fold(c3 + place[h, 2], n3)
         site = np.uint64(((t1 * n2 + t2) * n3 + t3) * n + place[h, 3])
         rate[0, h - first] = 1.0 if blocked[site] == place[h, 4] else 0.0
         rate[1, h - first] = unit[0] * value[site]
     i1, i2, i3 = np.uint64(c1 * n + a), np.uint64(c2 * n + a), np.uint64(c3 * n + a)
-    here += q * _splines(value, unit, node, weight, i1, i2, i3)
+    here += q * splines(value, unit, node, weight, i1, i2, i3)
     total, bound = 0.0, 0.0
     for h in range(first, last):
         if rate[0, h - first] > 0.0:
-            t1, t2, t3 = _fold(c1 + place[h, 0], n1), _fold(c2 + place[h, 1], n2), _fold(c3 + place[h, 2], n3)
+            t1, t2, t3 = fold(c1 + place[h, 0], n1), fold(c2 + place[h, 1], n2), fold(c3 + place[h, 2], n3)
             b = place[h, 3]
             i1, i2, i3 = np.uint64(t1 * n + b), np.uint64(t2 * n + b), np.uint64(t3 * n + b)
-            there = rate[1, h - first] + q * _splines(value, unit, node, weight, i1, i2, i3)
+            there = rate[1, h - first] + q * splines(value, unit, node, weight, i1, i2, i3)
             exponent = constant[h, 0] + (here - there) * inverse
             x = math.exp(min(max(exponent, -LARGEST_EXPONENT), LARGEST_EXPONENT))
             rate[0, h - first] = min(constant[h, 1], min(constant[h, 3] * x, constant[h, 2]) * x)
@@ -454,14 +263,14 @@ def _renew_nearby(bounds, evaluation, walkers, hop, c1, c2, c3, own):
     b1, b2, b3 = np.int64(block_of[0, c1]), np.int64(block_of[1, c2]), np.int64(block_of[2, c3])
     s1, s2, s3 = bounds.pair_shift[0] - c1, bounds.pair_shift[1] - c2, bounds.pair_shift[2] - c3
     for o1 in range(reach[0, 0], reach[0, 1] + 1):
-        x1 = _fold(b1 + o1, blocks[0])
+        x1 = fold(b1 + o1, blocks[0])
         for o2 in range(reach[1, 0], reach[1, 1] + 1):
-            x2 = (x1 * blocks[1] + _fold(b2 + o2, blocks[1])) * blocks[2]
+            x2 = (x1 * blocks[1] + fold(b2 + o2, blocks[1])) * blocks[2]
             for o3 in range(reach[2, 0], reach[2, 1] + 1):
-                block = x2 + _fold(b3 + o3, blocks[2])
+                block = x2 + fold(b3 + o3, blocks[2])
                 for s in range(np.uint64(block * slots), np.uint64(block * slots + held[block])):
                     e1, e2, e3, b = cell_of(place, s)
-                    total = used[s] + pair[hop, _fold(e1 + s1, n1), _fold(e2 + s2, n2), _fold(e3 + s3, n3), b]
+                    total = used[s] + pair[hop, fold(e1 + s1, n1), fold(e2 + s2, n2), fold(e3 + s3, n3), b]
                     if total > limit and s != own:
                         _, bound = evaluate(fields, hops, blocked, rate, constants, e1, e2, e3, b)
                         _set_bound(tree, tree_first, np.int64(walkers.tenant[s]), bound)
@@ -526,26 +335,6 @@ def _renew_blocks(evaluation, walkers, most_used):
 
 
 @hot
-def _add_hop(fields, hop_row, c1, c2, c3, sign):
-    """Add the rows of a hop from a cell, or with the other sign those of its reverse to it, to all levels, in place."""
-    value, run, run_data, size, anchor = fields.value, fields.hop_run, fields.hop_run_data, fields.size, fields.anchor
-    phase, period, n_levels = fields.phase, fields.period, len(fields.width)
-    row = (hop_row * period[0, 0] + phase[0, 0, c1]) * period[0, 1] + phase[0, 1, c2]
-    row = (row * period[0, 2] + phase[0, 2, c3]) * n_levels
-    for level in range(n_levels):
-        n = (size[level, 0], size[level, 1], size[level, 2])
-        around = (np.int64(anchor[level, 0, c1]), np.int64(anchor[level, 1, c2]), np.int64(anchor[level, 2, c3]))
-        first, last = fields.hop_first_run[row + level], fields.hop_first_run[row + level + 1]
-        start, width, line = fields.first[level], fields.width[level], fields.line[level]
-        if level == 0:
-            _add_runs(value, fields.hop_near, run, run_data, first, last, start, width, n, line, around, sign)
-        elif level < n_levels - 1:
-            _add_runs(value, fields.hop_mesh, run, run_data, first, last, start, width, n, line, around, sign)
-        else:
-            _add_lines(value, fields.hop_mesh, run_data[first], start, n, line, around, sign)
-
-
-@hot
 def relocate(model, walkers, ion, t1, t2, t3, sublattice, hop):
     """Move an ion, by a hop of the network or (-1) anywhere; fields, occupants and counts are kept, slots are not."""
     repeats, fields, n_levels = model.repeats, model.fields, len(model.fields.width)
@@ -555,9 +344,9 @@ def relocate(model, walkers, ion, t1, t2, t3, sublattice, hop):
     if hop >= 0 and len(fields.hop_near) > 0:
         row = np.int64(fields.hop_row[hop])
         if row >= 0:
-            _add_hop(fields, row, c1, c2, c3, 1)
+            add_hop(fields, row, c1, c2, c3, 1)
         else:
-            _add_hop(fields, -1 - row, t1, t2, t3, -1)
+            add_hop(fields, -1 - row, t1, t2, t3, -1)
     else:
         add_rows(fields, 0, n_levels, c1, c2, c3, a, -1)
         add_rows(fields, 0, n_levels, t1, t2, t3, sublattice, 1)
@@ -580,7 +369,7 @@ def _hop(model, walkers, statistics, mover, hop):
     ion, place, repeats = np.int64(walkers.mover[mover]), model.hops.place, model.repeats
     c1, c2, c3, a = cell_of(walkers.cell, ion)
     t1, t2, t3 = c1 + place[hop, 0], c2 + place[hop, 1], c3 + place[hop, 2]
-    f1, f2, f3 = _fold(t1, repeats[0]), _fold(t2, repeats[1]), _fold(t3, repeats[2])
+    f1, f2, f3 = fold(t1, repeats[0]), fold(t2, repeats[1]), fold(t3, repeats[2])
     walkers.image[ion, 0] += (t1 - f1) // repeats[0]
     walkers.image[ion, 1] += (t2 - f2) // repeats[1]
     walkers.image[ion, 2] += (t3 - f3) // repeats[2]
@@ -687,39 +476,11 @@ def hop_energies(model, walkers, own_field, ion):
     change = np.empty(last - first)
     here = site_energy(model.fields, np.int64(walkers.site[ion]), c[0], c[1], c[2], c[3])
     for h in range(first, last):
-        t1, t2, t3 = _fold(c[0] + place[h, 0], n[0]), _fold(c[1] + place[h, 1], n[1]), _fold(c[2] + place[h, 2], n[2])
+        t1, t2, t3 = fold(c[0] + place[h, 0], n[0]), fold(c[1] + place[h, 1], n[1]), fold(c[2] + place[h, 2], n[2])
         b = place[h, 3]
         there = ((t1 * n[1] + t2) * n[2] + t3) * len(model.fields.charge) + b
         change[h - first] = site_energy(model.fields, there, t1, t2, t3, b) - here - own_field[h]
     return change
-
-
-@jit
-def near_rows(fields, energy, repeats, rows):
-    """Energy of every pair of the runs of level 0 less what the meshes give, eV; `rows` is modified in place.
-
-    `fields.value` must be zero, and is again.
-    """
-    p1, p2, p3 = fields.period[0, 0], fields.period[0, 1], fields.period[0, 2]
-    window, n_levels, n = energy.shape, len(fields.width), len(fields.charge)
-    row = 0
-    for a in range(n):
-        for c1 in range(p1):
-            for c2 in range(p2):
-                for c3 in range(p3):
-                    s1, s2, s3 = c1 % repeats[0], c2 % repeats[1], c3 % repeats[2]
-                    add_rows(fields, 1, n_levels, s1, s2, s3, a, 1)
-                    for r in range(fields.first_run[row], fields.first_run[row + 1]):
-                        t1, t2 = fields.run[r, 0], fields.run[r, 1]
-                        entry = fields.run_data[r]
-                        for t3 in range(fields.run[r, 2], fields.run[r, 2] + fields.run[r, 3]):
-                            for b in range(n):
-                                there = mesh_potential(fields, t1 % repeats[0], t2 % repeats[1], t3 % repeats[2], b)
-                                pair = energy[a, (t1 - c1) % window[1], (t2 - c2) % window[2], (t3 - c3) % window[3], b]
-                                rows[entry] = pair - fields.charge[b] * there
-                                entry += 1
-                    add_rows(fields, 1, n_levels, s1, s2, s3, a, -1)
-                    row += 1
 
 
 @hot
@@ -730,16 +491,6 @@ def place_all(model, walkers):
     for ion in range(len(walkers.cell)):
         c1, c2, c3, a = cell_of(walkers.cell, ion)
         add_rows(fields, 0, len(fields.width), c1, c2, c3, a, 1)
-
-
-@jit
-def largest_values(fields):
-    """Largest |value| of every level in parts of what a whole number can hold, (n_levels,)."""
-    largest = np.zeros(len(fields.width))
-    for level in range(len(largest)):
-        for k in range(fields.first[level], fields.first[level + 1]):
-            largest[level] = max(largest[level], abs(np.float64(fields.value[k])) / 2.0**31)
-    return largest
 
 
 @jit

@@ -9,7 +9,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from kmc.multilevel_kernels import GHOSTS, VECTOR, Fields, near_rows
+from kmc.multilevel_fields import GHOSTS, VECTOR, Fields, near_rows
 from kmc.multilevel_meshes import Meshes, cubic, runs_of, splines
 from kmc.multilevel_plan import Level, charges, energy_sum, period_of, window_shape
 from lattice.screening import screened_cell
