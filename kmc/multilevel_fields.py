@@ -41,9 +41,7 @@ class Fields(NamedTuple):
     run: NDArray[np.int32]  # (n_runs, 4): offset along each axis from the anchor, and length
     run_data: NDArray[np.int64]  # (n_runs,) first entry of `data`
     data: NDArray[np.int32]
-    hop_row: NDArray[
-        np.int32
-    ]  # (n_hops,) row of the hop, of the new place less the old; or -1 - the row of its reverse
+    hop_row: NDArray[np.int32]  # (n_hops,) row of the hop, new place less old; or -1 less the row of its reverse
     hop_first_run: NDArray[np.int64]  # (n_levels * n_hop_rows * n_phases + 1,)
     hop_run: NDArray[np.int32]  # as `run`, around the anchor of the old place; may be empty. The last
     # level has one run for all of its lines, each with its first entries once more behind its end

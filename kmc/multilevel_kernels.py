@@ -39,8 +39,8 @@ class Bounds(NamedTuple):
     """How much a hop can change ΔE of the hops of other ions: ion by ion nearby, by blocks of cells farther away."""
 
     stretch: float  # factor exp(allowance/2kT) between x at a renewal and its bound
-    limit: float  # eV, the part of the allowance for hops nearby
-    pair: NDArray[np.float32]  # (n_hops, d1, d2, d3, n_sublattices) eV, by cell of the other ion; inf: renew at once
+    cost: NDArray[np.float32]  # (256,) parts of the allowance for hops nearby; inf: renew at once
+    pair: NDArray[np.uint8]  # (n_hops, d1, d2, d3, n_sublattices) place in `cost`, by cell of the other ion
     pair_shift: NDArray[np.int64]  # (3,) added to the difference of cells, modulo the supercell
     block_of: NDArray[np.int32]  # (3, longest) by cell
     blocks: NDArray[np.int64]  # (3,)
@@ -78,7 +78,7 @@ class Walkers(NamedTuple):
     held: NDArray[np.int32]  # (n_blocks,) mobile ions in the block, in the first of its slots; less than its slots
     place: NDArray[np.int16]  # (n_slots, 4) cell coordinates and sublattice; the slots of a block are side by side
     tenant: NDArray[np.int32]  # (n_slots,) mover
-    used: NDArray[np.float32]  # (n_slots,) eV, of the allowance for hops nearby; `pair` makes up for the rounding
+    used: NDArray[np.float32]  # (n_slots,) of the allowance for hops nearby
     block_used: NDArray[np.uint16]  # (n_blocks,) of the allowance for hops far away
     left: NDArray[np.int64]  # (1,) what a block may still use for certain
     rate: NDArray[np.float64]  # (2, largest number of hops of a site) scratch: rates, 1/s, and energies, eV
@@ -257,7 +257,7 @@ def _renew_nearby(bounds, evaluation, walkers, hop, c1, c2, c3, own):
     """
     fields, hops, (n1, n2, n3, inverse, stretch) = evaluation
     constants = (n1, n2, n3, inverse, stretch)
-    block_of, blocks, reach, pair, limit = bounds.block_of, bounds.blocks, bounds.reach, bounds.pair, bounds.limit
+    block_of, blocks, reach, pair, cost = bounds.block_of, bounds.blocks, bounds.reach, bounds.pair, bounds.cost
     held, place, used, tree, tree_first = walkers.held, walkers.place, walkers.used, walkers.tree, walkers.tree_first
     blocked, rate, renewals, slots = walkers.blocked, walkers.rate, 0, len(walkers.used) // len(held)
     b1, b2, b3 = np.int64(block_of[0, c1]), np.int64(block_of[1, c2]), np.int64(block_of[2, c3])
@@ -270,8 +270,9 @@ def _renew_nearby(bounds, evaluation, walkers, hop, c1, c2, c3, own):
                 block = x2 + fold(b3 + o3, blocks[2])
                 for s in range(np.uint64(block * slots), np.uint64(block * slots + held[block])):
                     e1, e2, e3, b = cell_of(place, s)
-                    total = used[s] + pair[hop, fold(e1 + s1, n1), fold(e2 + s2, n2), fold(e3 + s3, n3), b]
-                    if total > limit and s != own:
+                    code = pair[hop, fold(e1 + s1, n1), fold(e2 + s2, n2), fold(e3 + s3, n3), b]
+                    total = used[s] + cost[code]
+                    if total > 1.0 and s != own:
                         _, bound = evaluate(fields, hops, blocked, rate, constants, e1, e2, e3, b)
                         _set_bound(tree, tree_first, np.int64(walkers.tenant[s]), bound)
                         total = 0.0

@@ -28,7 +28,7 @@ CHANGE = 1.0  # allowance for the change of ΔE of the hops of an ion, of 2kT, i
 _STEPS = 16  # codes of a change for a factor of two
 _DRIFT = 1e-5  # eV, by which kept energies may differ from those of the table
 _LARGEST_TABLE = 2**22  # entries of the bounds of blocks far away, if hops have classes by their direction
-_MOST_PAIRS = 3 * 10**8  # of hops, whose ends are looked at one by one for these classes
+_MOST_PAIRS = 10**9  # of hops, whose ends are looked at one by one for these classes
 _SAFETY = 1.1  # of |H| between the points where it was computed
 
 
@@ -126,13 +126,13 @@ def make_bounds(
         first, network.hop_target.astype(np.int64), network.hop_image.astype(np.int64), mobile, energy, pair
     )
     _open_at_once(lattice, shape, pair)
-    limit = allowance.near * twice_kT
+    steps = np.ceil(_STEPS * np.log2(np.maximum(pair * (1.0 / (allowance.near * twice_kT)), 2.0**-20)))
     hop_class, far = _far_bounds(lattice, mobile, size, blocks, reach, allowance.far * twice_kT)
     counts = np.arange(repeats.max())
     return Bounds(
         stretch=math.exp(allowance.near + allowance.far + 2.0 * tolerance / twice_kT),
-        limit=limit,
-        pair=pair,
+        cost=_costs().astype(np.float32),
+        pair=np.clip(255 + steps, 0, 255).astype(np.uint8),
         pair_shift=shape // 2,
         block_of=np.ascontiguousarray(np.minimum(counts // size[:, None], blocks[:, None] - 1), np.int32),
         blocks=blocks,
@@ -159,9 +159,14 @@ def largest_changes(lattice: Lattice, twice_kT: float) -> Changes:
         )
         for freed in (a, *lattice.exclusion_site[slice(*lattice.exclusion_offset[a : a + 2])].tolist()):
             code[h, lattice.hop_target[slice(*lattice.hop_offset[freed : freed + 2])]] = 255
+    return Changes(code, _costs(), math.exp(CHANGE + 2.0 * _DRIFT / twice_kT))
+
+
+def _costs() -> NDArray[np.float64]:
+    """Part of the allowance that every code stands for; the last one stands for all that may exceed it."""
     cost = 2.0 ** ((np.arange(256) - 255.0) / _STEPS)
     cost[255] = np.inf
-    return Changes(code, cost, math.exp(CHANGE + 2.0 * _DRIFT / twice_kT))
+    return np.asarray(cost)
 
 
 def _open_at_once(lattice: Lattice, shape: NDArray[np.int64], pair: NDArray[np.float32]) -> None:
@@ -212,8 +217,8 @@ def _far_bounds(
         return hop_class, far
     unit = COULOMB * screening_factor(lattice.permittivity)
     other, longest = float(strength[moves].max()), float(length[moves].max())
-    bounds = _second_derivative(screened_cell(lattice.cell, lattice.permittivity), 4.0 * longest)
-    radius, largest, largest_of_images = bounds
+    whole = screened_cell(lattice.cell, lattice.permittivity)
+    radius, largest, largest_of_images = _second_derivative(whole, 4.0 * longest)
     spread = np.ptp(network.site_frac[mobile], axis=0) @ np.linalg.norm(cell, axis=1)
     farthest = distance + 2.0 * (longest + spread)  # of any two points of two hops
     for n in range(len(far)):
