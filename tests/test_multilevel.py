@@ -316,3 +316,19 @@ def test_what_an_engine_with_a_table_has_left_is_not_taken_over(gas):
     simulation = Simulation(gas.lattice, state, temperature=T)
     assert np.isnan(simulation.engine.clock[1])
     assert simulation.step(20) == 20
+
+
+def test_bounds_under_other_allowances_are_computed_anew(gas):
+    gas.engine.keep()
+    kept = gas.state.thinning.copy()
+    found = []
+    for near in (kept[2], kept[2] + 0.1):
+        state = gas.state.copy()
+        state.thinning[2] = near
+        found.append(Multilevel(gas.lattice, state, gas.conditions))
+    same, other = found
+    assert (same.bounds() == gas.engine.bounds()).all()
+    assert np.isnan(other.clock[1])
+    assert (other.bounds() != same.bounds()).any()
+    rates, _ = other.mover_rates()
+    assert (other.bounds() > rates * 4.0).all()
