@@ -225,8 +225,8 @@ def test_an_extension_computes_nothing_again(here):
 
 
 def test_a_time_limit_keeps_the_state_of_running_tasks(here):
-    """A hundred times the hops, stopped after a second again and again, are the same bits as in one go."""
-    write_small_run(Path(), ("20_000", "2_000_000"), ("[0.5, 1]", "[1]"))
+    """Three hundred times the hops, stopped after a second again and again, are the same bits as in one go."""
+    write_small_run(Path(), ("20_000", "6_000_000"), ("[0.5, 1]", "[1]"))
     assert run("--output", "whole").exit_code == 0
     stops = 0
     while "time limit reached" in (result := run("--output", "parts", "--time-limit", "0:00:01")).stderr:
