@@ -127,7 +127,9 @@ class Ceilings(NamedTuple):
 class Changes(NamedTuple):
     """How far a hop can change ΔE of the hops of any other ion; empty where rates are kept, see kmc/thinning.py."""
 
-    code: NDArray[np.uint8]  # (n_unit_hops, n_sites) by hop, and the other ion's site seen from the cell of the hop
+    row: NDArray[np.int64]  # (n_unit_hops,) of `code`, or -1 less the row of the reverse hop: from the cell of its new
+    # place a hop changes what its reverse does
+    code: NDArray[np.uint8]  # (n_rows, n_sites) by hop, and the other ion's site seen from the cell of the hop
     cost: NDArray[np.float64]  # (256,) by code, in parts of the allowance; inf where an ion is to be renewed at once
     stretch: float  # exp(allowance/2kT): how far x = g_j/g_i of a hop may exceed that of which its ion's bound was made
 
@@ -888,18 +890,20 @@ def take_bounds(tables, ions):
 
 
 @hot
-def _spend_allowances(tables, ions, unit, old):
+def _spend_allowances(tables, ions, unit, old, new):
     """Charge every mover with what a hop can have changed, and renew those whose allowance does not cover it.
 
     The ion that has hopped is among these, since the site that it left is open to it.
     """
+    row = tables.changes.row[unit]
+    hop, seen_from = (np.uint64(row), old) if row >= 0 else (np.uint64(-1 - row), new)
     interaction, hops, movers, used = tables.interaction, tables.hops, ions.movers, ions.thinning
     code, cost, stretch = tables.changes.code, tables.changes.cost, tables.changes.stretch
-    repeats, origin, cell, there = interaction.repeats, interaction.cell[old], movers.cell, movers.there
+    repeats, origin, cell, there = interaction.repeats, interaction.cell[seen_from], movers.cell, movers.there
     n1, n2, n3 = np.uint32(repeats[0]), np.uint32(repeats[1]), np.uint32(repeats[2])
     o1, o2, o3 = np.uint32(origin[0]), np.uint32(origin[1]), np.uint32(origin[2])
     n_sublattices, zero = np.uint32(len(interaction.energy)), np.uint32(0)
-    hop, n = np.uint64(unit), np.uint64(len(there))
+    n = np.uint64(len(there))
     for m in range(n):
         c1, c2, c3 = cell[0, m], cell[1, m], cell[2, m]
         c1 = np.uint32(c1 - o1 + (n1 if c1 < o1 else zero))
@@ -948,7 +952,7 @@ def _follow_bounds(tables, ions, sampler, until, last_event, rng, team):
             if unit < 0:
                 return OVERFLOW
             _enter_cell(tables.interaction, movers, m)
-            _spend_allowances(tables, ions, unit, old)
+            _spend_allowances(tables, ions, unit, old, np.int64(movers.site[m]))
         else:
             _set_leaf(tree, level, m, bound)
             used[n + m] = 0.0

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from kmc.multilevel_fields import GHOSTS, VECTOR, Fields, near_rows
 from kmc.multilevel_meshes import Meshes, cubic, runs_of, splines
 from kmc.multilevel_plan import Level, charges, energy_sum, period_of, window_shape
+from kmc.tables import shared_rows
 from lattice.screening import screened_cell
 from lattice.supercell import Lattice
 from structures.errors import InputError
@@ -133,11 +134,9 @@ def _with_hop_rows(lattice: Lattice, fields: Fields) -> Fields:
     ends = fields.first_run[fields.first_row]  # of the runs of every level
     entries = np.append(fields.run_data, len(fields.data))[ends]
     mean_row = np.diff(entries) / np.diff(fields.first_row)
-    tabulated = np.flatnonzero(network.hop_reverse >= np.arange(len(network.hop_reverse)))
+    hop_row, tabulated = shared_rows(network.hop_reverse)
     if (1.2 * mean_row[:-1].sum() + 1.5 * mean_row[-1]) * len(tabulated) * period.prod() > _MOST_HOP_ENTRIES:
         return fields
-    hop_row = -1 - np.searchsorted(tabulated, network.hop_reverse)
-    hop_row[tabulated] = np.arange(len(tabulated))
     step = fields.size * fields.period // np.array(lattice.repeats)
     runs: list[NDArray[np.int64]] = []
     near: list[NDArray[np.int32]] = []

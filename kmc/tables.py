@@ -109,6 +109,22 @@ def _movers(state: State, width: int) -> Movers:
     )
 
 
+def shared_rows(reverse: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Let a hop and its reverse share a row of a table.
+
+    Returns
+    -------
+    row : (n_hops,) int64
+        Row of the hop; or -1 less the row of its reverse.
+    tabulated : (n_rows,) int64
+        Hop that every row is made for.
+    """
+    tabulated = np.flatnonzero(reverse >= np.arange(len(reverse)))
+    row = -1 - np.searchsorted(tabulated, reverse)
+    row[tabulated] = np.arange(len(tabulated))
+    return row, tabulated
+
+
 def empty_tree(n: int) -> tuple[NDArray[np.float64], NDArray[np.int64]]:
     """Tree of sums over n numbers with ARITY branches, of zeros, and where each of its levels begins, leaves first."""
     widths = [max(n, 1)]
@@ -158,7 +174,7 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
         exclusions=Exclusions(lattice.exclusion_offset, lattice.exclusion_site),
         hops=_hops(lattice, conditions),
         ceilings=_ceilings(lattice, conditions),
-        changes=Changes(np.zeros((0, 0), np.uint8), np.zeros(0), 1.0),
+        changes=Changes(np.zeros(0, np.int64), np.zeros((0, 0), np.uint8), np.zeros(0), 1.0),
         twice_kT=twice_kT,
         rebuild_every=rebuild_every,
     )

@@ -20,6 +20,7 @@ from scipy import fft, ndimage, special
 from kmc import thinning_kernels
 from kmc.kernels import Changes
 from kmc.multilevel_kernels import SPENT, Bounds
+from kmc.tables import shared_rows
 from lattice.screening import screened_cell, screening_factor
 from lattice.supercell import Lattice
 from structures.units import COULOMB
@@ -147,19 +148,22 @@ def largest_changes(lattice: Lattice, twice_kT: float) -> Changes:
     """How far every hop can change ΔE of the hops of another ion at most, in lattices with a table.
 
     A hop changes the energy on site s by D_s, the difference of two rows of the table, and ΔE of a hop from j to k by
-    D_k - D_j, of which the largest over the hops from j counts. Ions for which it opens a site are renewed at once.
+    D_k - D_j, of which the largest over the hops from j counts. A hop and its reverse share a row; ions for which one
+    of them opens a site are renewed at once.
     """
     network, dense = lattice.network, lattice.table.dense
-    code = np.zeros((len(network.hop_origin), lattice.n_sites), np.uint8)
-    ends = zip(network.hop_origin.tolist(), network.hop_target.tolist(), network.hop_image.tolist(), strict=True)
-    for h, (a, b, image) in enumerate(ends):
+    row, tabulated = shared_rows(network.hop_reverse)
+    code = np.zeros((len(tabulated), lattice.n_sites), np.uint8)
+    for h, shares in zip(tabulated.tolist(), code, strict=True):
+        a, b, image = int(network.hop_origin[h]), network.hop_target[h], network.hop_image[h].tolist()
         difference = (np.roll(dense[b], image, axis=(0, 1, 2)) - dense[a]).ravel()
         thinning_kernels.encode_changes(
-            lattice.hop_offset, lattice.hop_target, difference, CHANGE * twice_kT, _STEPS, code[h]
+            lattice.hop_offset, lattice.hop_target, difference, CHANGE * twice_kT, _STEPS, shares
         )
-        for freed in (a, *lattice.exclusion_site[slice(*lattice.exclusion_offset[a : a + 2])].tolist()):
-            code[h, lattice.hop_target[slice(*lattice.hop_offset[freed : freed + 2])]] = 255
-    return Changes(code, _costs(), math.exp(CHANGE + 2.0 * _DRIFT / twice_kT))
+        for end in (a, int(lattice.hop_target[h])):
+            for freed in (end, *lattice.exclusion_site[slice(*lattice.exclusion_offset[end : end + 2])].tolist()):
+                shares[lattice.hop_target[slice(*lattice.hop_offset[freed : freed + 2])]] = 255
+    return Changes(row, code, _costs(), math.exp(CHANGE + 2.0 * _DRIFT / twice_kT))
 
 
 def _costs() -> NDArray[np.float64]:

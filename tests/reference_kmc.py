@@ -182,7 +182,9 @@ class _Bounds:
         _, ion, new, _, _ = event
         old, pair = sites[ion], pair_energies(lattice)
         after = [*sites[:ion], new, *sites[ion + 1 :]]
-        freed = {old, *lattice.exclusion_site[slice(*lattice.exclusion_offset[old : old + 2])].tolist()}
+        freed = {old, new}  # by the hop or by its reverse
+        for end in (old, new):
+            freed.update(lattice.exclusion_site[slice(*lattice.exclusion_offset[end : end + 2])].tolist())
         for m, other in enumerate(movers):
             here = after[other]
             ends = lattice.hop_target[slice(*lattice.hop_offset[here : here + 2])].tolist()
