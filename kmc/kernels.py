@@ -129,7 +129,9 @@ class Changes(NamedTuple):
 
     row: NDArray[np.int64]  # (n_unit_hops,) of `code`, or -1 less the row of the reverse hop: from the cell of its new
     # place a hop changes what its reverse does
-    code: NDArray[np.uint8]  # (n_rows, n_sites) by hop, and the other ion's site seen from the cell of the hop
+    code: NDArray[np.uint8]  # (n_rows, n_places) by hop, and the place of the other ion seen from the hop: first the
+    # sites of a box of cells, then all cells, each with the largest code of its sites
+    box: NDArray[np.int64]  # (2, 3) cells along each axis, and those of them before the cell of the hop
     cost: NDArray[np.float64]  # (256,) by code, in parts of the allowance; inf where an ion is to be renewed at once
     stretch: float  # exp(allowance/2kT): how far x = g_j/g_i of a hop may exceed that of which its ion's bound was made
 
@@ -172,8 +174,8 @@ class Movers(NamedTuple):
     tree: NDArray[np.float64]  # 1/s
     level: NDArray[np.int64]  # (n_levels,) where each level of the tree begins
     renewed: NDArray[np.int64]  # (n_movers,) event at which the rate was computed
-    cell: NDArray[np.uint32]  # (4, n_movers) cell coordinates and sublattice, for bounds with allowances
-    there: NDArray[np.uint32]  # (n_movers,) place of its site seen from the cell of a hop
+    cell: NDArray[np.uint32]  # (5, n_movers) cell coordinates and `_numbers`, for bounds with allowances
+    there: NDArray[np.uint32]  # (n_movers,) its place in the codes of a hop
 
 
 class Ions(NamedTuple):
@@ -866,11 +868,20 @@ def _rate_and_bound(hops, configuration, movers, m, stretch):
     return rate, bound
 
 
+@inlined
+def _numbers(interaction, box, c1, c2, c3, b):
+    """Give the number of a site among those of a box, and of its cell among all; of differences the differences."""
+    n = interaction.repeats
+    site = ((c1 * box[0, 1] + c2) * box[0, 2] + c3) * len(interaction.energy) + b
+    return np.uint32(site), np.uint32((c1 * n[1] + c2) * n[2] + c3)
+
+
 @hot
-def _enter_cell(interaction, movers, m):
-    """Write down the cell and the sublattice of a mover; `movers` changes in place."""
-    for axis in range(4):
-        movers.cell[axis, m] = interaction.cell[movers.site[m], axis]
+def _enter_cell(interaction, box, movers, m):
+    """Write down the cell of a mover and both numbers of its place; `movers` changes in place."""
+    c1, c2, c3, b = interaction.cell[movers.site[m]]
+    movers.cell[0, m], movers.cell[1, m], movers.cell[2, m] = c1, c2, c3
+    movers.cell[3, m], movers.cell[4, m] = _numbers(interaction, box, c1, c2, c3, b)
 
 
 @hot
@@ -879,7 +890,7 @@ def take_bounds(tables, ions):
     movers, thinning, n = ions.movers, ions.thinning, np.uint64(len(ions.movers.ion))
     fresh = n > 0 and np.isnan(thinning[0])
     for m in range(n):
-        _enter_cell(tables.interaction, movers, m)
+        _enter_cell(tables.interaction, tables.changes.box, movers, m)
         if fresh:
             _, thinning[m] = _rate_and_bound(tables.hops, ions.configuration, movers, m, tables.changes.stretch)
             thinning[n + m] = 0.0
@@ -898,25 +909,34 @@ def _spend_allowances(tables, ions, unit, old, new):
     row = tables.changes.row[unit]
     hop, seen_from = (np.uint64(row), old) if row >= 0 else (np.uint64(-1 - row), new)
     interaction, hops, movers, used = tables.interaction, tables.hops, ions.movers, ions.thinning
-    code, cost, stretch = tables.changes.code, tables.changes.cost, tables.changes.stretch
-    repeats, origin, cell, there = interaction.repeats, interaction.cell[seen_from], movers.cell, movers.there
-    n1, n2, n3 = np.uint32(repeats[0]), np.uint32(repeats[1]), np.uint32(repeats[2])
-    o1, o2, o3 = np.uint32(origin[0]), np.uint32(origin[1]), np.uint32(origin[2])
-    n_sublattices, zero = np.uint32(len(interaction.energy)), np.uint32(0)
-    n = np.uint64(len(there))
-    for m in range(n):
-        c1, c2, c3 = cell[0, m], cell[1, m], cell[2, m]
-        c1 = np.uint32(c1 - o1 + (n1 if c1 < o1 else zero))
-        c2 = np.uint32(c2 - o2 + (n2 if c2 < o2 else zero))
-        c3 = np.uint32(c3 - o3 + (n3 if c3 < o3 else zero))
-        there[m] = np.uint32(np.uint32(np.uint32(c1 * n2 + c2) * n3 + c3) * n_sublattices + cell[3, m])
-    for m in range(n):
-        used[n + m] += cost[code[hop, there[m]]]
-    for m in range(n):
-        if used[n + m] > 1.0:
+    code, cost, stretch, box = tables.changes.code, tables.changes.cost, tables.changes.stretch, tables.changes.box
+    n, first, cell, there = interaction.repeats, interaction.cell[seen_from], movers.cell, movers.there
+    c1, c2, c3 = (first[0] - box[1, 0]) % n[0], (first[1] - box[1, 1]) % n[1], (first[2] - box[1, 2]) % n[2]
+    near, far = _numbers(interaction, box, c1, c2, c3, 0)
+    far -= np.uint32(box[0, 0] * box[0, 1] * box[0, 2] * len(interaction.energy))
+    (near1, far1), (near2, far2) = _numbers(interaction, box, n[0], 0, 0, 0), _numbers(interaction, box, 0, n[1], 0, 0)
+    near3, far3 = _numbers(interaction, box, 0, 0, n[2], 0)
+    n1, n2, n3, zero = np.uint32(n[0]), np.uint32(n[1]), np.uint32(n[2]), np.uint32(0)
+    w1, w2, w3 = np.uint32(box[0, 0]), np.uint32(box[0, 1]), np.uint32(box[0, 2])
+    o1, o2, o3, n_movers = np.uint32(c1), np.uint32(c2), np.uint32(c3), np.uint64(len(there))
+    for m in range(n_movers):
+        x1, x2, x3 = cell[0, m], cell[1, m], cell[2, m]
+        wraps1, wraps2, wraps3 = x1 < o1, x2 < o2, x3 < o3
+        inside = np.uint32(np.uint32(cell[3, m] - near) + (near1 if wraps1 else zero))
+        inside = np.uint32(np.uint32(inside + (near2 if wraps2 else zero)) + (near3 if wraps3 else zero))
+        outside = np.uint32(np.uint32(cell[4, m] - far) + (far1 if wraps1 else zero))
+        outside = np.uint32(np.uint32(outside + (far2 if wraps2 else zero)) + (far3 if wraps3 else zero))
+        x1 = np.uint32(np.uint32(x1 - o1) + (n1 if wraps1 else zero))
+        x2 = np.uint32(np.uint32(x2 - o2) + (n2 if wraps2 else zero))
+        x3 = np.uint32(np.uint32(x3 - o3) + (n3 if wraps3 else zero))
+        there[m] = inside if (x1 < w1) & (x2 < w2) & (x3 < w3) else outside
+    for m in range(n_movers):
+        used[n_movers + m] += cost[code[hop, there[m]]]
+    for m in range(n_movers):
+        if used[n_movers + m] > 1.0:
             _, bound = _rate_and_bound(hops, ions.configuration, movers, m, stretch)
             _set_leaf(movers.tree, movers.level, m, bound)
-            used[n + m] = 0.0
+            used[n_movers + m] = 0.0
 
 
 @hot
@@ -951,7 +971,7 @@ def _follow_bounds(tables, ions, sampler, until, last_event, rng, team):
             unit, old = _carry_out(tables, ions, sampler, m, k, clock[0], team)
             if unit < 0:
                 return OVERFLOW
-            _enter_cell(tables.interaction, movers, m)
+            _enter_cell(tables.interaction, tables.changes.box, movers, m)
             _spend_allowances(tables, ions, unit, old, np.int64(movers.site[m]))
         else:
             _set_leaf(tree, level, m, bound)

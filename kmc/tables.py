@@ -31,6 +31,7 @@ from structures.errors import InputError
 from structures.units import BOLTZMANN
 
 _MOST_HOPS = 2**32  # that a number of a hop can tell apart
+NO_CHANGES = Changes(np.zeros(0, np.int64), np.zeros((0, 0), np.uint8), np.zeros((2, 3), np.int64), np.zeros(0), 1.0)
 _LARGEST_EASE = 300.0  # exponent of the lowest energy around a site beyond which only the clipped rate is a bound
 
 
@@ -104,7 +105,7 @@ def _movers(state: State, width: int) -> Movers:
         tree=tree,
         level=level,
         renewed=np.zeros(len(ion), np.int64),
-        cell=np.zeros((4, len(ion)), np.uint32),
+        cell=np.zeros((5, len(ion)), np.uint32),
         there=np.zeros(len(ion), np.uint32),
     )
 
@@ -174,7 +175,7 @@ def prepare_tables(lattice: Lattice, conditions: Conditions, rebuild_every: int)
         exclusions=Exclusions(lattice.exclusion_offset, lattice.exclusion_site),
         hops=_hops(lattice, conditions),
         ceilings=_ceilings(lattice, conditions),
-        changes=Changes(np.zeros(0, np.int64), np.zeros((0, 0), np.uint8), np.zeros(0), 1.0),
+        changes=NO_CHANGES,
         twice_kT=twice_kT,
         rebuild_every=rebuild_every,
     )

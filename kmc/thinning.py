@@ -26,6 +26,7 @@ from lattice.supercell import Lattice
 from structures.units import COULOMB
 
 CHANGE = 1.0  # allowance for the change of ΔE of the hops of an ion, of 2kT, in lattices with a table
+_NEARBY = 1 / 3  # part of it that hops must be able to use up in a cell for its sites to have codes of their own
 _STEPS = 16  # codes of a change for a factor of two
 _DRIFT = 1e-5  # eV, by which kept energies may differ from those of the table
 _LARGEST_TABLE = 2**22  # entries of the bounds of blocks far away, if hops have classes by their direction
@@ -151,19 +152,34 @@ def largest_changes(lattice: Lattice, twice_kT: float) -> Changes:
     D_k - D_j, of which the largest over the hops from j counts. A hop and its reverse share a row; ions for which one
     of them opens a site are renewed at once.
     """
+    row, tabulated = shared_rows(lattice.network.hop_reverse)
+    repeats = np.array(lattice.repeats)
+    largest = np.zeros(lattice.repeats, np.uint8)
+    for hop in tabulated.tolist():
+        np.maximum(largest, _codes(lattice, hop, twice_kT).max(axis=3), out=largest)
+    strong = np.argwhere(largest > 255 + _STEPS * math.log2(_NEARBY))
+    half = np.minimum(strong, repeats - strong).max(axis=0, initial=0)
+    width = np.minimum(2 * half + 1, repeats)
+    box = tuple(slice(n) for n in width.tolist())
+    code = np.empty((len(tabulated), int(width.prod()) * lattice.network.n_sites + lattice.n_cells), np.uint8)
+    for hop, places in zip(tabulated.tolist(), code, strict=True):
+        found = np.roll(_codes(lattice, hop, twice_kT), half, axis=(0, 1, 2))
+        places[:] = np.concatenate([found[box].ravel(), found.max(axis=3).ravel()])
+    stretch = math.exp(CHANGE + 2.0 * _DRIFT / twice_kT)
+    return Changes(row, code, np.stack([width, half]).astype(np.int64), _costs(), stretch)
+
+
+def _codes(lattice: Lattice, hop: int, twice_kT: float) -> NDArray[np.uint8]:
+    """Code of the largest change by a hop from the first cell, or by its reverse, for the ion on every site."""
     network, dense = lattice.network, lattice.table.dense
-    row, tabulated = shared_rows(network.hop_reverse)
-    code = np.zeros((len(tabulated), lattice.n_sites), np.uint8)
-    for h, shares in zip(tabulated.tolist(), code, strict=True):
-        a, b, image = int(network.hop_origin[h]), network.hop_target[h], network.hop_image[h].tolist()
-        difference = (np.roll(dense[b], image, axis=(0, 1, 2)) - dense[a]).ravel()
-        thinning_kernels.encode_changes(
-            lattice.hop_offset, lattice.hop_target, difference, CHANGE * twice_kT, _STEPS, shares
-        )
-        for end in (a, int(lattice.hop_target[h])):
-            for freed in (end, *lattice.exclusion_site[slice(*lattice.exclusion_offset[end : end + 2])].tolist()):
-                shares[lattice.hop_target[slice(*lattice.hop_offset[freed : freed + 2])]] = 255
-    return Changes(row, code, _costs(), math.exp(CHANGE + 2.0 * _DRIFT / twice_kT))
+    a, b, image = int(network.hop_origin[hop]), network.hop_target[hop], network.hop_image[hop].tolist()
+    difference = (np.roll(dense[b], image, axis=(0, 1, 2)) - dense[a]).ravel()
+    code = np.zeros(lattice.n_sites, np.uint8)
+    thinning_kernels.encode_changes(lattice.hop_offset, lattice.hop_target, difference, CHANGE * twice_kT, _STEPS, code)
+    for end in (a, int(lattice.hop_target[hop])):
+        for freed in (end, *lattice.exclusion_site[slice(*lattice.exclusion_offset[end : end + 2])].tolist()):
+            code[lattice.hop_target[slice(*lattice.hop_offset[freed : freed + 2])]] = 255
+    return code.reshape(*lattice.repeats, network.n_sites)
 
 
 def _costs() -> NDArray[np.float64]:

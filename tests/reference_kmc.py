@@ -34,14 +34,15 @@ def collides(lattice: Lattice, sites: list[int], ion: int) -> bool:
     return any(s == sites[ion] or s in mine for k, s in enumerate(sites) if k != ion)
 
 
-def reference_kmc(lattice: Lattice, state: State, conditions: Conditions, n_events: int, *, bounds: bool = False):
+def reference_kmc(lattice: Lattice, state: State, conditions: Conditions, n_events: int, *, box=None):
     """Yield (time, ion, site, hop of the network, wrap) after every event, with the state's random numbers.
 
-    `bounds`: by trials with bounds that hold within an allowance, as large lattices with a table do.
+    `box`, (2, 3): by trials with bounds that hold within an allowance, as large lattices with a table do; cells in the
+    box, and before the cell of a hop, where the allowance is charged site by site.
     """
     sites, time = state.ion_site.tolist(), state.time
-    if bounds:
-        choose = _Bounds().draw
+    if box is not None:
+        choose = _Bounds(box).draw
     else:
         thinned = state.thinning.size > 0 and state.thinning[0] > SMALLEST_ACCEPTANCE
         choose = _by_thinning if thinned else _rejection_free
@@ -155,7 +156,8 @@ def _bound(lattice: Lattice, conditions: Conditions, sites: list[int], ion: int)
 class _Bounds:
     """Trials from a bound on the rate of every ion, which holds while its allowance covers what others change."""
 
-    def __init__(self) -> None:
+    def __init__(self, box: np.ndarray) -> None:
+        self.box = box
         self.bound: list[float] = []
         self.used: list[float] = []
 
@@ -179,21 +181,27 @@ class _Bounds:
             self.bound[m], self.used[m] = _bound(lattice, conditions, sites, movers[m]), 0.0
 
     def _charge(self, lattice: Lattice, conditions: Conditions, sites: list[int], movers: list[int], event) -> None:
-        _, ion, new, _, _ = event
-        old, pair = sites[ion], pair_energies(lattice)
+        _, ion, new, hop, _ = event
+        old, repeats, n = sites[ion], lattice.repeats, lattice.network.n_sites
         after = [*sites[:ion], new, *sites[ion + 1 :]]
-        freed = {old, new}  # by the hop or by its reverse
-        for end in (old, new):
-            freed.update(lattice.exclusion_site[slice(*lattice.exclusion_offset[end : end + 2])].tolist())
+        seen_from = old if lattice.network.hop_reverse[hop] >= hop else new
         for m, other in enumerate(movers):
-            here = after[other]
-            ends = lattice.hop_target[slice(*lattice.hop_offset[here : here + 2])].tolist()
-            change = max(
-                (abs(pair[new][t] - pair[old][t] - pair[new][here] + pair[old][here]) for t in ends), default=0.0
-            )
-            share = change * (1.0 + 1e-9) / (2.0 * conditions.kT * CHANGE)
-            code = max(0, 255 + math.ceil(16 * math.log2(share))) if share > 0.0 else 0
-            cost = math.inf if code >= 255 or freed & set(ends) else 2.0 ** ((code - 255) / 16)
+            cells = [np.array(np.unravel_index(site // n, repeats)) for site in (after[other], seen_from)]
+            inside = ((cells[0] - cells[1] + self.box[1]) % repeats < self.box[0]).all()
+            first = after[other] // n * n
+            sharing = [after[other]] if inside else range(first, first + n)
+            cost = max(self._cost(lattice, conditions, old, new, here) for here in sharing)
             self.used[m] += cost
             if self.used[m] > 1.0:
                 self.bound[m], self.used[m] = _bound(lattice, conditions, after, other), 0.0
+
+    def _cost(self, lattice: Lattice, conditions: Conditions, old: int, new: int, here: int) -> float:
+        """Part of the allowance that a hop can use up for an ion on a site."""
+        pair, freed = pair_energies(lattice), {old, new}  # by the hop or by its reverse
+        for end in (old, new):
+            freed.update(lattice.exclusion_site[slice(*lattice.exclusion_offset[end : end + 2])].tolist())
+        ends = lattice.hop_target[slice(*lattice.hop_offset[here : here + 2])].tolist()
+        change = max((abs(pair[new][t] - pair[old][t] - pair[new][here] + pair[old][here]) for t in ends), default=0.0)
+        share = change * (1.0 + 1e-9) / (2.0 * conditions.kT * CHANGE)
+        code = max(0, 255 + math.ceil(16 * math.log2(share))) if share > 0.0 else 0
+        return math.inf if code >= 255 or freed & set(ends) else 2.0 ** ((code - 255) / 16)

@@ -16,6 +16,7 @@ from kmc.trajectory import Checkpoint, TaskLabel, read_checkpoint, write_checkpo
 from lattice.supercell import replicate
 
 LATTICE = LATTICES["coulomb"]
+CHAIN = replicate(random_network(permittivity=600.0), (2, 2, 5))  # where the sites of most cells share a code
 WEAK = replicate(random_network(permittivity=600.0), (2, 2, 2))  # where energies alone would not renew an opened ion
 ONE = replicate(random_network(permittivity=600.0), (1, 1, 1))
 
@@ -43,8 +44,9 @@ def test_bounds_are_kept_where_there_are_many_ions(monkeypatch):
 def test_ions_for_which_a_hop_opens_a_site_are_renewed_at_once():
     """Those that reach the old place or one that it excluded, found one by one; in WEAK nothing else does it."""
     simulation = start(lattice=WEAK)
-    changes, network, n = simulation.engine.tables.changes, WEAK.network, WEAK.network.n_sites
+    changes, network, n, repeats = simulation.engine.tables.changes, WEAK.network, WEAK.network.n_sites, WEAK.repeats
     targets = [set(WEAK.hop_target[slice(*WEAK.hop_offset[s : s + 2])].tolist()) for s in range(WEAK.n_sites)]
+    assert (changes.box == [repeats, np.array(repeats) // 2]).all()
     marked, by_place, by_exclusion = np.zeros(changes.code.shape, bool), 0, 0
     for h, a in enumerate(network.hop_origin.tolist()):
         row, seen_from = int(changes.row[h]), np.zeros(3, int)
@@ -53,10 +55,11 @@ def test_ions_for_which_a_hop_opens_a_site_are_renewed_at_once():
         excluded = set(WEAK.exclusion_site[slice(*WEAK.exclusion_offset[a : a + 2])].tolist())
         for site in range(WEAK.n_sites):
             if targets[site] & {a, *excluded}:
-                cell = (np.array(np.unravel_index(site // n, WEAK.repeats)) - seen_from) % WEAK.repeats
-                place = np.ravel_multi_index(cell, WEAK.repeats) * n + site % n
-                assert changes.code[row, place] == 255
-                marked[row, place] = True
+                offset = np.array(np.unravel_index(site // n, repeats)) - seen_from
+                cell = np.ravel_multi_index((offset + changes.box[1]) % repeats, repeats)
+                for place in (cell * n + site % n, WEAK.n_sites + cell):
+                    assert changes.code[row, place] == 255
+                    marked[row, place] = True
                 by_place += a in targets[site]
                 by_exclusion += a not in targets[site]
     assert by_place > 1000
@@ -64,12 +67,13 @@ def test_ions_for_which_a_hop_opens_a_site_are_renewed_at_once():
     assert (changes.code == 255).sum() < 1.1 * marked.sum()
 
 
-@pytest.mark.parametrize(("lattice", "recount_every"), [(LATTICE, 2**17), (LATTICE, 13), (WEAK, 2**17)])
+@pytest.mark.parametrize(("lattice", "recount_every"), [(LATTICE, 2**17), (LATTICE, 13), (WEAK, 2**17), (CHAIN, 2**17)])
 def test_the_trajectory_is_that_of_the_plain_reference(lattice, recount_every):
     """Same random numbers, ions, sites and times over 150 events in one call; one species is frozen."""
     simulation = start(frozen=("C2+",), lattice=lattice, recount_every=recount_every)
-    twin = simulation.state.copy()
-    for time, ion, site, _, _ in reference_kmc(lattice, twin, simulation.conditions, 150, bounds=True):
+    twin, box = simulation.state.copy(), simulation.engine.tables.changes.box
+    assert (box[0] < lattice.repeats).any() == (lattice is CHAIN)
+    for time, ion, site, _, _ in reference_kmc(lattice, twin, simulation.conditions, 150, box=box):
         twin.ion_site[ion], twin.time = site, time
     assert simulation.step(150) == 150
     assert (simulation.state.ion_site == twin.ion_site).all()
@@ -78,7 +82,8 @@ def test_the_trajectory_is_that_of_the_plain_reference(lattice, recount_every):
 
 
 @pytest.mark.parametrize(
-    ("lattice", "counts"), [(LATTICE, COUNTS), (WEAK, {"A+": 24, "B-": 20, "C2+": 12}), (ONE, {"A+": 2, "C2+": 1})]
+    ("lattice", "counts"),
+    [(LATTICE, COUNTS), (WEAK, {"A+": 24, "B-": 20, "C2+": 12}), (CHAIN, COUNTS), (ONE, {"A+": 2, "C2+": 1})],
 )
 def test_no_rate_is_above_its_bound_and_bounds_are_not_wide(lattice, counts):
     """After every hop; rates and their bounds by the plain recount, and the share of trials that are hops."""

@@ -139,7 +139,7 @@ def test_a_short_ranged_energy_must_not_reach_the_own_image():
 def test_a_table_that_does_not_fit_is_refused_with_both_numbers(network, monkeypatch):
     assert table_bytes(network, (3, 3, 3)) == 17 * 17 * 27 * 8
     monkeypatch.setattr(lattice.supercell, "available_memory", lambda: 2**30)
-    with pytest.raises(InputError, match=r"needs 8\.9 GiB .* of 1 simultaneous task; 1\.0 GiB of memory are available"):
+    with pytest.raises(InputError, match=r"needs 7\.7 GiB .* of 1 simultaneous task; 1\.0 GiB of memory are available"):
         replicate(network, (100, 100, 100))
 
 
