@@ -213,6 +213,7 @@ def _difference_row(
         box[place] += sign * values.reshape(-1, width)
         inside[place] = True
     union = runs_of(inside, np.zeros(3, np.int64))
+    union = union[np.argsort(-union[:, 3], kind="stable")]  # the processor foresees loops of the same length
     line = np.repeat(union[:, :3], union[:, 3], axis=0)
     line[:, 2] += np.arange(len(line)) - np.repeat(np.cumsum(union[:, 3]) - union[:, 3], union[:, 3])
     values = box[tuple(line.T)].ravel()
