@@ -38,14 +38,15 @@ class Fields(NamedTuple):
     period: NDArray[np.int64]  # (n_levels, 3) cells
     first_row: NDArray[np.int64]  # (n_levels + 1,)
     first_run: NDArray[np.int64]  # (n_rows + 1,) runs of row, (sublattice, phase) in C order
-    run: NDArray[np.int32]  # (n_runs, 4): offset along each axis from the anchor, and length
-    run_data: NDArray[np.int64]  # (n_runs,) first entry of `data`
+    run: NDArray[np.int16]  # (n_runs, 4): offset along each axis from the anchor, and length
+    row_data: NDArray[np.int64]  # (n_rows + 1,) first entry of `data`, where the runs of a row follow one another
     data: NDArray[np.int32]
     hop_row: NDArray[np.int32]  # (n_hops,) row of the hop, new place less old; or -1 less the row of its reverse
     hop_first_run: NDArray[np.int64]  # (n_levels * n_hop_rows * n_phases + 1,)
-    hop_run: NDArray[np.int32]  # as `run`, around the anchor of the old place; may be empty. The last
-    # level has one run for all of its lines, each with its first entries once more behind its end
-    hop_run_data: NDArray[np.int64]  # first entries in `hop_near` for level 0, in `hop_mesh` for the others
+    hop_run: NDArray[np.int16]  # as `run`, around the anchor of the old place; may be empty. The last level has none,
+    # but all of its lines, each with its first entries once more behind its end
+    hop_row_data: NDArray[np.int64]  # (n_levels * n_hop_rows * n_phases,) first entry of `hop_near` for level 0, of
+    # `hop_mesh` for the others
     hop_near: NDArray[np.int32]
     hop_mesh: NDArray[np.int16] | NDArray[np.int32]
     node: NDArray[np.uint32]  # (n_levels, 3, longest * n_sublattices, 4) places in `value` of the nodes around a site,
@@ -77,7 +78,7 @@ def _add_line(value, place, data, entry, length, sign):
 
 
 @hot
-def _add_runs(value, data, run, run_data, first_run, last_run, start, width, n, stride, anchor, sign):
+def _add_runs(value, data, entry, run, first_run, last_run, start, width, n, stride, anchor, sign):
     """Add the runs of one row, times `sign`, to the values of one level around an anchor, in place.
 
     `n`, `anchor`: three numbers each; `stride`: numbers of a line, its ghosts with it. Plain indices without a sign:
@@ -85,18 +86,19 @@ def _add_runs(value, data, run, run_data, first_run, last_run, start, width, n, 
     """
     n1, n2, n3 = n
     a1, a2, a3 = anchor
-    end, sign = n3 * width, np.int32(sign)
+    end, sign, entry = n3 * width, np.int32(sign), np.uint64(entry)
     for r in range(first_run, last_run):
         x1, x2, x3 = a1 + run[r, 0], a2 + run[r, 1], a3 + run[r, 2]
         x1 += n1 if x1 < 0 else (-n1 if x1 >= n1 else 0)
         x2 += n2 if x2 < 0 else (-n2 if x2 >= n2 else 0)
         x3 += n3 if x3 < 0 else (-n3 if x3 >= n3 else 0)
-        length, entry = np.int64(run[r, 3]), np.uint64(run_data[r])
+        length = np.int64(run[r, 3])
         line = start + (x1 * n2 + x2) * stride
         inside = min(length, n3 - x3)
         _add_line(value, np.uint64(line + x3 * width), data, entry, inside * width, sign)
         if inside < length:
             _add_line(value, np.uint64(line), data, entry + np.uint64(inside * width), (length - inside) * width, sign)
+        entry += np.uint64(length * width)
         if inside < length or x3 < GHOSTS:
             for k in range(stride - end):
                 value[np.uint64(line + end + k)] = value[np.uint64(line + k)]
@@ -123,7 +125,7 @@ def _add_lines(value, data, entry, start, n, stride, anchor, sign):
 @hot
 def add_rows(fields, first_level, last_level, c1, c2, c3, sublattice, sign):
     """Add the rows of an ion in a cell, times `sign`, to the values of some levels, in place."""
-    value, data, run, run_data, first_run = fields.value, fields.data, fields.run, fields.run_data, fields.first_run
+    value, data, run, row_data, first_run = fields.value, fields.data, fields.run, fields.row_data, fields.first_run
     size, period, anchor, phase, width = fields.size, fields.period, fields.anchor, fields.phase, fields.width
     line = fields.line
     for level in range(first_level, last_level):
@@ -132,7 +134,7 @@ def add_rows(fields, first_level, last_level, c1, c2, c3, sublattice, sign):
         n = (size[level, 0], size[level, 1], size[level, 2])
         around = (np.int64(anchor[level, 0, c1]), np.int64(anchor[level, 1, c2]), np.int64(anchor[level, 2, c3]))
         first, last, start = first_run[row], first_run[row + 1], fields.first[level]
-        _add_runs(value, data, run, run_data, first, last, start, width[level], n, line[level], around, sign)
+        _add_runs(value, data, row_data[row], run, first, last, start, width[level], n, line[level], around, sign)
 
 
 @inlined
@@ -202,7 +204,7 @@ def site_energy(fields, site, c1, c2, c3, sublattice):
 @hot
 def add_hop(fields, hop_row, c1, c2, c3, sign):
     """Add the rows of a hop from a cell, or with the other sign those of its reverse to it, to all levels, in place."""
-    value, run, run_data, size, anchor = fields.value, fields.hop_run, fields.hop_run_data, fields.size, fields.anchor
+    value, run, size, anchor = fields.value, fields.hop_run, fields.size, fields.anchor
     phase, period, n_levels = fields.phase, fields.period, len(fields.width)
     row = (hop_row * period[0, 0] + phase[0, 0, c1]) * period[0, 1] + phase[0, 1, c2]
     row = (row * period[0, 2] + phase[0, 2, c3]) * n_levels
@@ -211,12 +213,13 @@ def add_hop(fields, hop_row, c1, c2, c3, sign):
         around = (np.int64(anchor[level, 0, c1]), np.int64(anchor[level, 1, c2]), np.int64(anchor[level, 2, c3]))
         first, last = fields.hop_first_run[row + level], fields.hop_first_run[row + level + 1]
         start, width, line = fields.first[level], fields.width[level], fields.line[level]
+        entry = fields.hop_row_data[row + level]
         if level == 0:
-            _add_runs(value, fields.hop_near, run, run_data, first, last, start, width, n, line, around, sign)
+            _add_runs(value, fields.hop_near, entry, run, first, last, start, width, n, line, around, sign)
         elif level < n_levels - 1:
-            _add_runs(value, fields.hop_mesh, run, run_data, first, last, start, width, n, line, around, sign)
+            _add_runs(value, fields.hop_mesh, entry, run, first, last, start, width, n, line, around, sign)
         else:
-            _add_lines(value, fields.hop_mesh, run_data[first], start, n, line, around, sign)
+            _add_lines(value, fields.hop_mesh, entry, start, n, line, around, sign)
 
 
 @jit
@@ -234,10 +237,14 @@ def near_rows(fields, energy, repeats, rows):
                 for c3 in range(p3):
                     s1, s2, s3 = c1 % repeats[0], c2 % repeats[1], c3 % repeats[2]
                     add_rows(fields, 1, n_levels, s1, s2, s3, a, 1)
+                    entry = fields.row_data[row]
                     for r in range(fields.first_run[row], fields.first_run[row + 1]):
-                        t1, t2 = fields.run[r, 0], fields.run[r, 1]
-                        entry = fields.run_data[r]
-                        for t3 in range(fields.run[r, 2], fields.run[r, 2] + fields.run[r, 3]):
+                        t1, t2, first = (
+                            np.int64(fields.run[r, 0]),
+                            np.int64(fields.run[r, 1]),
+                            np.int64(fields.run[r, 2]),
+                        )
+                        for t3 in range(first, first + fields.run[r, 3]):
                             for b in range(n):
                                 there = mesh_potential(fields, t1 % repeats[0], t2 % repeats[1], t3 % repeats[2], b)
                                 pair = energy[a, (t1 - c1) % window[1], (t2 - c2) % window[2], (t3 - c3) % window[3], b]

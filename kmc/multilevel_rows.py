@@ -72,7 +72,7 @@ def make_fields(
         )
     runs = [per_sublattice] * n_sublattices
     run_count = [np.full(n_near, len(near))]
-    lengths = [np.concatenate(runs)[:, 3] * n_sublattices]
+    row_length = [np.full(n_near, near_cells * n_sublattices)]
     meshes = Meshes(lattice, levels)
     sources = [meshes.rows(a, phase) for a in range(n_sublattices) for phase in product(*(range(p) for p in common))]
     for number, level in enumerate(levels, start=1):
@@ -82,11 +82,10 @@ def make_fields(
         unit[number] = max(smallest, rounding / np.abs(q).max() * math.sqrt(12.0 / n_ions))
         for run, values in found:
             runs.append(run)
-            lengths.append(run[:, 3])
+            row_length.append(np.array([len(values)]))
             run_count.append(np.array([len(run)]))
             data.append(np.rint(values / unit[number]).astype(np.int32))
     run = np.concatenate(runs)
-    length = np.concatenate(lengths).astype(np.int64)
     n_rows = n_sublattices * period.prod(axis=1)
     longest = int(repeats.max())
     node, weight = splines(lattice, sizes, line, first)
@@ -103,13 +102,13 @@ def make_fields(
         period=period,
         first_row=np.concatenate([[0], np.cumsum(n_rows)]).astype(np.int64),
         first_run=np.concatenate([[0], np.cumsum(np.concatenate(run_count))]).astype(np.int64),
-        run=run.astype(np.int32),
-        run_data=np.concatenate([[0], np.cumsum(length)[:-1]]).astype(np.int64),
+        run=run.astype(np.int16),
+        row_data=np.concatenate([[0], np.cumsum(np.concatenate(row_length))]).astype(np.int64),
         data=np.concatenate([np.zeros(entries, np.int32), *data]),
         hop_row=np.zeros(0, np.int32),
         hop_first_run=np.zeros(1, np.int64),
-        hop_run=np.zeros((0, 4), np.int32),
-        hop_run_data=np.zeros(0, np.int64),
+        hop_run=np.zeros((0, 4), np.int16),
+        hop_row_data=np.zeros(0, np.int64),
         hop_near=np.zeros(0, np.int32),
         hop_mesh=np.zeros(0, np.int16),
         node=node,
@@ -131,9 +130,7 @@ def _with_hop_rows(lattice: Lattice, fields: Fields) -> Fields:
     One pass over them instead of two halves the cost of an event.
     """
     network, period, n_levels = lattice.network, fields.period[0], len(fields.width)
-    ends = fields.first_run[fields.first_row]  # of the runs of every level
-    entries = np.append(fields.run_data, len(fields.data))[ends]
-    mean_row = np.diff(entries) / np.diff(fields.first_row)
+    mean_row = np.diff(fields.row_data[fields.first_row]) / np.diff(fields.first_row)
     hop_row, tabulated = shared_rows(network.hop_reverse)
     if (1.2 * mean_row[:-1].sum() + 1.5 * mean_row[-1]) * len(tabulated) * period.prod() > _MOST_HOP_ENTRIES:
         return fields
@@ -153,19 +150,17 @@ def _with_hop_rows(lattice: Lattice, fields: Fields) -> Fields:
                 runs.append(run)
                 (near if level == 0 else mesh).append(values)
             lines = _difference_lines(fields, (int(a), np.array(phase)), (int(b), there), cycle * step[-1])
-            runs.append(np.array([[0, 0, 0, len(lines)]]))
+            runs.append(np.zeros((0, 4), np.int64))
             mesh.append(lines)
-    run, on_mesh = np.concatenate(runs), np.concatenate(mesh)
-    level_of = np.repeat(np.tile(np.arange(n_levels), len(runs) // n_levels), [len(r) for r in runs])
-    length, first = run[:, 3] * fields.width[level_of], np.empty(len(run), np.int64)
-    for table in (level_of == 0, level_of > 0):
-        first[table] = np.cumsum(length[table]) - length[table]
+    on_mesh, row_data = np.concatenate(mesh), np.empty((len(near), n_levels), np.int64)
+    row_data[:, 0] = np.cumsum([len(row) for row in near]) - [len(row) for row in near]
+    row_data[:, 1:] = (np.cumsum([len(row) for row in mesh]) - [len(row) for row in mesh]).reshape(len(near), -1)
     fits = np.abs(on_mesh).max() <= np.iinfo(np.int16).max
     return fields._replace(
         hop_row=hop_row.astype(np.int32),
         hop_first_run=np.concatenate([[0], np.cumsum([len(r) for r in runs])]).astype(np.int64),
-        hop_run=run.astype(np.int32),
-        hop_run_data=first,
+        hop_run=np.concatenate(runs).astype(np.int16),
+        hop_row_data=row_data.ravel(),
         hop_near=np.concatenate(near),
         hop_mesh=on_mesh.astype(np.int16) if fits else on_mesh,
     )
@@ -190,9 +185,7 @@ def _row(
     period = fields.period[level]
     row = int(fields.first_row[level] + np.ravel_multi_index((sublattice, *phase), (len(fields.charge), *period)))
     runs = slice(fields.first_run[row], fields.first_run[row + 1])
-    first = int(fields.run_data[runs][0])
-    count = int(fields.run[runs, 3].sum() * fields.width[level])
-    return fields.run[runs].astype(np.int64), fields.data[first : first + count]
+    return fields.run[runs].astype(np.int64), fields.data[slice(*fields.row_data[row : row + 2])]
 
 
 def _difference_row(
