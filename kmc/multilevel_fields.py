@@ -150,12 +150,9 @@ def _plane(value, p0, p1, p2, p3, weight):
 
 @inlined
 def _four(array, level, axis, place):
-    return (
-        array[level, axis, place, 0],
-        array[level, axis, place, 1],
-        array[level, axis, place, 2],
-        array[level, axis, place, 3],
-    )
+    """Give the four nodes around a place along one axis, or their weights."""
+    one, two = array[level, axis, place, 0], array[level, axis, place, 1]
+    return one, two, array[level, axis, place, 2], array[level, axis, place, 3]
 
 
 @inlined
@@ -163,11 +160,8 @@ def splines(value, unit, node, weight, i1, i2, i3):
     """Potential of all levels but the first at a place along each axis, eV/e: tensor product of four splines each."""
     potential = 0.0
     for level in range(1, len(unit)):
-        first, across, along = (
-            np.uint64(node[level, 2, i3, 0]),
-            _four(weight, level, 1, i2),
-            _four(weight, level, 0, i1),
-        )
+        first = np.uint64(node[level, 2, i3, 0])
+        across, along = _four(weight, level, 1, i2), _four(weight, level, 0, i1)
         l0, l1, l2, l3 = _four(node, level, 1, i2)
         l0, l1, l2, l3 = first + np.uint64(l0), first + np.uint64(l1), first + np.uint64(l2), first + np.uint64(l3)
         p = np.uint64(node[level, 0, i1, 0])
