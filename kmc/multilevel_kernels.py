@@ -307,13 +307,24 @@ def _renew_far(bounds, evaluation, walkers, hop, c1, c2, c3):
     return _renew_blocks(evaluation, walkers, SPENT - ROOM * most) if left[0] < most else 0
 
 
+@inlined
+def _renew_block(evaluation, walkers, block):
+    """Renew the ions of a block, and return how many they are."""
+    fields, hops, constants = evaluation
+    place, blocked, rate, slots = walkers.place, walkers.blocked, walkers.rate, len(walkers.used) // len(walkers.held)
+    walkers.block_used[block] = 0
+    for s in range(block * slots, block * slots + walkers.held[block]):
+        e1, e2, e3, b = cell_of(place, s)
+        _, bound = evaluate(fields, hops, blocked, rate, constants, e1, e2, e3, b)
+        _set_bound(walkers.tree, walkers.tree_first, np.int64(walkers.tenant[s]), bound)
+        walkers.used[s] = 0.0
+    return walkers.held[block]
+
+
 @hot
 def _renew_blocks(evaluation, walkers, most_used):
     """Renew the ions of all blocks that have used more than that of their allowance, or half of it."""
-    fields, hops, constants = evaluation
-    used, held, place, slots = walkers.block_used, walkers.held, walkers.place, len(walkers.used) // len(walkers.held)
-    tree, tree_first, blocked, rate = walkers.tree, walkers.tree_first, walkers.blocked, walkers.rate
-    renewals, largest, limit = 0, np.int64(0), max(SPENT // 2, most_used)
+    used, renewals, largest, limit = walkers.block_used, 0, np.int64(0), max(SPENT // 2, most_used)
     for start in range(0, len(used), STRETCH):
         end, top = min(start + STRETCH, len(used)), np.uint16(0)
         for block in range(np.uint64(start), np.uint64(end)):
@@ -322,13 +333,7 @@ def _renew_blocks(evaluation, walkers, most_used):
             top = np.uint16(0)
             for block in range(start, end):
                 if used[block] >= limit:
-                    used[block] = 0
-                    for s in range(block * slots, block * slots + held[block]):
-                        e1, e2, e3, b = cell_of(place, s)
-                        _, bound = evaluate(fields, hops, blocked, rate, constants, e1, e2, e3, b)
-                        _set_bound(tree, tree_first, np.int64(walkers.tenant[s]), bound)
-                        walkers.used[s] = 0.0
-                        renewals += 1
+                    renewals += _renew_block(evaluation, walkers, block)
                 top = max(top, used[block])
         largest = max(largest, np.int64(top))
     walkers.left[0] = SPENT - largest

@@ -188,6 +188,13 @@ def _row(
     return fields.run[runs].astype(np.int64), fields.data[slice(*fields.row_data[row : row + 2])]
 
 
+def _places(runs: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Every place of some runs, one run after the other, (n, 3)."""
+    place = np.repeat(runs[:, :3], runs[:, 3], axis=0)
+    place[:, 2] += np.arange(len(place)) - np.repeat(np.cumsum(runs[:, 3]) - runs[:, 3], runs[:, 3])
+    return place
+
+
 def _difference_row(
     old: tuple[NDArray[np.int64], NDArray[np.int32]],
     new: tuple[NDArray[np.int64], NDArray[np.int32]],
@@ -200,16 +207,12 @@ def _difference_row(
     shape = np.minimum(np.maximum(*ends) - start, size)
     box, inside = np.zeros((*shape, width), np.int32), np.zeros(shape, bool)
     for sign, (runs, values) in ((-1, old), (1, new)):
-        line = np.repeat(runs[:, :3] - start, runs[:, 3], axis=0)
-        line[:, 2] += np.arange(len(line)) - np.repeat(np.cumsum(runs[:, 3]) - runs[:, 3], runs[:, 3])
-        place = tuple((line % size).T)
+        place = tuple(((_places(runs) - start) % size).T)
         box[place] += sign * values.reshape(-1, width)
         inside[place] = True
     union = runs_of(inside, np.zeros(3, np.int64))
     union = union[np.argsort(-union[:, 3], kind="stable")]  # the processor foresees loops of the same length
-    line = np.repeat(union[:, :3], union[:, 3], axis=0)
-    line[:, 2] += np.arange(len(line)) - np.repeat(np.cumsum(union[:, 3]) - union[:, 3], union[:, 3])
-    values = box[tuple(line.T)].ravel()
+    values = box[tuple(_places(union).T)].ravel()
     union[:, :3] = (union[:, :3] + start) % size
     return union, values
 
@@ -230,7 +233,7 @@ def _balance(
     """
     period, n = fields.period[0], len(fields.charge)
     phases = np.array(list(product(*(range(p) for p in period))))
-    offsets = np.concatenate([[(i, j, k + m) for m in range(length)] for i, j, k, length in near])
+    offsets = _places(near)
     target = (phases[:, None, :] + offsets) % period
     index = (target[..., 0] * period[1] + target[..., 1]) * period[2] + target[..., 2]
     for a in range(n):
@@ -240,9 +243,7 @@ def _balance(
             step = fields.size[level] * period // np.array(lattice.repeats)
             folded = np.zeros(step)
             for runs, values in (source[level - 1] for source in sources[a * len(phases) : (a + 1) * len(phases)]):
-                line = np.repeat(runs[:, :3], runs[:, 3], axis=0)
-                line[:, 2] += np.arange(len(line)) - np.repeat(np.cumsum(runs[:, 3]) - runs[:, 3], runs[:, 3])
-                np.add.at(folded, tuple((line % step).T), values)
+                np.add.at(folded, tuple((_places(runs) % step).T), values)
             place = (phases[:, None, :] + lattice.network.site_frac) * (fields.size[level] / np.array(lattice.repeats))
             low, weight = cubic(place)
             for i, j, k in product(range(4), repeat=3):
