@@ -129,7 +129,7 @@ class Changes(NamedTuple):
 
     row: NDArray[np.int64]  # (n_unit_hops,) of `code`, or -1 less the row of the reverse hop: from the cell of its new
     # place a hop changes what its reverse does
-    code: NDArray[np.uint8]  # (n_rows, n_places) by hop, and the place of the other ion seen from the hop: first the
+    code: NDArray[np.uint8]  # (n_rows, n_places) by row, and the place of the other ion seen from the hop: first the
     # sites of a box of cells, then all cells, each with the largest code of its sites
     box: NDArray[np.int64]  # (2, 3) cells along each axis, and those of them before the cell of the hop
     cost: NDArray[np.float64]  # (256,) by code, in parts of the allowance; inf where an ion is to be renewed at once
@@ -174,7 +174,7 @@ class Movers(NamedTuple):
     tree: NDArray[np.float64]  # 1/s
     level: NDArray[np.int64]  # (n_levels,) where each level of the tree begins
     renewed: NDArray[np.int64]  # (n_movers,) event at which the rate was computed
-    cell: NDArray[np.uint32]  # (5, n_movers) cell coordinates and `_numbers`, for bounds with allowances
+    cell: NDArray[np.uint32]  # (5, n_movers) cell coordinates and `_place_numbers`, for bounds with allowances
     there: NDArray[np.uint32]  # (n_movers,) its place in the codes of a hop
 
 
@@ -869,8 +869,8 @@ def _rate_and_bound(hops, configuration, movers, m, stretch):
 
 
 @inlined
-def _numbers(interaction, box, c1, c2, c3, b):
-    """Give the number of a site among those of a box, and of its cell among all; of differences the differences."""
+def _place_numbers(interaction, box, c1, c2, c3, b):
+    """Give the number of a site among those of a box, and of its cell among all cells."""
     n = interaction.repeats
     site = ((c1 * box[0, 1] + c2) * box[0, 2] + c3) * len(interaction.energy) + b
     return np.uint32(site), np.uint32((c1 * n[1] + c2) * n[2] + c3)
@@ -881,7 +881,7 @@ def _enter_cell(interaction, box, movers, m):
     """Write down the cell of a mover and both numbers of its place; `movers` changes in place."""
     c1, c2, c3, b = interaction.cell[movers.site[m]]
     movers.cell[0, m], movers.cell[1, m], movers.cell[2, m] = c1, c2, c3
-    movers.cell[3, m], movers.cell[4, m] = _numbers(interaction, box, c1, c2, c3, b)
+    movers.cell[3, m], movers.cell[4, m] = _place_numbers(interaction, box, c1, c2, c3, b)
 
 
 @hot
@@ -904,18 +904,21 @@ def take_bounds(tables, ions):
 def _spend_allowances(tables, ions, unit, old, new):
     """Charge every mover with what a hop can have changed, and renew those whose allowance does not cover it.
 
-    The ion that has hopped is among these, since the site that it left is open to it.
+    The ion that has hopped is among these, since the site that it left is open to it. The numbers of places are linear
+    in the cell: seen from the hop an ion has the difference of two, plus that of a whole supercell along every axis on
+    which it wraps, modulo 2**32.
     """
     row = tables.changes.row[unit]
-    hop, seen_from = (np.uint64(row), old) if row >= 0 else (np.uint64(-1 - row), new)
+    row, seen_from = (np.uint64(row), old) if row >= 0 else (np.uint64(-1 - row), new)
     interaction, hops, movers, used = tables.interaction, tables.hops, ions.movers, ions.thinning
     code, cost, stretch, box = tables.changes.code, tables.changes.cost, tables.changes.stretch, tables.changes.box
     n, first, cell, there = interaction.repeats, interaction.cell[seen_from], movers.cell, movers.there
     c1, c2, c3 = (first[0] - box[1, 0]) % n[0], (first[1] - box[1, 1]) % n[1], (first[2] - box[1, 2]) % n[2]
-    near, far = _numbers(interaction, box, c1, c2, c3, 0)
+    near, far = _place_numbers(interaction, box, c1, c2, c3, 0)
     far -= np.uint32(box[0, 0] * box[0, 1] * box[0, 2] * len(interaction.energy))
-    (near1, far1), (near2, far2) = _numbers(interaction, box, n[0], 0, 0, 0), _numbers(interaction, box, 0, n[1], 0, 0)
-    near3, far3 = _numbers(interaction, box, 0, 0, n[2], 0)
+    near1, far1 = _place_numbers(interaction, box, n[0], 0, 0, 0)
+    near2, far2 = _place_numbers(interaction, box, 0, n[1], 0, 0)
+    near3, far3 = _place_numbers(interaction, box, 0, 0, n[2], 0)
     n1, n2, n3, zero = np.uint32(n[0]), np.uint32(n[1]), np.uint32(n[2]), np.uint32(0)
     w1, w2, w3 = np.uint32(box[0, 0]), np.uint32(box[0, 1]), np.uint32(box[0, 2])
     o1, o2, o3, n_movers = np.uint32(c1), np.uint32(c2), np.uint32(c3), np.uint64(len(there))
@@ -931,7 +934,7 @@ def _spend_allowances(tables, ions, unit, old, new):
         x3 = np.uint32(np.uint32(x3 - o3) + (n3 if wraps3 else zero))
         there[m] = inside if (x1 < w1) & (x2 < w2) & (x3 < w3) else outside
     for m in range(n_movers):
-        used[n_movers + m] += cost[code[hop, there[m]]]
+        used[n_movers + m] += cost[code[row, there[m]]]
     for m in range(n_movers):
         if used[n_movers + m] > 1.0:
             _, bound = _rate_and_bound(hops, ions.configuration, movers, m, stretch)

@@ -43,12 +43,11 @@ class Fields(NamedTuple):
     data: NDArray[np.int32]
     hop_row: NDArray[np.int32]  # (n_hops,) row of the hop, new place less old; or -1 less the row of its reverse
     hop_first_run: NDArray[np.int64]  # (n_levels * n_hop_rows * n_phases + 1,)
-    hop_run: NDArray[np.int16]  # as `run`, around the anchor of the old place; may be empty. The last level has none,
-    # but all of its lines, each with its first entries once more behind its end
+    hop_run: NDArray[np.int16]  # as `run`, around the anchor of the old place; may be empty, and is on the last level
     hop_row_data: NDArray[np.int64]  # (n_levels * n_hop_rows * n_phases,) first entry of `hop_near` for level 0, of
     # `hop_mesh` for the others
     hop_near: NDArray[np.int32]
-    hop_mesh: NDArray[np.int16] | NDArray[np.int32]
+    hop_mesh: NDArray[np.int16] | NDArray[np.int32]  # of the last level all lines, which go on with their first entries
     node: NDArray[np.uint32]  # (n_levels, 3, longest * n_sublattices, 4) places in `value` of the nodes around a site,
     # along the third axis only the first of them is used
     weight: NDArray[np.float64]  # the same shape
@@ -233,11 +232,8 @@ def near_rows(fields, energy, repeats, rows):
                     add_rows(fields, 1, n_levels, s1, s2, s3, a, 1)
                     entry = fields.row_data[row]
                     for r in range(fields.first_run[row], fields.first_run[row + 1]):
-                        t1, t2, first = (
-                            np.int64(fields.run[r, 0]),
-                            np.int64(fields.run[r, 1]),
-                            np.int64(fields.run[r, 2]),
-                        )
+                        t1, t2 = np.int64(fields.run[r, 0]), np.int64(fields.run[r, 1])
+                        first = np.int64(fields.run[r, 2])
                         for t3 in range(first, first + fields.run[r, 3]):
                             for b in range(n):
                                 there = mesh_potential(fields, t1 % repeats[0], t2 % repeats[1], t3 % repeats[2], b)

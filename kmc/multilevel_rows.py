@@ -48,6 +48,8 @@ def make_fields(
     repeats, network, q = np.array(lattice.repeats, np.int64), lattice.network, charges(lattice)
     n_sublattices = network.n_sites
     sizes = np.array([lattice.repeats, *(level.nodes for level in levels)], np.int64)
+    if sizes.max() > np.iinfo(np.int16).max:
+        raise InputError(f"repeats {lattice.repeats}: expected at most 32,767 cells and nodes along an axis")
     width = np.array([n_sublattices, *(1 for _ in levels)], np.int64)
     line = sizes[:, 2] * width + np.array([0, *(GHOSTS for _ in levels)])
     line[-1] = -(-line[-1] // VECTOR) * VECTOR
@@ -172,7 +174,7 @@ def _difference_lines(
     new: tuple[int, NDArray[np.int64]],
     shift: NDArray[np.int64],
 ) -> NDArray[np.int32]:
-    """Row of one (sublattice, phase) on the last mesh, shifted, less that of another; see `hop_run` of Fields."""
+    """Row of one (sublattice, phase) on the last mesh, shifted, less that of another; see `hop_mesh` of Fields."""
     level, nodes = len(fields.width) - 1, fields.size[-1]
     away, comes = (_row(fields, level, *place)[1].reshape(nodes) for place in (old, new))
     difference = np.roll(comes, shift, axis=(0, 1, 2)) - away

@@ -150,7 +150,8 @@ def largest_changes(lattice: Lattice, twice_kT: float) -> Changes:
 
     A hop changes the energy on site s by D_s, the difference of two rows of the table, and ΔE of a hop from j to k by
     D_k - D_j, of which the largest over the hops from j counts. A hop and its reverse share a row; ions for which one
-    of them opens a site are renewed at once.
+    of them opens a site are renewed at once. Outside the box of cells where some hop uses up more than _NEARBY, the
+    sites of a cell share their largest code. Rows are computed twice, so that never all of them are in memory.
     """
     row, tabulated = shared_rows(lattice.network.hop_reverse)
     repeats = np.array(lattice.repeats)

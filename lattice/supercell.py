@@ -299,10 +299,10 @@ def table_bytes(network: PoreNetwork, repeats: tuple[int, int, int]) -> int:
 def memory_of_tables(network: PoreNetwork, repeats: tuple[int, int, int], tasks: int) -> int:
     """Memory of the interaction table and of what every simultaneous task makes of it, bytes.
 
-    That are the factors, and at most a byte for every hop with its reverse and every site, see kmc/thinning.py.
+    That are the factors, and at most a byte for every two hops, and every site and cell; see kmc/thinning.py.
     """
-    n_sites, n_hops = network.n_sites * int(np.prod(repeats)), len(network.hop_origin)
-    return (1 + _TABLES_OF_A_TASK * tasks) * table_bytes(network, repeats) + tasks * n_hops * n_sites // 2
+    n_places, n_hops = (network.n_sites + 1) * int(np.prod(repeats)), len(network.hop_origin)
+    return (1 + _TABLES_OF_A_TASK * tasks) * table_bytes(network, repeats) + tasks * n_hops * n_places // 2
 
 
 def require_memory(network: PoreNetwork, repeats: tuple[int, int, int], tasks: int) -> None:

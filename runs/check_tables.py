@@ -180,8 +180,8 @@ def size_lines(model: Model, threads: int) -> Iterator[str]:
         yield "Energies: from meshes, without a table of pairs; those of hops within 1e-4 eV of the full Ewald sum"
         return
     yield (
-        f"Memory: Coulomb table {_size(one)}, for each running task twice as much and up to a byte for every hop and "
-        "site; "
+        f"Memory: Coulomb table {_size(one)}, for each running task twice as much and up to a byte for every two hops, "
+        "and every site and cell; "
         f"{_size(model.memory(threads))} together, {_size(available_memory())} available"
     )
 

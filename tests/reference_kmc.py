@@ -34,15 +34,14 @@ def collides(lattice: Lattice, sites: list[int], ion: int) -> bool:
     return any(s == sites[ion] or s in mine for k, s in enumerate(sites) if k != ion)
 
 
-def reference_kmc(lattice: Lattice, state: State, conditions: Conditions, n_events: int, *, box=None):
+def reference_kmc(lattice: Lattice, state: State, conditions: Conditions, n_events: int, *, bounds=None):
     """Yield (time, ion, site, hop of the network, wrap) after every event, with the state's random numbers.
 
-    `box`, (2, 3): by trials with bounds that hold within an allowance, as large lattices with a table do; cells in the
-    box, and before the cell of a hop, where the allowance is charged site by site.
+    `bounds`: by trials with these, as large lattices with a table do.
     """
     sites, time = state.ion_site.tolist(), state.time
-    if box is not None:
-        choose = _Bounds(box).draw
+    if bounds is not None:
+        choose = bounds.draw
     else:
         thinned = state.thinning.size > 0 and state.thinning[0] > SMALLEST_ACCEPTANCE
         choose = _by_thinning if thinned else _rejection_free
@@ -153,8 +152,11 @@ def _bound(lattice: Lattice, conditions: Conditions, sites: list[int], ion: int)
     return sum(event[0] for event in _hops(lattice, conditions, sites, ion, lowered))
 
 
-class _Bounds:
-    """Trials from a bound on the rate of every ion, which holds while its allowance covers what others change."""
+class Bounds:
+    """Trials from a bound on the rate of every ion, which holds while its allowance covers what others change.
+
+    `box`, (2, 3): cells, and those of them before the cell of a hop, where an allowance is charged site by site.
+    """
 
     def __init__(self, box: np.ndarray) -> None:
         self.box = box

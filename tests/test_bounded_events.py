@@ -5,10 +5,10 @@ import pytest
 from lattices import TEMPERATURE as UNIT_TEMPERATURE
 from lattices import ring
 from random_network import TEMPERATURE, random_network
-from reference_kmc import reference_kmc
+from reference_kmc import Bounds, reference_kmc
 from test_engine import COUNTS, FIELD, LATTICES, NETWORK, assert_same_state
 
-from kmc import streaming
+from kmc import streaming, thinning
 from kmc.placement import place_ions
 from kmc.rates import open_hops
 from kmc.simulation import Simulation, _blocks
@@ -16,8 +16,8 @@ from kmc.trajectory import Checkpoint, TaskLabel, read_checkpoint, write_checkpo
 from lattice.supercell import replicate
 
 LATTICE = LATTICES["coulomb"]
-CHAIN = replicate(random_network(permittivity=600.0), (2, 2, 5))  # where the sites of most cells share a code
 WEAK = replicate(random_network(permittivity=600.0), (2, 2, 2))  # where energies alone would not renew an opened ion
+BOXED = replicate(random_network(permittivity=600.0), (3, 4, 5))  # where the sites of cells farther away share a code
 ONE = replicate(random_network(permittivity=600.0), (1, 1, 1))
 
 
@@ -67,23 +67,38 @@ def test_ions_for_which_a_hop_opens_a_site_are_renewed_at_once():
     assert (changes.code == 255).sum() < 1.1 * marked.sum()
 
 
-@pytest.mark.parametrize(("lattice", "recount_every"), [(LATTICE, 2**17), (LATTICE, 13), (WEAK, 2**17), (CHAIN, 2**17)])
-def test_the_trajectory_is_that_of_the_plain_reference(lattice, recount_every):
-    """Same random numbers, ions, sites and times over 150 events in one call; one species is frozen."""
+@pytest.mark.parametrize(
+    ("lattice", "recount_every", "nearby", "box"),
+    [
+        (LATTICE, 2**17, None, LATTICE.repeats),
+        (LATTICE, 13, None, LATTICE.repeats),
+        (WEAK, 2**17, None, WEAK.repeats),
+        (BOXED, 2**17, None, (3, 4, 3)),
+        (BOXED, 2**17, 2.0, (1, 1, 1)),
+    ],
+)
+def test_the_trajectory_is_that_of_the_plain_reference(monkeypatch, lattice, recount_every, nearby, box):
+    """Same random numbers, ions, sites, times, bounds and used allowances over 150 events; one species is frozen."""
+    if nearby is not None:
+        monkeypatch.setattr(thinning, "_NEARBY", nearby)  # beyond any code: only the cell of the hop is in the box
     simulation = start(frozen=("C2+",), lattice=lattice, recount_every=recount_every)
-    twin, box = simulation.state.copy(), simulation.engine.tables.changes.box
-    assert (box[0] < lattice.repeats).any() == (lattice is CHAIN)
-    for time, ion, site, _, _ in reference_kmc(lattice, twin, simulation.conditions, 150, box=box):
+    twin, bounds = simulation.state.copy(), Bounds(simulation.engine.tables.changes.box)
+    assert tuple(bounds.box[0]) == box
+    for time, ion, site, _, _ in reference_kmc(lattice, twin, simulation.conditions, 150, bounds=bounds):
         twin.ion_site[ion], twin.time = site, time
     assert simulation.step(150) == 150
+    n = len(bounds.bound)
     assert (simulation.state.ion_site == twin.ion_site).all()
     assert simulation.state.time == pytest.approx(twin.time, rel=1e-9)
     assert simulation.state.rng.random() == twin.rng.random()
+    assert simulation.state.thinning[:n] == pytest.approx(bounds.bound, rel=1e-6)
+    assert simulation.state.thinning[n : 2 * n] == pytest.approx(bounds.used, abs=1e-9)
+    assert max(bounds.used) > 0.0
 
 
 @pytest.mark.parametrize(
     ("lattice", "counts"),
-    [(LATTICE, COUNTS), (WEAK, {"A+": 24, "B-": 20, "C2+": 12}), (CHAIN, COUNTS), (ONE, {"A+": 2, "C2+": 1})],
+    [(LATTICE, COUNTS), (WEAK, {"A+": 24, "B-": 20, "C2+": 12}), (BOXED, COUNTS), (ONE, {"A+": 2, "C2+": 1})],
 )
 def test_no_rate_is_above_its_bound_and_bounds_are_not_wide(lattice, counts):
     """After every hop; rates and their bounds by the plain recount, and the share of trials that are hops."""

@@ -144,13 +144,14 @@ def test_a_table_that_does_not_fit_is_refused_with_both_numbers(network, monkeyp
 
 
 def test_every_simultaneous_task_needs_two_tables_of_its_own(network, monkeypatch):
-    """The factors of an ion that comes and of one that goes, and a byte for every hop and site."""
-    n_sites = network.n_sites * int(np.prod(REPEATS))
-    enough = 7 * table_bytes(network, REPEATS) + 3 * len(network.hop_origin) * n_sites
+    """The factors of an ion that comes and of one that goes, and a byte for two hops, every site and cell."""
+    n_places = (network.n_sites + 1) * int(np.prod(REPEATS))
+    enough = 7 * table_bytes(network, REPEATS) + 3 * len(network.hop_origin) // 2 * n_places
     monkeypatch.setattr(lattice.supercell, "available_memory", lambda: enough)
     replicate(network, REPEATS, tasks=3)
-    with pytest.raises(InputError, match="of 4 simultaneous tasks"):
-        replicate(network, REPEATS, tasks=4)
+    monkeypatch.setattr(lattice.supercell, "available_memory", lambda: enough - 1)
+    with pytest.raises(InputError, match="of 3 simultaneous tasks"):
+        replicate(network, REPEATS, tasks=3)
     replicate(network, REPEATS, interaction=None, tasks=4)
 
 
