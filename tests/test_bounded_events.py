@@ -17,7 +17,7 @@ from lattice.supercell import replicate
 
 LATTICE = LATTICES["coulomb"]
 WEAK = replicate(random_network(permittivity=600.0), (2, 2, 2))  # where energies alone would not renew an opened ion
-BOXED = replicate(random_network(permittivity=600.0), (3, 4, 5))  # where the sites of cells farther away share a code
+BOXED = replicate(random_network(permittivity=600.0), (2, 6, 5))  # where the sites of cells farther away share a code
 ONE = replicate(random_network(permittivity=600.0), (1, 1, 1))
 
 
@@ -73,7 +73,7 @@ def test_ions_for_which_a_hop_opens_a_site_are_renewed_at_once():
         (LATTICE, 2**17, None, LATTICE.repeats),
         (LATTICE, 13, None, LATTICE.repeats),
         (WEAK, 2**17, None, WEAK.repeats),
-        (BOXED, 2**17, None, (3, 4, 3)),
+        (BOXED, 2**17, None, (2, 5, 3)),
         (BOXED, 2**17, 2.0, (1, 1, 1)),
     ],
 )
